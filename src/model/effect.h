@@ -1,0 +1,44 @@
+/*
+ * What a statement will do to its session once it has succeeded. Predicted by
+ * the rewriter, applied to a session_state by the proxy when the server says
+ * CommandComplete (rewriting.md §1.5).
+ */
+#ifndef CROSSFADE_MODEL_EFFECT_H
+#define CROSSFADE_MODEL_EFFECT_H
+
+#include <stdbool.h>
+
+enum effect_kind {
+	EFFECT_SET,	    /* name = value; local */
+	EFFECT_RESET,	    /* name back to the session's start value; local for SET LOCAL … TO DEFAULT */
+	EFFECT_RESET_ALL,
+	EFFECT_DISCARD_ALL, /* also temp tables, prepared statements */
+	EFFECT_DISCARD_TEMP,
+	EFFECT_SET_UNKNOWN, /* name becomes something only the server knows */
+	EFFECT_ROLE,	    /* value: role, NULL: none (RESET ROLE) */
+	EFFECT_SESSION_USER, /* value: role, NULL: default */
+	EFFECT_TEMP_CREATE, /* name; local: ON COMMIT DROP */
+	EFFECT_TEMP_DROP,   /* name */
+	EFFECT_BEGIN,
+	EFFECT_COMMIT,	    /* chain */
+	EFFECT_ROLLBACK,    /* chain */
+	EFFECT_PREPARE_TRANSACTION,
+	EFFECT_SAVEPOINT,   /* name */
+	EFFECT_RELEASE,	    /* name */
+	EFFECT_ROLLBACK_TO, /* name */
+	EFFECT_DDL,	    /* the catalog changes: facts must be read anew */
+	EFFECT_PREPARE,	    /* name: SQL-level prepared statement; it executes `text`'s shape later */
+	EFFECT_DEALLOCATE,  /* name, NULL: all */
+	EFFECT_EXECUTE,	    /* name: runs a prepared statement, whose uses count */
+};
+
+struct effect {
+	enum effect_kind kind;
+	const char *name;  /* decoded, folded; setting names in lower case */
+	const char *value; /* as the server would show it; NULL: default */
+	bool local;	   /* SET LOCAL, ON COMMIT DROP */
+	bool chain;	   /* AND CHAIN */
+	struct statement_shape *shape; /* EFFECT_PREPARE: what each EXECUTE uses; borrowed */
+};
+
+#endif

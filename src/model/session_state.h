@@ -1,0 +1,62 @@
+/*
+ * What the rewriter must know of a session: the settings that decide what a
+ * name means, its temporary tables, and how rollbacks undo both. Pure
+ * bookkeeping; whether a statement succeeded is for the caller to know.
+ *
+ * Levels: the bottom one holds outside transactions; each transaction and
+ * each savepoint adds one, which starts as a copy (values are shared,
+ * immutable and refcounted, so that a level is a few words).
+ * Owned by one thread.
+ */
+#ifndef CROSSFADE_MODEL_SESSION_STATE_H
+#define CROSSFADE_MODEL_SESSION_STATE_H
+
+#include "model/effect.h"
+#include "model/name.h"
+
+struct session_state;
+
+/* How the bytes of a client's text may be read. */
+enum encoding_class {
+	ENCODING_UTF8,
+	ENCODING_SINGLE_BYTE,	/* LATIN1, …: every byte a character; also SQL_ASCII */
+	ENCODING_SAFE_MULTI,	/* EUC_*: later bytes are never ASCII */
+	ENCODING_UNSAFE,	/* SJIS, BIG5, GBK, …: cannot be lexed as bytes */
+};
+enum encoding_class encoding_class_of(const char *name);
+
+/* Texts are copied; search_path is the value a new session starts with (NULL: unknown). */
+struct session_state *session_state_new(const char *database, const char *user, const char *search_path);
+void session_state_free(struct session_state *state);
+/* Makes state equal to other: a prediction starts over from what is confirmed. */
+void session_state_assign(struct session_state *state, const struct session_state *other);
+
+const char *session_state_database(const struct session_state *state);
+/* The role that decides "$user" and privileges now. */
+const char *session_state_user(const struct session_state *state);
+/* NULL: only the server knows. */
+const struct name_list *session_state_search_path(const struct session_state *state);
+const char *session_state_search_path_text(const struct session_state *state);
+bool session_state_has_temp(const struct session_state *state, const char *name);
+bool session_state_has_any_temp(const struct session_state *state);
+bool session_state_standard_strings(const struct session_state *state);
+enum encoding_class session_state_encoding(const struct session_state *state);
+/* Changes whenever anything that decides what a name means has changed: a part of cache keys. */
+uint64_t session_state_stamp(const struct session_state *state);
+
+void session_state_apply(struct session_state *state, const struct effect *effect);
+/* What RESET goes back to: from the startup packet or ALTER ROLE/DATABASE. */
+void session_state_set_default(struct session_state *state, const char *name, const char *value);
+/* The server's own word (ParameterStatus, or a SHOW): true at once, at every level. */
+void session_state_reported(struct session_state *state, const char *name, const char *value);
+
+/*
+ * The implicit transaction around a simple Query or up to a Sync. Statements
+ * inside see each other's effects; a failure undoes all of them. No-op inside
+ * an explicit transaction. ready: the status byte of ReadyForQuery ('I', 'T',
+ * 'E'), which settles what was implicit.
+ */
+void session_state_segment_begin(struct session_state *state);
+void session_state_segment_end(struct session_state *state, char ready, bool failed);
+
+#endif

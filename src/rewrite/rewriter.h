@@ -1,0 +1,109 @@
+/*
+ * The rewriter: a function of (text, session state, ruleset). It never waits
+ * and talks to nobody; what it cannot know it says (NEED_…), and the session
+ * finds out. One rewriter belongs to one thread.
+ */
+#ifndef CROSSFADE_REWRITE_REWRITER_H
+#define CROSSFADE_REWRITE_REWRITER_H
+
+#include "base/error.h"
+#include "model/effect.h"
+#include "model/ruleset.h"
+#include "model/session_state.h"
+#include "model/use.h"
+
+struct rewriter;
+
+struct rewriter_settings {
+	size_t parse_bytes;    /* longest text given to the parser */
+	uint32_t nesting;      /* deepest nesting given to the parser, as the lexer bounds it */
+	size_t cache_bytes;    /* for rewrites kept by text; 0: none */
+	size_t normalised_bytes; /* longest normalised text kept in a shape */
+};
+struct rewriter_settings rewriter_settings_default(void);
+
+enum rewrite_protocol {
+	REWRITE_SIMPLE,	  /* a Query: any number of statements */
+	REWRITE_EXTENDED, /* a Parse: one statement, parameters */
+};
+
+enum rewrite_outcome {
+	REWRITE_UNCHANGED,	  /* send the original bytes */
+	REWRITE_REWRITTEN,	  /* send sql */
+	REWRITE_REFUSED,	  /* send sql: the statements before the refused one, then one that fails
+				   * in analysis; answer refusal in place of that failure */
+	REWRITE_NEED_SEARCH_PATH, /* ask the server for search_path, set it in the state, come again */
+	REWRITE_NEED_FACT,	  /* let the catalog be read again, come again */
+};
+
+/* The SQL command of one statement, as far as the session must know it. */
+enum statement_kind {
+	STATEMENT_EMPTY,
+	STATEMENT_QUERY,       /* SELECT, INSERT, …, also utility statements without a case below */
+	STATEMENT_TRANSACTION, /* BEGIN … ROLLBACK TO, PREPARE TRANSACTION */
+	STATEMENT_SET,	       /* SET, RESET, DISCARD */
+	STATEMENT_PREPARED,    /* PREPARE, EXECUTE, DEALLOCATE */
+	STATEMENT_DDL,
+	STATEMENT_UNPARSED,
+};
+
+struct rewrite_statement {
+	enum statement_kind kind;
+	struct statement_shape *shape; /* NULL: uses nothing mapped */
+	const struct effect *effects;
+	size_t effect_count;
+};
+
+/* Immutable and refcounted within its thread: prepared statements, the
+ * outstanding requests and the cache share it. */
+struct rewrite {
+	uint32_t refs;
+	enum rewrite_outcome outcome;
+	struct slice sql; /* what to send, without a NUL; UNCHANGED: the original is not copied, data is NULL */
+	struct rewrite_statement *statements; /* in order; texts with nothing to say may have none */
+	size_t statement_count;
+	size_t refused_index;	/* REFUSED: the statement */
+	struct error refusal;	/* REFUSED; position counts characters of the original */
+	bool depends_on_state;	/* another search_path or temp table could change the outcome */
+	const struct rewrite_splice *splices; /* private to rewrite/ */
+	size_t splice_count;
+};
+
+struct rewriter *rewriter_new(struct rewriter_settings settings);
+void rewriter_free(struct rewriter *rewriter);
+
+/*
+ * Rewrites sql (no NUL needed; may be empty). Never NULL; the caller holds
+ * one reference of the result. state is not changed: effects between the
+ * statements of one text are followed on a copy.
+ */
+struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
+			     const struct session_state *state, const struct ruleset *ruleset);
+struct rewrite *rewrite_ref(struct rewrite *rewrite);
+void rewrite_unref(struct rewrite *rewrite);
+
+/* A 1-based character position in the rewritten text → in the original (0 stays 0). */
+uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position);
+
+/* The failure that stands in for a refused statement: what its ErrorResponse
+ * has as SQLSTATE and contains in its message. */
+#define REWRITE_REFUSAL_SQLSTATE "42703"
+#define REWRITE_REFUSAL_MARK "crossfade_refused_statement"
+
+/* `crossfade rewrite --explain`: one row per reference. Texts live in the arena. */
+struct rewrite_reference {
+	size_t offset, len;  /* bytes in the original */
+	const char *written; /* as written */
+	const char *resolved; /* "public.prices by search_path", "CTE", "temporary table", … */
+	const char *became;  /* what stands there now; NULL: unchanged */
+	const char *rule;    /* short name of the rule, as docs/rewriting.md lists them */
+};
+struct rewrite_explanation {
+	struct rewrite_reference *items;
+	size_t count;
+};
+struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
+				 const struct session_state *state, const struct ruleset *ruleset,
+				 struct arena *arena, struct rewrite_explanation *explanation_out);
+
+#endif
