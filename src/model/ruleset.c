@@ -1,0 +1,423 @@
+/*
+ * Building: wildcards are expanded with the catalog, flags are laid over the
+ * entries, the catalog decides where a move's rows are, and then every name
+ * of every entry, and of what moves with it, goes into two hash tables.
+ */
+#include "model/ruleset.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct builder {
+	struct ruleset *ruleset;
+	const struct flags *flags;
+	ruleset_warn_fn *warn;
+	void *warn_context;
+	struct error *error_out;
+	size_t capacity;
+	size_t name_count;
+};
+
+/* ---- entries ---- */
+
+static const char *entry_key(struct arena *arena, struct rel_name name)
+{
+	struct buf key;
+	buf_init(&key);
+	rel_name_append(&key, name);
+	const char *copy = arena_copy(arena, key.data, key.len);
+	buf_deinit(&key);
+	return copy;
+}
+
+static struct ruleset_entry *add_entry(struct builder *b, const struct map_entry *map, struct rel_name old_name,
+				       struct rel_name new_name)
+{
+	struct ruleset *rs = b->ruleset;
+	if (rs->entry_count == b->capacity) {
+		b->capacity = b->capacity ? b->capacity * 2 : 16;
+		struct ruleset_entry *grown = ARENA_ARRAY(&rs->arena, b->capacity, struct ruleset_entry);
+		if (rs->entry_count)
+			memcpy(grown, rs->entries, rs->entry_count * sizeof(*grown));
+		rs->entries = grown;
+	}
+	struct ruleset_entry *entry = &rs->entries[rs->entry_count];
+	entry->id = (uint32_t)rs->entry_count++;
+	entry->map = map;
+	entry->kind = map->kind;
+	entry->names[SIDE_OLD] = rel_name_copy(&rs->arena, old_name);
+	entry->names[SIDE_NEW] = rel_name_copy(&rs->arena, new_name);
+	entry->key = entry_key(&rs->arena, old_name);
+	entry->stage = STAGE_OLD;
+	return entry;
+}
+
+static bool is_mapped(const struct map *map, struct rel_name name)
+{
+	return map_find(map, SIDE_OLD, name) || map_find(map, SIDE_NEW, name);
+}
+
+static bool is_table_like(enum fact_kind kind)
+{
+	return fact_kind_holds_rows(kind) || kind == FACT_VIEW;
+}
+
+static bool has_entry(const struct ruleset *rs, struct rel_name old_name)
+{
+	for (size_t i = 0; i < rs->entry_count; i++) {
+		if (rel_name_eq(rs->entries[i].names[SIDE_OLD], old_name))
+			return true;
+	}
+	return false;
+}
+
+/* `public.*: data.*`: an entry for each table of either schema that no explicit entry names. */
+static void expand_wildcard(struct builder *b, const struct map_entry *map)
+{
+	const struct facts *facts = b->ruleset->facts;
+	for (size_t i = 0; facts && i < facts->relation_count; i++) {
+		const struct fact_relation *relation = facts->relations[i];
+		bool old_side = strcmp(relation->name.schema, map->old_name.schema) == 0;
+		bool new_side = map->new_name.schema && strcmp(relation->name.schema, map->new_name.schema) == 0;
+		if ((!old_side && !new_side) || !is_table_like(relation->kind))
+			continue;
+		struct rel_name old_name = { map->old_name.schema, relation->name.name };
+		struct rel_name new_name = { map->new_name.schema,
+					     map->new_name.schema ? relation->name.name : NULL };
+		if (is_mapped(b->ruleset->map, old_name) || (new_name.name && is_mapped(b->ruleset->map, new_name)) ||
+		    has_entry(b->ruleset, old_name))
+			continue;
+		add_entry(b, map, old_name, new_name);
+	}
+}
+
+static void add_entries(struct builder *b)
+{
+	const struct map *map = b->ruleset->map;
+	for (size_t i = 0; i < map->entry_count; i++) {
+		if (!map->entries[i].wildcard)
+			add_entry(b, &map->entries[i], map->entries[i].old_name, map->entries[i].new_name);
+	}
+	for (size_t i = 0; i < map->entry_count; i++) {
+		if (map->entries[i].wildcard)
+			expand_wildcard(b, &map->entries[i]);
+	}
+}
+
+/* ---- flags ---- */
+
+static bool stage_fits(const struct ruleset_entry *entry, enum stage stage)
+{
+	switch (entry->kind) {
+	case MAP_TRANSFORM:
+		return true;
+	case MAP_DROPPED:
+		return stage == STAGE_OLD || stage == STAGE_COMPLETE;
+	default:
+		return stage == STAGE_OLD || stage == STAGE_LIVE || stage == STAGE_COMPLETE;
+	}
+}
+
+static const char *stages_of(const struct ruleset_entry *entry)
+{
+	if (entry->kind == MAP_TRANSFORM)
+		return "old, dualwrite, shadow, live, rampdown, complete";
+	return entry->kind == MAP_DROPPED ? "old, complete" : "old, live, complete";
+}
+
+static void warn_unknown_flag(struct builder *b, const struct flag *flag)
+{
+	struct error warning;
+	struct buf name;
+	buf_init(&name);
+	rel_name_append(&name, flag->table);
+	error_set(&warning, SQLSTATE_CONFIG_FILE_ERROR, "the map has no entry %s, so its flag does nothing",
+		  buf_cstr(&name));
+	error_hint(&warning, "Flags are keyed by the entry's old name; check the spelling or remove the flag.");
+	error_at(&warning, b->flags->file, flag->line, flag->column);
+	if (b->warn)
+		b->warn(b->warn_context, &warning);
+	buf_deinit(&name);
+}
+
+static bool apply_flag(struct builder *b, const struct flag *flag)
+{
+	struct ruleset *rs = b->ruleset;
+	struct ruleset_entry *entry = NULL;
+	for (size_t i = 0; i < rs->entry_count && !entry; i++) {
+		if (rel_name_eq(rs->entries[i].names[SIDE_OLD], flag->table))
+			entry = &rs->entries[i];
+	}
+	if (!entry) {
+		warn_unknown_flag(b, flag);
+		return true;
+	}
+	if (!stage_fits(entry, flag->stage)) {
+		error_set(b->error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s cannot be at stage %s", entry->key,
+			  stage_name(flag->stage));
+		error_hint(b->error_out, "Its stages are: %s.", stages_of(entry));
+		error_at(b->error_out, b->flags->file, flag->line, flag->column);
+		return false;
+	}
+	entry->stage = flag->stage;
+	return true;
+}
+
+/* ---- where the rows are (rewriting.md §2) ---- */
+
+/* 2: holds rows; 1: a view, which may stand in for a table that moved; 0: nothing there. */
+static int presence(const struct fact_relation *relation)
+{
+	if (!relation)
+		return 0;
+	return fact_kind_holds_rows(relation->kind) ? 2 : relation->kind == FACT_VIEW ? 1 : 0;
+}
+
+static const struct fact_relation *find_relation(const struct ruleset *rs, struct rel_name name)
+{
+	return name.name ? facts_find(rs->facts, name.schema, name.name) : NULL;
+}
+
+static void warn_drift(struct builder *b, const struct ruleset_entry *entry)
+{
+	struct error warning;
+	error_set(&warning, SQLSTATE_CONFIG_FILE_ERROR,
+		  "drift: the flag of %s says %s, but the catalog has its rows on the %s side", entry->key,
+		  stage_name(entry->stage), side_name(entry->physical));
+	error_hint(&warning, "Statements follow the catalog. Set the flag to what is true, or move the table back.");
+	if (b->warn)
+		b->warn(b->warn_context, &warning);
+}
+
+static void place_entry(struct builder *b, struct ruleset_entry *entry)
+{
+	for (int side = SIDE_OLD; side <= SIDE_NEW; side++)
+		entry->relation[side] = find_relation(b->ruleset, entry->names[side]);
+	entry->physical = stage_side(entry->stage);
+	if (entry->kind == MAP_DROPPED)
+		entry->physical = SIDE_OLD;
+	if (entry->kind != MAP_MOVE)
+		return;
+	int old_side = presence(entry->relation[SIDE_OLD]), new_side = presence(entry->relation[SIDE_NEW]);
+	if (old_side != new_side)
+		entry->physical = new_side > old_side ? SIDE_NEW : SIDE_OLD;
+	entry->drift = entry->physical != stage_side(entry->stage);
+	if (entry->drift)
+		warn_drift(b, entry);
+}
+
+/* ---- names ---- */
+
+static uint64_t hash_name(const char *name, size_t len)
+{
+	return hash_bytes(name, len, 0);
+}
+
+static uint64_t hash_full(const char *schema, const char *name)
+{
+	return hash_bytes(schema, strlen(schema), hash_name(name, strlen(name)));
+}
+
+static struct ruleset_name *find_name(const struct ruleset *rs, const char *schema, const char *name)
+{
+	if (!rs->bucket_count)
+		return NULL;
+	struct ruleset_name *found = rs->by_full_name[hash_full(schema, name) & (rs->bucket_count - 1)];
+	while (found && !rel_name_eq(found->written, (struct rel_name){ schema, name }))
+		found = found->hash_next;
+	return found;
+}
+
+static void link_name(struct ruleset *rs, struct ruleset_name *name)
+{
+	size_t mask = rs->bucket_count - 1;
+	size_t full = hash_full(name->written.schema, name->written.name) & mask;
+	size_t bare = hash_name(name->written.name, strlen(name->written.name)) & mask;
+	name->hash_next = rs->by_full_name[full];
+	rs->by_full_name[full] = name;
+	name->same_name_next = rs->by_name[bare];
+	rs->by_name[bare] = name;
+}
+
+static bool add_name(struct builder *b, const struct ruleset_entry *entry, enum side side, enum name_kind kind,
+		     struct rel_name written, struct rel_name physical)
+{
+	struct ruleset *rs = b->ruleset;
+	const struct ruleset_name *same = find_name(rs, written.schema, written.name);
+	if (same && same->entry == entry)
+		return true;
+	if (same && kind != NAME_TABLE)
+		return true; /* an explicit table entry of that name wins over an index's */
+	if (same) {
+		error_set(b->error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s.%s belongs to two entries of the map, %s and %s",
+			  written.schema, written.name, same->entry->key, entry->key);
+		error_hint(b->error_out, "Each old and each new table can be in one entry only.");
+		error_at(b->error_out, rs->map->file, entry->map->line, entry->map->column);
+		return false;
+	}
+	struct ruleset_name *name = ARENA_NEW(&rs->arena, struct ruleset_name);
+	name->written = written;
+	name->physical = physical;
+	name->entry = entry;
+	name->side = side;
+	name->kind = kind;
+	link_name(rs, name);
+	return true;
+}
+
+static bool add_table_names(struct builder *b, const struct ruleset_entry *entry)
+{
+	struct rel_name physical = entry->names[entry->physical];
+	for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
+		if (entry->names[side].name &&
+		    !add_name(b, entry, (enum side)side, NAME_TABLE, entry->names[side], physical))
+			return false;
+	}
+	return true;
+}
+
+/* What a move takes along keeps its own name and changes its schema. */
+static bool add_owned_names(struct builder *b, const struct ruleset_entry *entry)
+{
+	const struct fact_relation *table = entry->relation[entry->physical];
+	enum side away = side_other(entry->physical);
+	if (entry->kind != MAP_MOVE || !table)
+		return true;
+	for (const struct fact_relation *owned = table->owned; owned; owned = owned->owner_next) {
+		enum name_kind kind = owned->kind == FACT_SEQUENCE ? NAME_SEQUENCE : NAME_INDEX;
+		struct rel_name elsewhere = { entry->names[away].schema, owned->name.name };
+		if (!add_name(b, entry, entry->physical, kind, owned->name, owned->name))
+			return false;
+		/* Whoever else has that name in the other schema keeps it. */
+		if (!facts_find(b->ruleset->facts, elsewhere.schema, elsewhere.name) &&
+		    !add_name(b, entry, away, kind, elsewhere, owned->name))
+			return false;
+	}
+	return true;
+}
+
+static bool add_names(struct builder *b)
+{
+	struct ruleset *rs = b->ruleset;
+	rs->bucket_count = 64;
+	while (rs->bucket_count < rs->entry_count * 16)
+		rs->bucket_count *= 2;
+	rs->by_full_name = ARENA_ARRAY(&rs->arena, rs->bucket_count, struct ruleset_name *);
+	rs->by_name = ARENA_ARRAY(&rs->arena, rs->bucket_count, struct ruleset_name *);
+	for (size_t i = 0; i < rs->entry_count; i++) {
+		if (!add_table_names(b, &rs->entries[i]))
+			return false;
+	}
+	for (size_t i = 0; i < rs->entry_count; i++) {
+		if (!add_owned_names(b, &rs->entries[i]))
+			return false;
+	}
+	return true;
+}
+
+/* ---- interface ---- */
+
+bool ruleset_build(struct map *map, const struct flags *flags, struct facts *facts, struct policy policy,
+		   uint64_t version, ruleset_warn_fn *warn, void *warn_context, struct ruleset **ruleset_out,
+		   struct error *error_out)
+{
+	struct ruleset *rs = memory_zalloc(sizeof(*rs));
+	struct builder b = { .ruleset = rs, .flags = flags, .warn = warn, .warn_context = warn_context,
+			     .error_out = error_out };
+	ref_init(&rs->ref);
+	arena_init(&rs->arena);
+	rs->version = version;
+	rs->map = map_ref(map);
+	rs->facts = facts_ref(facts);
+	rs->policy = policy;
+	add_entries(&b);
+	bool ok = true;
+	for (size_t i = 0; ok && flags && i < flags->count; i++)
+		ok = apply_flag(&b, &flags->items[i]);
+	for (size_t i = 0; ok && i < rs->entry_count; i++)
+		place_entry(&b, &rs->entries[i]);
+	if (!ok || !add_names(&b)) {
+		ruleset_unref(rs);
+		return false;
+	}
+	*ruleset_out = rs;
+	return true;
+}
+
+struct ruleset *ruleset_ref(struct ruleset *ruleset)
+{
+	if (ruleset)
+		ref_take(&ruleset->ref);
+	return ruleset;
+}
+
+void ruleset_unref(struct ruleset *ruleset)
+{
+	if (!ruleset || !ref_drop(&ruleset->ref))
+		return;
+	map_unref(ruleset->map);
+	facts_unref(ruleset->facts);
+	arena_deinit(&ruleset->arena);
+	free(ruleset);
+}
+
+const struct ruleset_name *ruleset_find(const struct ruleset *ruleset, const char *schema, const char *name)
+{
+	return find_name(ruleset, schema, name);
+}
+
+static const struct ruleset_name *first_named(const struct ruleset *rs, const char *name, size_t len)
+{
+	if (!rs->bucket_count)
+		return NULL;
+	return rs->by_name[hash_name(name, len) & (rs->bucket_count - 1)];
+}
+
+bool ruleset_mentions(const struct ruleset *ruleset, const char *name, size_t len)
+{
+	for (const struct ruleset_name *n = first_named(ruleset, name, len); n; n = n->same_name_next) {
+		if (strlen(n->written.name) == len && memcmp(n->written.name, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The old name of a completed entry is no longer there to be found, unless nothing else is. */
+static bool is_retired(const struct ruleset_name *name)
+{
+	return name->side == SIDE_OLD && name->entry->stage == STAGE_COMPLETE &&
+	       name->entry->kind != MAP_IDENTITY;
+}
+
+const struct ruleset_name *ruleset_resolve(const struct ruleset *ruleset, const struct name_list *search_path,
+					   const char *user, const char *name)
+{
+	const struct ruleset_name *retired = NULL;
+	for (size_t i = 0; i < search_path->count; i++) {
+		const char *schema = search_path->names[i];
+		if (strcmp(schema, "$user") == 0)
+			schema = user;
+		if (!schema || !facts_may_use(ruleset->facts, user, schema))
+			continue;
+		const struct ruleset_name *mapped = find_name(ruleset, schema, name);
+		if (mapped && is_retired(mapped))
+			retired = retired ? retired : mapped;
+		else if (mapped)
+			return mapped;
+		else if (facts_find(ruleset->facts, schema, name))
+			return NULL;
+	}
+	return retired;
+}
+
+const struct ruleset_entry *ruleset_entry_by_key(const struct ruleset *ruleset, const char *key)
+{
+	for (size_t i = 0; i < ruleset->entry_count; i++) {
+		if (strcmp(ruleset->entries[i].key, key) == 0)
+			return &ruleset->entries[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,726 @@
+#include "model/session_state.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* A search_path: its text, the list it parses to, or unknown. Immutable. */
+struct path {
+	uint32_t refs;
+	bool known;
+	char *text;
+	struct name_list list;
+	struct arena arena;
+};
+
+/* The session's temporary relations. Immutable. */
+struct temps {
+	uint32_t refs;
+	size_t count;
+	struct temp {
+		char *name;
+		bool on_commit_drop;
+	} items[];
+};
+
+enum level_kind { LEVEL_BASE, LEVEL_IMPLICIT, LEVEL_TRANSACTION, LEVEL_SAVEPOINT };
+
+/* A string that levels share. Immutable. */
+struct text {
+	uint32_t refs;
+	char data[];
+};
+
+struct level {
+	enum level_kind kind;
+	struct text *name; /* savepoint */
+	struct path *path; /* in effect */
+	struct path *session_path; /* what is left once SET LOCAL ends */
+	struct text *role; /* NULL: none set */
+	struct text *session_role;
+	struct text *session_user;
+	struct temps *temps; /* NULL: none */
+	bool standard_strings, session_standard_strings;
+	enum encoding_class encoding, session_encoding;
+};
+
+struct session_state {
+	struct text *database;
+	struct text *login_user;
+	struct path *default_path;
+	bool default_standard_strings;
+	enum encoding_class default_encoding;
+	struct level *levels;
+	size_t depth; /* at least 1 */
+	size_t capacity;
+	uint64_t stamp;
+};
+
+/* Savepoints nested deeper are not kept: rolling back to one leaves the search_path
+ * unknown, so that the server is asked. */
+enum { LEVEL_MAX = 1024 };
+
+/* ---- shared values ---- */
+
+static struct text *text_new(const char *data)
+{
+	if (!data)
+		return NULL;
+	struct text *text = memory_alloc(sizeof(*text) + strlen(data) + 1);
+	text->refs = 1;
+	strcpy(text->data, data);
+	return text;
+}
+
+static struct text *text_ref(struct text *text)
+{
+	if (text)
+		text->refs++;
+	return text;
+}
+
+static void text_unref(struct text *text)
+{
+	if (text && --text->refs == 0)
+		free(text);
+}
+
+static struct path *path_new(const char *value)
+{
+	struct path *path = memory_zalloc(sizeof(*path));
+	path->refs = 1;
+	arena_init(&path->arena);
+	if (!value)
+		return path;
+	path->text = arena_strdup(&path->arena, value);
+	path->known = name_list_parse(&path->arena, slice_str(value), &path->list);
+	return path;
+}
+
+static struct path *path_ref(struct path *path)
+{
+	path->refs++;
+	return path;
+}
+
+static void path_unref(struct path *path)
+{
+	if (--path->refs)
+		return;
+	arena_deinit(&path->arena);
+	free(path);
+}
+
+static struct temps *temps_ref(struct temps *temps)
+{
+	if (temps)
+		temps->refs++;
+	return temps;
+}
+
+static void temps_unref(struct temps *temps)
+{
+	if (!temps || --temps->refs)
+		return;
+	for (size_t i = 0; i < temps->count; i++)
+		free(temps->items[i].name);
+	free(temps);
+}
+
+/* A copy without skip (by name) and without ON COMMIT DROP ones, if so asked; plus one. */
+static struct temps *temps_change(const struct temps *old, const char *skip, bool skip_on_commit, const char *add,
+				  bool add_on_commit)
+{
+	size_t count = old ? old->count : 0, kept = 0;
+	struct temps *changed = memory_zalloc(sizeof(*changed) + (count + 1) * sizeof(struct temp));
+	changed->refs = 1;
+	for (size_t i = 0; i < count; i++) {
+		const struct temp *item = &old->items[i];
+		if ((skip && strcmp(item->name, skip) == 0) || (skip_on_commit && item->on_commit_drop))
+			continue;
+		changed->items[kept++] = (struct temp){ memory_strdup(item->name), item->on_commit_drop };
+	}
+	if (add)
+		changed->items[kept++] = (struct temp){ memory_strdup(add), add_on_commit };
+	changed->count = kept;
+	if (!kept) {
+		free(changed);
+		return NULL;
+	}
+	return changed;
+}
+
+/* ---- levels ---- */
+
+static struct level *top(const struct session_state *state)
+{
+	return &state->levels[state->depth - 1];
+}
+
+static struct level level_copy(const struct level *from)
+{
+	struct level copy = *from;
+	text_ref(copy.name);
+	path_ref(copy.path);
+	path_ref(copy.session_path);
+	text_ref(copy.role);
+	text_ref(copy.session_role);
+	text_ref(copy.session_user);
+	temps_ref(copy.temps);
+	return copy;
+}
+
+static void level_deinit(struct level *level)
+{
+	text_unref(level->name);
+	path_unref(level->path);
+	path_unref(level->session_path);
+	text_unref(level->role);
+	text_unref(level->session_role);
+	text_unref(level->session_user);
+	temps_unref(level->temps);
+}
+
+static void reserve_levels(struct session_state *state, size_t count)
+{
+	if (count <= state->capacity)
+		return;
+	state->capacity = count < 4 ? 4 : count * 2;
+	state->levels = memory_realloc(state->levels, state->capacity * sizeof(*state->levels));
+}
+
+static void touch(struct session_state *state)
+{
+	static _Thread_local uint64_t next_stamp;
+	state->stamp = ++next_stamp;
+}
+
+static void push_level(struct session_state *state, enum level_kind kind, const char *name)
+{
+	reserve_levels(state, state->depth + 1);
+	struct level copy = level_copy(top(state));
+	text_unref(copy.name);
+	copy.name = text_new(name);
+	copy.kind = kind;
+	state->levels[state->depth++] = copy;
+}
+
+static void drop_levels(struct session_state *state, size_t depth)
+{
+	while (state->depth > depth)
+		level_deinit(&state->levels[--state->depth]);
+}
+
+/* The top level's values become those of the level at depth - 1; levels between go. */
+static void merge_levels(struct session_state *state, size_t depth)
+{
+	struct level merged = level_copy(top(state));
+	struct level *into = &state->levels[depth - 1];
+	merged.kind = into->kind;
+	text_unref(merged.name);
+	merged.name = text_ref(into->name);
+	drop_levels(state, depth);
+	level_deinit(into);
+	*into = merged;
+}
+
+static void set_path(struct path **slot, struct path *path)
+{
+	path_ref(path);
+	path_unref(*slot);
+	*slot = path;
+}
+
+static void set_text(struct text **slot, struct text *text)
+{
+	text_ref(text);
+	text_unref(*slot);
+	*slot = text;
+}
+
+static void set_temps(struct level *level, struct temps *temps)
+{
+	temps_unref(level->temps);
+	level->temps = temps;
+}
+
+/* SET LOCAL ends with its transaction, ON COMMIT DROP tables too. */
+static void end_local(struct level *level)
+{
+	set_path(&level->path, level->session_path);
+	set_text(&level->role, level->session_role);
+	level->standard_strings = level->session_standard_strings;
+	level->encoding = level->session_encoding;
+	set_temps(level, temps_change(level->temps, NULL, true, NULL, false));
+}
+
+static void set_unknown(struct session_state *state, const char *name, bool local);
+
+/* ---- transactions ---- */
+
+static bool in_explicit(const struct session_state *state)
+{
+	return state->depth > 1 && state->levels[1].kind == LEVEL_TRANSACTION;
+}
+
+static void begin(struct session_state *state)
+{
+	if (state->depth == 1)
+		push_level(state, LEVEL_TRANSACTION, NULL);
+	else if (state->levels[1].kind == LEVEL_IMPLICIT)
+		state->levels[1].kind = LEVEL_TRANSACTION;
+}
+
+static void commit(struct session_state *state, bool chain)
+{
+	if (state->depth > 1) {
+		merge_levels(state, 1);
+		end_local(top(state));
+	}
+	if (chain)
+		begin(state);
+	touch(state);
+}
+
+static void rollback(struct session_state *state, bool chain)
+{
+	drop_levels(state, 1);
+	if (chain)
+		begin(state);
+	touch(state);
+}
+
+/* Depth at which the savepoint's own level sits; 0: there is none. */
+static size_t find_savepoint(const struct session_state *state, const char *name)
+{
+	for (size_t depth = state->depth; depth > 1; depth--) {
+		const struct level *level = &state->levels[depth - 1];
+		if (level->kind == LEVEL_SAVEPOINT && level->name && strcmp(level->name->data, name) == 0)
+			return depth;
+	}
+	return 0;
+}
+
+static void savepoint(struct session_state *state, const char *name)
+{
+	if (!in_explicit(state) || state->depth >= LEVEL_MAX)
+		return;
+	push_level(state, LEVEL_SAVEPOINT, name);
+}
+
+static void release(struct session_state *state, const char *name)
+{
+	size_t depth = find_savepoint(state, name);
+	if (depth)
+		merge_levels(state, depth - 1);
+}
+
+static void rollback_to(struct session_state *state, const char *name)
+{
+	size_t depth = find_savepoint(state, name);
+	if (!depth) {
+		set_unknown(state, "search_path", false);
+		return;
+	}
+	drop_levels(state, depth - 1);
+	push_level(state, LEVEL_SAVEPOINT, name);
+	touch(state);
+}
+
+/* ---- settings ---- */
+
+static void set_search_path(struct session_state *state, struct path *path, bool local)
+{
+	struct level *level = top(state);
+	set_path(&level->path, path);
+	if (!local)
+		set_path(&level->session_path, path);
+}
+
+static void set_role(struct session_state *state, const char *role, bool local)
+{
+	struct level *level = top(state);
+	struct text *text = role && strcmp(role, "none") != 0 ? text_new(role) : NULL;
+	set_text(&level->role, text);
+	if (!local)
+		set_text(&level->session_role, text);
+	text_unref(text);
+}
+
+static void set_standard_strings(struct session_state *state, bool on, bool local)
+{
+	top(state)->standard_strings = on;
+	if (!local)
+		top(state)->session_standard_strings = on;
+}
+
+static void set_encoding(struct session_state *state, enum encoding_class encoding, bool local)
+{
+	top(state)->encoding = encoding;
+	if (!local)
+		top(state)->session_encoding = encoding;
+}
+
+/* Every prefix of the server's boolean words that is not ambiguous. */
+static bool is_on(const char *value)
+{
+	static const char *const words[] = { "on", "true", "yes", "1" };
+	size_t len = strlen(value);
+	if (len == 0 || strcasecmp(value, "o") == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strncasecmp(value, words[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void set_named(struct session_state *state, const char *name, const char *value, bool local)
+{
+	if (strcasecmp(name, "search_path") == 0) {
+		struct path *path = path_new(value);
+		set_search_path(state, path, local);
+		path_unref(path);
+	} else if (strcasecmp(name, "role") == 0) {
+		set_role(state, value, local);
+	} else if (strcasecmp(name, "standard_conforming_strings") == 0) {
+		set_standard_strings(state, is_on(value), local);
+	} else if (strcasecmp(name, "client_encoding") == 0) {
+		set_encoding(state, encoding_class_of(value), local);
+	} else {
+		return;
+	}
+	touch(state);
+}
+
+static void set_session_user(struct session_state *state, const char *user)
+{
+	struct text *text = user ? text_new(user) : text_ref(state->login_user);
+	set_text(&top(state)->session_user, text);
+	text_unref(text);
+	set_role(state, NULL, false);
+}
+
+static void reset(struct session_state *state, const char *name, bool local)
+{
+	if (strcasecmp(name, "search_path") == 0)
+		set_search_path(state, state->default_path, local);
+	else if (strcasecmp(name, "role") == 0)
+		set_role(state, NULL, local);
+	else if (strcasecmp(name, "session_authorization") == 0)
+		set_session_user(state, NULL);
+	else if (strcasecmp(name, "standard_conforming_strings") == 0)
+		set_standard_strings(state, state->default_standard_strings, local);
+	else if (strcasecmp(name, "client_encoding") == 0)
+		set_encoding(state, state->default_encoding, local);
+	else
+		return;
+	touch(state);
+}
+
+/* RESET ALL leaves role and session_authorization as they are. */
+static void reset_all(struct session_state *state)
+{
+	reset(state, "search_path", false);
+	reset(state, "standard_conforming_strings", false);
+	reset(state, "client_encoding", false);
+}
+
+static void set_unknown(struct session_state *state, const char *name, bool local)
+{
+	if (strcasecmp(name, "search_path") != 0)
+		return;
+	struct path *unknown = path_new(NULL);
+	set_search_path(state, unknown, local);
+	path_unref(unknown);
+	touch(state);
+}
+
+static void drop_temps(struct session_state *state)
+{
+	set_temps(top(state), NULL);
+	touch(state);
+}
+
+static void discard_all(struct session_state *state)
+{
+	set_session_user(state, NULL);
+	reset_all(state);
+	drop_temps(state);
+}
+
+static void create_temp(struct session_state *state, const char *name, bool on_commit_drop)
+{
+	struct level *level = top(state);
+	set_temps(level, temps_change(level->temps, name, false, name, on_commit_drop));
+	touch(state);
+}
+
+static void drop_temp(struct session_state *state, const char *name)
+{
+	struct level *level = top(state);
+	set_temps(level, temps_change(level->temps, name, false, NULL, false));
+	touch(state);
+}
+
+/* ---- interface ---- */
+
+enum encoding_class encoding_class_of(const char *name)
+{
+	static const char *const unsafe[] = { "sjis", "mskanji", "shiftjis", "win932", "windows932", "big5", "win950",
+					      "windows950", "gbk", "win936", "windows936", "gb18030", "uhc", "win949",
+					      "windows949", "johab", "shiftjis2004" };
+	char plain[64];
+	size_t len = 0;
+	for (const char *c = name; *c && len + 1 < sizeof(plain); c++) {
+		if ((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9'))
+			plain[len++] = *c;
+		else if (*c >= 'A' && *c <= 'Z')
+			plain[len++] = (char)(*c + 32);
+	}
+	plain[len] = '\0';
+	if (strcmp(plain, "utf8") == 0 || strcmp(plain, "unicode") == 0)
+		return ENCODING_UTF8;
+	for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
+		if (strcmp(plain, unsafe[i]) == 0)
+			return ENCODING_UNSAFE;
+	}
+	if (strncmp(plain, "euc", 3) == 0 || strcmp(plain, "muleinternal") == 0)
+		return ENCODING_SAFE_MULTI;
+	return ENCODING_SINGLE_BYTE;
+}
+
+struct session_state *session_state_new(const char *database, const char *user, const char *search_path)
+{
+	struct session_state *state = memory_zalloc(sizeof(*state));
+	state->database = text_new(database ? database : "");
+	state->login_user = text_new(user ? user : "");
+	state->default_path = path_new(search_path);
+	state->default_standard_strings = true;
+	state->default_encoding = ENCODING_UTF8;
+	reserve_levels(state, 1);
+	state->depth = 1;
+	state->levels[0] = (struct level){
+		.kind = LEVEL_BASE,
+		.path = path_ref(state->default_path),
+		.session_path = path_ref(state->default_path),
+		.session_user = text_ref(state->login_user),
+		.standard_strings = true,
+		.session_standard_strings = true,
+		.encoding = ENCODING_UTF8,
+		.session_encoding = ENCODING_UTF8,
+	};
+	touch(state);
+	return state;
+}
+
+void session_state_free(struct session_state *state)
+{
+	if (!state)
+		return;
+	drop_levels(state, 0);
+	free(state->levels);
+	text_unref(state->database);
+	text_unref(state->login_user);
+	path_unref(state->default_path);
+	free(state);
+}
+
+void session_state_assign(struct session_state *state, const struct session_state *other)
+{
+	if (state == other)
+		return;
+	set_text(&state->database, other->database);
+	set_text(&state->login_user, other->login_user);
+	set_path(&state->default_path, other->default_path);
+	state->default_standard_strings = other->default_standard_strings;
+	state->default_encoding = other->default_encoding;
+	drop_levels(state, 0);
+	reserve_levels(state, other->depth);
+	for (size_t i = 0; i < other->depth; i++)
+		state->levels[state->depth++] = level_copy(&other->levels[i]);
+	state->stamp = other->stamp;
+}
+
+const char *session_state_database(const struct session_state *state)
+{
+	return state->database->data;
+}
+
+const char *session_state_user(const struct session_state *state)
+{
+	const struct level *level = top(state);
+	return level->role ? level->role->data : level->session_user->data;
+}
+
+const struct name_list *session_state_search_path(const struct session_state *state)
+{
+	const struct path *path = top(state)->path;
+	return path->known ? &path->list : NULL;
+}
+
+const char *session_state_search_path_text(const struct session_state *state)
+{
+	return top(state)->path->text;
+}
+
+bool session_state_has_temp(const struct session_state *state, const char *name)
+{
+	const struct temps *temps = top(state)->temps;
+	for (size_t i = 0; temps && i < temps->count; i++) {
+		if (strcmp(temps->items[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool session_state_has_any_temp(const struct session_state *state)
+{
+	return top(state)->temps != NULL;
+}
+
+bool session_state_standard_strings(const struct session_state *state)
+{
+	return top(state)->standard_strings;
+}
+
+enum encoding_class session_state_encoding(const struct session_state *state)
+{
+	return top(state)->encoding;
+}
+
+uint64_t session_state_stamp(const struct session_state *state)
+{
+	return state->stamp;
+}
+
+static void apply_setting(struct session_state *state, const struct effect *effect)
+{
+	switch (effect->kind) {
+	case EFFECT_SET:
+		if (effect->value)
+			set_named(state, effect->name, effect->value, effect->local);
+		else
+			reset(state, effect->name, effect->local);
+		break;
+	case EFFECT_RESET:
+		reset(state, effect->name, effect->local);
+		break;
+	case EFFECT_RESET_ALL:
+		reset_all(state);
+		break;
+	case EFFECT_SET_UNKNOWN:
+		set_unknown(state, effect->name, effect->local);
+		break;
+	case EFFECT_ROLE:
+		set_role(state, effect->value, effect->local);
+		touch(state);
+		break;
+	case EFFECT_SESSION_USER:
+		set_session_user(state, effect->value);
+		touch(state);
+		break;
+	default:
+		break;
+	}
+}
+
+void session_state_apply(struct session_state *state, const struct effect *effect)
+{
+	switch (effect->kind) {
+	case EFFECT_DISCARD_ALL:
+		discard_all(state);
+		break;
+	case EFFECT_DISCARD_TEMP:
+		drop_temps(state);
+		break;
+	case EFFECT_TEMP_CREATE:
+		create_temp(state, effect->name, effect->local);
+		break;
+	case EFFECT_TEMP_DROP:
+		drop_temp(state, effect->name);
+		break;
+	case EFFECT_BEGIN:
+		begin(state);
+		break;
+	case EFFECT_COMMIT:
+		commit(state, effect->chain);
+		break;
+	case EFFECT_ROLLBACK:
+		rollback(state, effect->chain);
+		break;
+	case EFFECT_PREPARE_TRANSACTION:
+		commit(state, false);
+		break;
+	case EFFECT_SAVEPOINT:
+		savepoint(state, effect->name);
+		break;
+	case EFFECT_RELEASE:
+		release(state, effect->name);
+		break;
+	case EFFECT_ROLLBACK_TO:
+		rollback_to(state, effect->name);
+		break;
+	default:
+		apply_setting(state, effect);
+		break;
+	}
+}
+
+void session_state_set_default(struct session_state *state, const char *name, const char *value)
+{
+	if (strcasecmp(name, "search_path") == 0) {
+		struct path *path = path_new(value);
+		set_path(&state->default_path, path);
+		path_unref(path);
+	} else if (strcasecmp(name, "standard_conforming_strings") == 0) {
+		state->default_standard_strings = is_on(value);
+	} else if (strcasecmp(name, "client_encoding") == 0) {
+		state->default_encoding = encoding_class_of(value);
+	}
+}
+
+/* Reported values are those in effect; what a rollback brings back is reported anew. */
+void session_state_reported(struct session_state *state, const char *name, const char *value)
+{
+	for (size_t i = 0; i < state->depth; i++) {
+		struct level *level = &state->levels[i];
+		if (strcasecmp(name, "search_path") == 0) {
+			struct path *path = path_new(value);
+			set_path(&level->path, path);
+			set_path(&level->session_path, path);
+			path_unref(path);
+		} else if (strcasecmp(name, "standard_conforming_strings") == 0) {
+			level->standard_strings = level->session_standard_strings = is_on(value);
+		} else if (strcasecmp(name, "client_encoding") == 0) {
+			level->encoding = level->session_encoding = encoding_class_of(value);
+		} else {
+			return;
+		}
+	}
+	touch(state);
+}
+
+void session_state_segment_begin(struct session_state *state)
+{
+	if (state->depth == 1)
+		push_level(state, LEVEL_IMPLICIT, NULL);
+}
+
+void session_state_segment_end(struct session_state *state, char ready, bool failed)
+{
+	if (ready == 'T' || ready == 'E') {
+		begin(state); /* a transaction that was begun unseen */
+		return;
+	}
+	if (state->depth == 1)
+		return;
+	if (failed)
+		rollback(state, false);
+	else
+		commit(state, false);
+}
