@@ -1,0 +1,127 @@
+"""bench/run.sh: starts everything, measures in rounds, prints, stores, stops everything."""
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import pathlib
+import resource
+import signal
+import sys
+
+from . import docs, machine, options, report, syscalls, targets
+from .cluster import Cluster
+from .measure import run_rounds
+from .results import summarise
+from .workloads import Context, all_workloads
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def main(argv):
+    chosen = options.parse(argv)
+    workloads = options.chosen_workloads(chosen)
+    if chosen.list:
+        print_list()
+        return 0
+    build = pathlib.Path(os.environ.get("BUILD", TOP / "build")).resolve()
+    folder = build / "bench" / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    allow_many_sockets()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with only_one_run(folder), contextlib.ExitStack() as stack:
+        results = run(chosen, workloads, build, folder, stack)
+    publish(results, chosen, build)
+    return 0
+
+
+def run(chosen, workloads, build, folder, stack):
+    say("PostgreSQL: starting and loading")
+    cluster = Cluster(TOP, build / "bench" / "pg", chosen.scale, chosen.bulk_rows)
+    stack.callback(cluster.remove)
+    cluster.start()
+    cluster.load()
+    place = targets.Place(TOP, build, folder, cluster.port, cluster.user)
+    names = [name for name in chosen.targets
+             if name == targets.DIRECT or any(w.wants(name) for w in workloads)]
+    started, missing = targets.start(names, place, stack)
+    for name, why in missing.items():
+        say(f"{name} is left out: {why}")
+    context = Context(cluster, folder)
+    for workload in workloads:
+        workload.prepare(context)
+    samples = run_rounds(workloads, started, chosen.rounds, chosen.seconds, Progress(chosen.rounds))
+    return {"date": datetime.date.today().isoformat(), "machine": machine.describe(cluster, build),
+            "rounds": chosen.rounds, "seconds": chosen.seconds, "missing": missing,
+            "workloads": summarise(samples, workloads, {t.name: t.title for t in started}),
+            "syscalls": count_syscalls(context, started) if chosen.syscalls else []}
+
+
+def count_syscalls(context, started):
+    counted = []
+    for workload in all_workloads([1]):
+        if workload.name.startswith("select-"):
+            say(f"strace: {workload.title}")
+            workload.prepare(context)
+            counted.append(syscalls.count(workload, started))
+    return counted
+
+
+def publish(results, chosen, build):
+    print("\n" + report.whole_text(results))
+    path = build / "bench" / "results.json"
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    say(f"written: {path}")
+    if chosen.update_docs:
+        docs.update(TOP / "docs/performance.md", report.whole_markdown(results))
+        say("written: docs/performance.md")
+
+
+class Progress:
+    """One line per workload and round on stderr."""
+
+    def __init__(self, rounds):
+        self._rounds, self._last = rounds, None
+
+    def __call__(self, number, workload, target):
+        if (number, workload.name) != self._last:
+            self._last = (number, workload.name)
+            say(f"round {number + 1}/{self._rounds}: {workload.title}")
+
+
+def print_list():
+    print("workloads (* only with --all or --only):")
+    for workload in all_workloads([64, 16, 1]):
+        mark = " " if workload.in_default_run else "*"
+        print(f"  {workload.name:20}{mark} {workload.title}")
+    print("targets:")
+    for name, title in targets.TITLES.items():
+        print(f"  {name:20}  {title}")
+
+
+@contextlib.contextmanager
+def only_one_run(folder):
+    with open(folder / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"bench: another run is using {folder}")
+        yield
+
+
+def allow_many_sockets():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"bench: {error}")

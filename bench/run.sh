@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Measures crossfade beside PgBouncer, HAProxy and a blind relay; bench/run.sh --help.
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export BUILD=${BUILD:-$top/build} PYTHONPATH=$top/bench
+
+harness() { exec /usr/bin/python3 -B -m harness "$@"; }
+
+for arg; do
+  case $arg in -h | --help | --list) harness "$@" ;; esac
+done
+[ -x /usr/bin/python3 ] || { echo "bench: needs /usr/bin/python3 (Debian: apt-get install python3)" >&2; exit 1; }
+"$top/tests/lib/install-packages.sh" build demo bench
+[ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" "$top" >&2
+ninja -C "$BUILD" >&2
+harness "$@"
