@@ -1,0 +1,178 @@
+#include "model/session_state.h"
+
+#include <criterion/criterion.h>
+
+static struct session_state *state;
+
+static void setup(void)
+{
+	state = session_state_new("aegis", "alice", "\"$user\", public");
+}
+
+static void teardown(void)
+{
+	session_state_free(state);
+}
+
+TestSuite(session_state, .init = setup, .fini = teardown);
+
+static void apply(enum effect_kind kind, const char *name, const char *value, bool local)
+{
+	session_state_apply(state, &(struct effect){ .kind = kind, .name = name, .value = value, .local = local });
+}
+
+static void set_path(const char *value, bool local)
+{
+	apply(EFFECT_SET, "search_path", value, local);
+}
+
+static void expect_path(const char *want)
+{
+	const char *got = session_state_search_path_text(state);
+	cr_assert_str_eq(got ? got : "(unknown)", want);
+}
+
+Test(session_state, set_outside_a_transaction_stays)
+{
+	set_path("data", false);
+	expect_path("data");
+	apply(EFFECT_RESET, "search_path", NULL, false);
+	expect_path("\"$user\", public");
+}
+
+Test(session_state, rollback_undoes_set)
+{
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	set_path("data", false);
+	expect_path("data");
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	expect_path("\"$user\", public");
+}
+
+Test(session_state, set_local_ends_with_its_transaction)
+{
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	set_path("one", false);
+	set_path("two", true);
+	expect_path("two");
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	expect_path("one");
+}
+
+Test(session_state, savepoints_undo_and_keep)
+{
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	set_path("one", false);
+	apply(EFFECT_SAVEPOINT, "a", NULL, false);
+	set_path("two", false);
+	apply(EFFECT_SAVEPOINT, "b", NULL, false);
+	set_path("three", false);
+	apply(EFFECT_RELEASE, "b", NULL, false);
+	expect_path("three");
+	apply(EFFECT_ROLLBACK_TO, "a", NULL, false);
+	expect_path("one");
+	set_path("four", false);
+	apply(EFFECT_ROLLBACK_TO, "a", NULL, false);
+	expect_path("one");
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	expect_path("one");
+}
+
+Test(session_state, rollback_to_a_forgotten_savepoint_leaves_the_path_unknown)
+{
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	for (int i = 0; i < 3000; i++)
+		apply(EFFECT_SAVEPOINT, i == 2500 ? "deep" : "s", NULL, false);
+	apply(EFFECT_ROLLBACK_TO, "deep", NULL, false);
+	cr_assert_null(session_state_search_path(state));
+}
+
+Test(session_state, a_failed_segment_undoes_what_its_statements_did)
+{
+	session_state_segment_begin(state);
+	set_path("data", false);
+	expect_path("data");
+	session_state_segment_end(state, 'I', true);
+	expect_path("\"$user\", public");
+	session_state_segment_begin(state);
+	set_path("data", false);
+	session_state_segment_end(state, 'I', false);
+	expect_path("data");
+}
+
+Test(session_state, begin_inside_a_segment_outlives_it)
+{
+	session_state_segment_begin(state);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	set_path("data", false);
+	session_state_segment_end(state, 'T', false);
+	session_state_segment_begin(state);
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	session_state_segment_end(state, 'I', false);
+	expect_path("\"$user\", public");
+}
+
+Test(session_state, temporary_tables_follow_transactions)
+{
+	apply(EFFECT_TEMP_CREATE, "prices", NULL, false);
+	cr_assert(session_state_has_temp(state, "prices"));
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_TEMP_DROP, "prices", NULL, false);
+	cr_assert_not(session_state_has_temp(state, "prices"));
+	apply(EFFECT_TEMP_CREATE, "scratch", NULL, true);
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	cr_assert(session_state_has_temp(state, "prices"));
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_TEMP_CREATE, "scratch", NULL, true);
+	cr_assert(session_state_has_temp(state, "scratch"));
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_not(session_state_has_temp(state, "scratch"), "ON COMMIT DROP");
+	apply(EFFECT_DISCARD_TEMP, NULL, NULL, false);
+	cr_assert_not(session_state_has_any_temp(state));
+}
+
+Test(session_state, roles_decide_the_user)
+{
+	cr_assert_str_eq(session_state_user(state), "alice");
+	apply(EFFECT_ROLE, NULL, "bob", false);
+	cr_assert_str_eq(session_state_user(state), "bob");
+	apply(EFFECT_SESSION_USER, NULL, "carol", false);
+	cr_assert_str_eq(session_state_user(state), "carol");
+	apply(EFFECT_DISCARD_ALL, NULL, NULL, false);
+	cr_assert_str_eq(session_state_user(state), "alice");
+}
+
+Test(session_state, strings_and_encoding_follow_reports)
+{
+	session_state_reported(state, "standard_conforming_strings", "off");
+	session_state_reported(state, "client_encoding", "SJIS");
+	cr_assert_not(session_state_standard_strings(state));
+	cr_assert_eq(session_state_encoding(state), ENCODING_UNSAFE);
+	apply(EFFECT_SET, "client_encoding", "UTF8", false);
+	cr_assert_eq(session_state_encoding(state), ENCODING_UTF8);
+	cr_assert_eq(encoding_class_of("LATIN1"), ENCODING_SINGLE_BYTE);
+	cr_assert_eq(encoding_class_of("EUC_KR"), ENCODING_SAFE_MULTI);
+}
+
+Test(session_state, an_unknown_path_is_known_again_once_reported)
+{
+	apply(EFFECT_SET_UNKNOWN, "search_path", NULL, false);
+	cr_assert_null(session_state_search_path(state));
+	session_state_reported(state, "search_path", "data, public");
+	expect_path("data, public");
+}
+
+Test(session_state, assign_copies_every_level)
+{
+	struct session_state *copy = session_state_new("", "", NULL);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	set_path("data", false);
+	uint64_t stamp = session_state_stamp(state);
+	session_state_assign(copy, state);
+	cr_assert_eq(session_state_stamp(copy), stamp);
+	session_state_apply(copy, &(struct effect){ .kind = EFFECT_ROLLBACK });
+	cr_assert_str_eq(session_state_search_path_text(copy), "\"$user\", public");
+	expect_path("data");
+	cr_assert_neq(session_state_stamp(copy), stamp);
+	session_state_free(copy);
+}
