@@ -1,0 +1,105 @@
+/*
+ * The proxy as its owner sees it: make one, give it listeners and a server,
+ * publish rulesets, start, drain, stop. All functions are called on the
+ * thread of the loop given to proxy_new, where the listeners live too; the
+ * sessions live on worker threads of the proxy's own.
+ *
+ *   proxy_new → proxy_set_server, proxy_listen, proxy_publish → proxy_start
+ *   → (proxy_publish, proxy_stats)* → proxy_drain or proxy_stop
+ *   → callbacks.stopped → proxy_free
+ */
+#ifndef CROSSFADE_PROXY_PROXY_H
+#define CROSSFADE_PROXY_PROXY_H
+
+#include "base/error.h"
+#include "model/ruleset.h"
+#include "proxy/close_reason.h"
+#include "rewrite/rewriter.h"
+#include "usage/usage.h"
+
+struct uv_loop_s;
+struct proxy;
+
+struct proxy_settings {
+	uint32_t workers;	      /* loop threads; at least 1 */
+	uint32_t clients;	      /* sessions at once; one more gets FATAL 53300 */
+	size_t message_bytes;	      /* longest Query or Parse that is kept whole to be rewritten;
+				       * longer: the statement fails with 54000 */
+	uint32_t pipeline;	      /* requests of one session without an answer; then its client waits */
+	uint32_t startup_timeout_ms;  /* from accept until the server's first ReadyForQuery */
+	uint32_t connect_timeout_ms;  /* to reach the server, all its addresses together */
+	uint32_t facts_timeout_ms;    /* how long a statement waits for the catalog to be read again */
+	uint32_t drain_timeout_ms;    /* proxy_drain: after that long sessions end in mid-transaction */
+	size_t read_buffer_bytes;     /* one per worker, lent to a session while bytes flow */
+	size_t queue_high_bytes;      /* unsent for one side: the other side is not read any more, … */
+	size_t queue_low_bytes;	      /* … until so little is left */
+	uint32_t tcp_keepalive_s;     /* idle seconds before the first probe, both sides; 0: off */
+	uint32_t tcp_user_timeout_ms; /* unacknowledged data for so long ends a connection; 0: the system's */
+	uint32_t listen_backlog;
+	uint32_t usage_flush_ms;      /* how often each worker hands over its counts */
+	size_t stack_bytes;	      /* of a worker thread; the parser needs a deep one */
+	struct rewriter_settings rewriter;
+};
+struct proxy_settings proxy_settings_default(void);
+
+/* A host (name or numeric) or, beginning with '/', the folder of a unix socket
+ * DIR/.s.PGSQL.PORT. Texts are copied. */
+struct proxy_address {
+	const char *host;
+	uint16_t port;
+};
+
+struct proxy_callbacks {
+	void *context;
+	/* All sessions have ended after proxy_drain or proxy_stop. On the owner's loop. */
+	void (*stopped)(void *context);
+	/* A session saw DDL or misses a fact: read the catalog of the database
+	 * again and publish. NULL: ignored. Called on a worker's thread. */
+	void (*facts_stale)(void *context, const char *database);
+};
+
+/* usage may be NULL: nothing is counted. Settings are copied. */
+struct proxy *proxy_new(struct uv_loop_s *loop, const struct proxy_settings *settings, struct usage *usage,
+			struct proxy_callbacks callbacks);
+/* After stopped, or when it was never started. */
+void proxy_free(struct proxy *proxy);
+
+/* Sessions that begin from now on go there; a name is resolved anew each time. */
+void proxy_set_server(struct proxy *proxy, struct proxy_address server);
+/*
+ * Binds at once and accepts from proxy_start on. Port 0 chooses a free one.
+ * app, if not NULL, stands for the application in the ledger, whatever the
+ * client calls itself. A host may bind several addresses.
+ */
+bool proxy_listen(struct proxy *proxy, struct proxy_address address, const char *app, struct error *error_out);
+/* The port of the first listener (of use after port 0); 0: none. */
+uint16_t proxy_port(const struct proxy *proxy);
+
+/*
+ * Sessions of this database use the ruleset from their next transaction on;
+ * NULL: they pass untouched, as those of databases never published do. The
+ * proxy takes references of its own.
+ */
+void proxy_publish(struct proxy *proxy, const char *database, struct ruleset *ruleset);
+
+bool proxy_start(struct proxy *proxy, struct error *error_out);
+/* No new sessions; each ends with FATAL 57P01 at its transaction's end, or
+ * when drain_timeout_ms is over. */
+void proxy_drain(struct proxy *proxy);
+/* Ends all sessions now, with FATAL 57P01. */
+void proxy_stop(struct proxy *proxy);
+
+struct proxy_stats {
+	uint64_t sessions;	      /* now */
+	uint64_t sessions_total;
+	uint64_t bytes_from_client, bytes_from_server;
+	uint64_t messages_from_client, messages_from_server;
+	uint64_t statements_unchanged, statements_rewritten, statements_refused;
+	uint64_t hidden_exchanges;    /* search_path asked of the server */
+	uint64_t cancels;
+	uint64_t closed[CLOSE_REASON_COUNT];
+};
+/* Cheap; numbers of different workers may be some microseconds apart. */
+void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out);
+
+#endif
