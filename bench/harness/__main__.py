@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-from . import docs, machine, options, report, syscalls, targets
+from . import docs, machine, micro, options, report, syscalls, targets
 from .cluster import Cluster
 from .measure import run_rounds
 from .results import summarise
@@ -25,6 +25,10 @@ def main(argv):
         print_list()
         return 0
     build = pathlib.Path(os.environ.get("BUILD", TOP / "build")).resolve()
+    if chosen.micro:
+        rows = micro.run_all(str(build / "bench/micro/micro"))
+        print(micro.as_text(rows))
+        return 1 if micro.over_limit(rows) else 0
     folder = build / "bench" / "run"
     folder.mkdir(parents=True, exist_ok=True)
     allow_many_sockets()
@@ -54,7 +58,8 @@ def run(chosen, workloads, build, folder, stack):
     return {"date": datetime.date.today().isoformat(), "machine": machine.describe(cluster, build),
             "rounds": chosen.rounds, "seconds": chosen.seconds, "missing": missing,
             "workloads": summarise(samples, workloads, {t.name: t.title for t in started}),
-            "syscalls": count_syscalls(context, started) if chosen.syscalls else []}
+            "syscalls": count_syscalls(context, started) if chosen.counts else [],
+            "micro": micro.run_all(str(build / "bench/micro/micro")) if chosen.counts else []}
 
 
 def count_syscalls(context, started):

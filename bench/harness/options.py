@@ -24,7 +24,10 @@ def parser():
     p.add_argument("--all", action="store_true", help="also the workloads that the ordinary run leaves out")
     p.add_argument("--targets", type=target_names, metavar="NAME[,NAME…]", default=list(targets.TITLES),
                    help="only these (direct is always measured)")
-    p.add_argument("--syscalls", action="store_true", help="also count system calls per transaction with strace")
+    p.add_argument("--counts", action="store_true",
+                   help="also count what time does not change: system calls (strace) and instructions (callgrind)")
+    p.add_argument("--micro", action="store_true",
+                   help="only count instructions of small pieces under callgrind; exit 1 when one is over its limit")
     p.add_argument("--list", action="store_true", help="print workloads and targets and exit")
     p.add_argument("--update-docs", action="store_true", help="write the table into docs/performance.md")
     return p

@@ -1,4 +1,6 @@
 """The results as a table for the terminal and as Markdown for the documentation."""
+from . import micro
+
 SHORT = {"pgbouncer": "PgB", "pgbouncer-fresh": "PgB", "haproxy": "HAP", "relay": "relay"}
 
 
@@ -113,10 +115,12 @@ def missing_lines(results):
 def whole_text(results):
     parts = [heading(results) + "\n"] + [as_text(workload) for workload in results["workloads"]]
     parts += [syscalls_as_text(syscalls) for syscalls in results["syscalls"]]
+    parts += [micro.as_text(results["micro"])] if results["micro"] else []
     return "\n".join(parts + missing_lines(results))
 
 
 def whole_markdown(results):
     parts = [heading(results) + "\n"] + [as_markdown(workload) for workload in results["workloads"]]
     parts += [syscalls_as_markdown(syscalls) for syscalls in results["syscalls"]]
+    parts += [micro.as_markdown(results["micro"])] if results["micro"] else []
     return "\n".join(parts + [f"- {line}\n" for line in missing_lines(results)])
