@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-from . import docs, machine, micro, options, report, syscalls, targets
+from . import docs, machine, memory, micro, options, report, syscalls, targets
 from .cluster import Cluster
 from .measure import run_rounds
 from .results import summarise
@@ -52,13 +52,14 @@ def run(chosen, workloads, build, folder, stack):
     for name, why in missing.items():
         say(f"{name} is left out: {why}")
     context = Context(cluster, folder)
+    idle = memory.count(started, cluster.user) if chosen.counts else []
     for workload in workloads:
         workload.prepare(context)
     samples = run_rounds(workloads, started, chosen.rounds, chosen.seconds, Progress(chosen.rounds))
     return {"date": datetime.date.today().isoformat(), "machine": machine.describe(cluster, build),
             "rounds": chosen.rounds, "seconds": chosen.seconds, "missing": missing,
             "workloads": summarise(samples, workloads, {t.name: t.title for t in started}),
-            "syscalls": count_syscalls(context, started) if chosen.counts else [],
+            "memory": idle, "syscalls": count_syscalls(context, started) if chosen.counts else [],
             "micro": micro.run_all(str(build / "bench/micro/micro")) if chosen.counts else []}
 
 

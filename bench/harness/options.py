@@ -25,7 +25,8 @@ def parser():
     p.add_argument("--targets", type=target_names, metavar="NAME[,NAME…]", default=list(targets.TITLES),
                    help="only these (direct is always measured)")
     p.add_argument("--counts", action="store_true",
-                   help="also count what time does not change: system calls (strace) and instructions (callgrind)")
+                   help="also count what time does not change: system calls (strace), instructions (callgrind), "
+                        "memory per idle session")
     p.add_argument("--micro", action="store_true",
                    help="only count instructions of small pieces under callgrind; exit 1 when one is over its limit")
     p.add_argument("--list", action="store_true", help="print workloads and targets and exit")

@@ -101,6 +101,17 @@ def syscalls_as_markdown(syscalls):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in syscalls_grid(syscalls)]) + "\n"
 
 
+def memory_as_text(rows):
+    width = max(len(row["title"]) for row in rows)
+    return "\n".join(["resident memory per idle session"]
+                     + [f"{row['title'].ljust(width)}  {row['session_kb']:6.1f} kB" for row in rows]) + "\n"
+
+
+def memory_as_markdown(rows):
+    lines = ["### Resident memory per idle session", "", "| | kB |", "|---|---:|"]
+    return "\n".join(lines + [f"| {row['title']} | {row['session_kb']:.1f} |" for row in rows]) + "\n"
+
+
 def heading(results):
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
@@ -114,6 +125,7 @@ def missing_lines(results):
 
 def whole_text(results):
     parts = [heading(results) + "\n"] + [as_text(workload) for workload in results["workloads"]]
+    parts += [memory_as_text(results["memory"])] if results["memory"] else []
     parts += [syscalls_as_text(syscalls) for syscalls in results["syscalls"]]
     parts += [micro.as_text(results["micro"])] if results["micro"] else []
     return "\n".join(parts + missing_lines(results))
@@ -121,6 +133,7 @@ def whole_text(results):
 
 def whole_markdown(results):
     parts = [heading(results) + "\n"] + [as_markdown(workload) for workload in results["workloads"]]
+    parts += [memory_as_markdown(results["memory"])] if results["memory"] else []
     parts += [syscalls_as_markdown(syscalls) for syscalls in results["syscalls"]]
     parts += [micro.as_markdown(results["micro"])] if results["micro"] else []
     return "\n".join(parts + [f"- {line}\n" for line in missing_lines(results)])

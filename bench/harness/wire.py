@@ -19,7 +19,7 @@ class Connection:
     def __init__(self, port, user, database, timeout_s=60):
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = bytearray(RECEIVE_BYTES)
+        self._buffer = None
         self.parameters = {}
         try:
             self._start(user, database)
@@ -103,6 +103,7 @@ class Connection:
 
     def _skip_to_ready(self):
         total, last, first = 0, b"", b""
+        self._buffer = self._buffer or bytearray(RECEIVE_BYTES)
         while True:
             got = self._socket.recv_into(self._buffer)
             if not got:
