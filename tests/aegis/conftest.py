@@ -1,0 +1,26 @@
+"""Fixtures of the AEGIS tests: one server, fresh copies of AEGIS, a proxy before them."""
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests' / 'system'))
+
+import servers  # noqa: E402  (the processes are those of the system tests)
+from layouts import Databases  # noqa: E402
+
+
+@pytest.fixture(scope='session')
+def pg():
+    # One plan for one statement: nothing parallel, no scan that starts in the middle.
+    server = servers.Postgres(max_parallel_workers_per_gather=0, synchronize_seqscans='off', max_connections=100)
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope='session')
+def databases(pg):
+    made = Databases(pg)
+    yield made
+    made.close()
