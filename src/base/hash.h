@@ -5,6 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint64_t hash_bytes(const void *data, size_t len, uint64_t seed);
+uint64_t hash_of_bytes(const void *data, size_t len, uint64_t seed);
 
 #endif

@@ -100,7 +100,7 @@ void facts_add_denied(struct facts *facts, const char *role, const char *schema)
 
 static size_t bucket_of(const struct facts *facts, const char *schema, const char *name)
 {
-	uint64_t hash = hash_bytes(name, strlen(name), hash_bytes(schema, strlen(schema), 0));
+	uint64_t hash = hash_of_bytes(name, strlen(name), hash_of_bytes(schema, strlen(schema), 0));
 	return (size_t)hash & (facts->bucket_count - 1);
 }
 

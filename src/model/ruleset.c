@@ -213,12 +213,12 @@ static void place_entry(struct builder *b, struct ruleset_entry *entry)
 
 static uint64_t hash_name(const char *name, size_t len)
 {
-	return hash_bytes(name, len, 0);
+	return hash_of_bytes(name, len, 0);
 }
 
 static uint64_t hash_full(const char *schema, const char *name)
 {
-	return hash_bytes(schema, strlen(schema), hash_name(name, strlen(name)));
+	return hash_of_bytes(schema, strlen(schema), hash_name(name, strlen(name)));
 }
 
 static struct ruleset_name *find_name(const struct ruleset *rs, const char *schema, const char *name)

@@ -53,7 +53,7 @@ struct statement_shape *statement_shape_new(struct slice text, const struct use 
 	struct statement_shape *shape = memory_zalloc(bytes);
 	char *at = (char *)(shape->uses + use_count);
 	ref_init(&shape->ref);
-	shape->hash = hash_bytes(text.data, text.len, 0);
+	shape->hash = hash_of_bytes(text.data, text.len, 0);
 	shape->text = slice_of(at, text.len);
 	if (text.len)
 		memcpy(at, text.data, text.len);

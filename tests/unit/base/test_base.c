@@ -81,9 +81,9 @@ Test(error, prints_place_message_detail_and_hint)
 
 Test(hash, depends_on_bytes_and_seed)
 {
-	cr_assert_eq(hash_bytes("abc", 3, 0), hash_bytes("abc", 3, 0));
-	cr_assert_neq(hash_bytes("abc", 3, 0), hash_bytes("abd", 3, 0));
-	cr_assert_neq(hash_bytes("abc", 3, 0), hash_bytes("abc", 3, 1));
+	cr_assert_eq(hash_of_bytes("abc", 3, 0), hash_of_bytes("abc", 3, 0));
+	cr_assert_neq(hash_of_bytes("abc", 3, 0), hash_of_bytes("abd", 3, 0));
+	cr_assert_neq(hash_of_bytes("abc", 3, 0), hash_of_bytes("abc", 3, 1));
 }
 
 struct item {
