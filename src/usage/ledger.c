@@ -1,0 +1,344 @@
+/*
+ * The store thread's side: waits for tables of counts, writes them, tries
+ * again when the file refuses. All work on the file is done here, with every
+ * signal blocked, so that a file-size limit is an error and not the end of
+ * the process.
+ */
+#include "usage/ledger.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <time.h>
+
+enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 500, RETRY_MAX_MS = 30000, MAINTAIN_MS = 600000, CLOSE_TRIES = 3 };
+
+/* What the store thread knows between two rounds. */
+struct writer {
+	struct usage *usage;
+	struct usage_store *store; /* NULL: must be opened anew */
+	struct usage_observation observation;
+	struct usage_table **tables;
+	size_t count, capacity;
+	struct usage_declaration *declaration; /* taken from usage.declared, not yet written */
+	uint32_t retry_ms;	/* 0: all is well */
+	uint64_t failing_since_us;
+	uint64_t maintained_us;
+};
+
+struct usage_settings usage_settings_default(void)
+{
+	return (struct usage_settings){
+		.flush_ms = 2000,
+		.memory_bytes = 32u << 20,
+		.shapes_max = 20000,
+		.identities_max = 5000,
+		.uses_max = 200000,
+		.series_max = 1000000,
+		.hours_days = 8,
+		.keep_days = 400,
+	};
+}
+
+static void collect(struct writer *writer)
+{
+	writer->count = 0;
+	LIST_FOR_EACH(link, &writer->usage->pending) {
+		if (writer->count == writer->capacity) {
+			writer->capacity = writer->capacity ? writer->capacity * 2 : 16;
+			writer->tables = memory_realloc(writer->tables,
+							writer->capacity * sizeof(struct usage_table *));
+		}
+		writer->tables[writer->count++] = LIST_ENTRY(link, struct usage_table, pending);
+	}
+	if (writer->usage->declared) {
+		usage_declaration_free(writer->declaration);
+		writer->declaration = writer->usage->declared;
+		writer->usage->declared = NULL;
+	}
+}
+
+/* Written: back to the worker, if it is still there. */
+static void give_back(struct writer *writer)
+{
+	for (size_t i = 0; i < writer->count; i++) {
+		struct usage_table *table = writer->tables[i];
+		usage_table_reset(table, 0);
+		pthread_mutex_lock(&writer->usage->lock);
+		link_remove(&table->pending);
+		struct usage_counter *owner = table->owner;
+		if (owner) {
+			owner->waiting = false;
+			owner->spare = table;
+		}
+		pthread_mutex_unlock(&writer->usage->lock);
+		if (!owner)
+			usage_table_free(table);
+	}
+	writer->count = 0;
+}
+
+static void note_failure(struct writer *writer, const struct error *error)
+{
+	atomic_fetch_add(&writer->usage->failures, 1);
+	if (!writer->retry_ms) {
+		writer->failing_since_us = clock_monotonic_us();
+		LOG(LOG_ERROR, "usage_store_failed", LOG_STR("path", writer->usage->settings.path),
+		    LOG_STR("error", error->message), LOG_STR("detail", *error->detail ? error->detail : NULL),
+		    LOG_STR("hint", "counts are kept in memory and written once the file can be written again"));
+	}
+	writer->retry_ms = writer->retry_ms ? writer->retry_ms * 2 : RETRY_FIRST_MS;
+	if (writer->retry_ms > RETRY_MAX_MS)
+		writer->retry_ms = RETRY_MAX_MS;
+}
+
+static void note_success(struct writer *writer)
+{
+	if (writer->retry_ms)
+		LOG(LOG_INFO, "usage_store_recovered", LOG_STR("path", writer->usage->settings.path),
+		    LOG_UINT("failed_ms", (clock_monotonic_us() - writer->failing_since_us) / 1000));
+	writer->retry_ms = 0;
+}
+
+static bool reopen(struct writer *writer, struct error *error_out)
+{
+	if (writer->store && usage_store_is_stale(writer->store)) {
+		LOG(LOG_DEBUG, "usage_store_reopened", LOG_STR("path", writer->usage->settings.path));
+		usage_store_abandon(writer->store);
+		writer->store = NULL;
+	}
+	return writer->store ||
+	       usage_store_open(&writer->usage->settings, &writer->observation, &writer->store, error_out);
+}
+
+static bool write_round(struct writer *writer)
+{
+	struct error error;
+	if (!reopen(writer, &error) ||
+	    !usage_store_write(writer->store, writer->tables, writer->count, writer->declaration, &error)) {
+		note_failure(writer, &error);
+		return false;
+	}
+	if (writer->count)
+		atomic_fetch_add(&writer->usage->batches, 1);
+	usage_declaration_free(writer->declaration);
+	writer->declaration = NULL;
+	give_back(writer);
+	note_success(writer);
+	return true;
+}
+
+static void maintain_if_due(struct writer *writer)
+{
+	struct error error;
+	uint64_t now_us = clock_monotonic_us();
+	if (writer->maintained_us && now_us - writer->maintained_us < MAINTAIN_MS * UINT64_C(1000))
+		return;
+	writer->maintained_us = now_us;
+	if (!usage_store_maintain(writer->store, &error))
+		LOG(LOG_WARNING, "usage_store_maintenance_failed", LOG_STR("error", error.message));
+}
+
+static void deadline_in(uint32_t ms, struct timespec *deadline_out)
+{
+	clock_gettime(CLOCK_MONOTONIC, deadline_out);
+	deadline_out->tv_sec += ms / 1000;
+	deadline_out->tv_nsec += (long)(ms % 1000) * 1000000;
+	if (deadline_out->tv_nsec >= 1000000000) {
+		deadline_out->tv_nsec -= 1000000000;
+		deadline_out->tv_sec++;
+	}
+}
+
+/* Until there is work, the heartbeat is due, or the retry time has passed. False: stop. */
+static bool wait_for_work(struct writer *writer)
+{
+	struct usage *usage = writer->usage;
+	struct timespec deadline;
+	deadline_in(writer->retry_ms ? writer->retry_ms : HEARTBEAT_MS, &deadline);
+	pthread_mutex_lock(&usage->lock);
+	while (!usage->stopping) {
+		if (!writer->retry_ms && (usage->declared || !link_is_empty(&usage->pending)))
+			break;
+		if (pthread_cond_timedwait(&usage->wake, &usage->lock, &deadline) != 0)
+			break;
+	}
+	collect(writer);
+	bool go_on = !usage->stopping;
+	pthread_mutex_unlock(&usage->lock);
+	return go_on;
+}
+
+static uint64_t drop_unwritten(struct writer *writer)
+{
+	uint64_t lost = 0;
+	for (size_t i = 0; i < writer->count; i++)
+		lost += writer->tables[i]->statements;
+	give_back(writer);
+	return lost;
+}
+
+static void finish(struct writer *writer)
+{
+	bool written = false;
+	for (int i = 0; i < CLOSE_TRIES && !written; i++)
+		written = write_round(writer);
+	uint64_t lost = written ? 0 : drop_unwritten(writer);
+	if (lost) {
+		atomic_fetch_add(&writer->usage->lost, lost);
+		LOG(LOG_ERROR, "usage_lost", LOG_STR("path", writer->usage->settings.path),
+		    LOG_UINT("statements", lost));
+	}
+	usage_store_close(writer->store, lost);
+	usage_declaration_free(writer->declaration);
+	free(writer->tables);
+}
+
+static bool open_and_tell(struct writer *writer)
+{
+	struct usage *usage = writer->usage;
+	struct error error;
+	bool usable = usage_store_open(&usage->settings, &writer->observation, &writer->store, &error);
+	pthread_mutex_lock(&usage->lock);
+	usage->started = true;
+	usage->usable = usable;
+	if (!usable)
+		usage->open_error = error;
+	pthread_cond_signal(&usage->opened);
+	pthread_mutex_unlock(&usage->lock);
+	return usable;
+}
+
+static void *run(void *context)
+{
+	struct writer writer = { .usage = context };
+	if (!open_and_tell(&writer))
+		return NULL;
+	while (wait_for_work(&writer)) {
+		if (write_round(&writer))
+			maintain_if_due(&writer);
+	}
+	finish(&writer);
+	return NULL;
+}
+
+static void usage_free(struct usage *usage)
+{
+	pthread_cond_destroy(&usage->wake);
+	pthread_cond_destroy(&usage->opened);
+	pthread_mutex_destroy(&usage->lock);
+	usage_declaration_free(usage->declared);
+	free((char *)usage->settings.path);
+	free(usage);
+}
+
+static struct usage *usage_new(const struct usage_settings *settings)
+{
+	struct usage *usage = memory_zalloc(sizeof(*usage));
+	pthread_condattr_t attr;
+	usage->settings = *settings;
+	usage->settings.path = memory_strdup(settings->path);
+	link_init(&usage->counters);
+	link_init(&usage->pending);
+	pthread_mutex_init(&usage->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&usage->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&usage->opened, NULL);
+	return usage;
+}
+
+static bool start_thread(struct usage *usage)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	bool started = pthread_create(&usage->thread, NULL, run, usage) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return started;
+}
+
+bool usage_open(const struct usage_settings *settings, struct usage **usage_out, struct error *error_out)
+{
+	if (!settings->path) {
+		*usage_out = NULL;
+		return true;
+	}
+	struct usage *usage = usage_new(settings);
+	if (!start_thread(usage)) {
+		error_set(error_out, SQLSTATE_INTERNAL_ERROR, "cannot start the thread that writes the usage ledger");
+		usage_free(usage);
+		return false;
+	}
+	pthread_mutex_lock(&usage->lock);
+	while (!usage->started)
+		pthread_cond_wait(&usage->opened, &usage->lock);
+	bool usable = usage->usable;
+	pthread_mutex_unlock(&usage->lock);
+	if (!usable) {
+		pthread_join(usage->thread, NULL);
+		*error_out = usage->open_error;
+		usage_free(usage);
+		return false;
+	}
+	*usage_out = usage;
+	return true;
+}
+
+void usage_close(struct usage *usage)
+{
+	if (!usage)
+		return;
+	pthread_mutex_lock(&usage->lock);
+	usage->stopping = true;
+	pthread_cond_signal(&usage->wake);
+	pthread_mutex_unlock(&usage->lock);
+	pthread_join(usage->thread, NULL);
+	usage_free(usage);
+}
+
+void usage_declare(struct usage *usage, const struct usage_entry *entries, size_t count)
+{
+	if (!usage)
+		return;
+	struct usage_declaration *declaration = usage_declaration_new(entries, count);
+	pthread_mutex_lock(&usage->lock);
+	struct usage_declaration *before = usage->declared;
+	usage->declared = declaration;
+	pthread_cond_signal(&usage->wake);
+	pthread_mutex_unlock(&usage->lock);
+	usage_declaration_free(before);
+}
+
+static void older(int64_t since_ms, int64_t *oldest_ms)
+{
+	if (since_ms && (!*oldest_ms || since_ms < *oldest_ms))
+		*oldest_ms = since_ms;
+}
+
+void usage_stats(struct usage *usage, struct usage_stats *stats_out)
+{
+	*stats_out = (struct usage_stats){ 0 };
+	if (!usage)
+		return;
+	int64_t oldest_ms = 0;
+	pthread_mutex_lock(&usage->lock);
+	LIST_FOR_EACH(link, &usage->counters) {
+		struct usage_counter *counter = LIST_ENTRY(link, struct usage_counter, link);
+		stats_out->statements += atomic_load_explicit(&counter->statements, memory_order_relaxed);
+		older(atomic_load_explicit(&counter->since_ms, memory_order_relaxed), &oldest_ms);
+	}
+	LIST_FOR_EACH(link, &usage->pending)
+		older(LIST_ENTRY(link, struct usage_table, pending)->since_ms, &oldest_ms);
+	stats_out->statements += atomic_load(&usage->gone_statements);
+	pthread_mutex_unlock(&usage->lock);
+	stats_out->lost = atomic_load(&usage->lost);
+	stats_out->batches = atomic_load(&usage->batches);
+	stats_out->failures = atomic_load(&usage->failures);
+	int64_t now_ms = clock_wall_ms();
+	stats_out->lag_ms = oldest_ms && now_ms > oldest_ms ? (uint64_t)(now_ms - oldest_ms) : 0;
+}

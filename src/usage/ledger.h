@@ -1,0 +1,51 @@
+/*
+ * What the worker's side (counter.c) and the store thread's side (ledger.c)
+ * of the ledger share. The lock is held for a few pointer moves only, never
+ * across a write to the file.
+ *
+ *   worker: count → table ──flush──▶ pending list ──▶ store thread: one
+ *   transaction ──▶ emptied table goes back to its worker as the spare
+ *
+ * A worker has at most one table waiting. While the store is behind it goes
+ * on filling its own, which is bounded.
+ */
+#ifndef CROSSFADE_USAGE_LEDGER_H
+#define CROSSFADE_USAGE_LEDGER_H
+
+#include "usage/store.h"
+
+#include <pthread.h>
+
+struct usage_other; /* counter.c: the shape that stands for statements there is no room for */
+
+struct usage_counter {
+	struct usage *usage; /* NULL: counts nothing */
+	struct usage_table *table;
+	struct usage_identities identities;
+	struct usage_identity *other_identity;
+	struct usage_other *others; /* uthash */
+	uint64_t epoch;
+	_Atomic uint64_t statements;
+	_Atomic int64_t since_ms;   /* of the oldest count in table; 0: it is empty */
+	struct list_link link;	    /* usage.counters; under the lock, as the rest */
+	bool waiting;		    /* a table of ours is pending */
+	struct usage_table *spare;  /* handed back by the store thread */
+};
+
+struct usage {
+	struct usage_settings settings;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;	/* store thread: work or stop */
+	pthread_cond_t opened;	/* usage_open: the store thread has tried */
+	struct list_link counters;
+	struct list_link pending; /* usage_table.pending */
+	struct usage_declaration *declared; /* newest, not yet written; NULL: none */
+	bool stopping, started, usable;
+	struct error open_error;
+	_Atomic size_t counter_count;
+	_Atomic uint64_t gone_statements; /* of counters that were freed */
+	_Atomic uint64_t lost, batches, failures;
+};
+
+#endif

@@ -1,0 +1,313 @@
+/*
+ * The file itself: opening, one transaction per batch, upkeep, closing.
+ */
+#include "usage/store.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "usage/schema.h"
+#include "usage/store_db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUSY_TIMEOUT_MS = 2000, OBSERVATIONS_MAX = 10000 };
+enum { HOUR_S = 3600, DAY_S = 86400 };
+
+static bool begin(struct usage_store *store)
+{
+	return store_run(store, SQL_BEGIN);
+}
+
+static bool recount(struct usage_store *store)
+{
+	sqlite3_stmt *statement = store_sql(store, SQL_COUNT_ROWS);
+	bool ok = sqlite3_step(statement) == SQLITE_ROW;
+	if (ok) {
+		store->identity_count = (size_t)sqlite3_column_int64(statement, 0);
+		store->statement_count = (size_t)sqlite3_column_int64(statement, 1);
+		store->use_count = (size_t)sqlite3_column_int64(statement, 2);
+	}
+	sqlite3_reset(statement);
+	return ok;
+}
+
+static void undo(struct usage_store *store)
+{
+	if (!sqlite3_get_autocommit(store->db))
+		store_run(store, SQL_ROLLBACK);
+	store->generation = store_next_generation();
+	recount(store);
+}
+
+static bool heartbeat(struct usage_store *store, int64_t now_ms)
+{
+	sqlite3_bind_int64(store_sql(store, SQL_HEARTBEAT), 1, store->observation->id);
+	sqlite3_bind_int64(store_sql(store, SQL_HEARTBEAT), 2, now_ms);
+	return store_run(store, SQL_HEARTBEAT);
+}
+
+static bool write_rows(struct usage_store *store, struct usage_table *const *tables, size_t count,
+		       const struct usage_declaration *declaration, int64_t now_ms)
+{
+	if (declaration && !store_declare(store, declaration, now_ms))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!store_add_table(store, tables[i]))
+			return false;
+	}
+	return heartbeat(store, now_ms);
+}
+
+bool usage_store_write(struct usage_store *store, struct usage_table *const *tables, size_t count,
+		       const struct usage_declaration *declaration, struct error *error_out)
+{
+	int64_t now_ms = clock_wall_ms();
+	if (begin(store) && write_rows(store, tables, count, declaration, now_ms) && store_run(store, SQL_COMMIT)) {
+		store->observation->written_ms = now_ms;
+		return true;
+	}
+	int code = sqlite3_errcode(store->db);
+	store->broken = code != SQLITE_FULL && code != SQLITE_BUSY && code != SQLITE_LOCKED;
+	usage_schema_error(store->db, store->path, "write to", error_out);
+	undo(store);
+	return false;
+}
+
+/* ---- upkeep ---- */
+
+static bool run_until(struct usage_store *store, enum sql_id id, int64_t value)
+{
+	sqlite3_bind_int64(store_sql(store, id), 1, value);
+	return store_run(store, id);
+}
+
+static bool roll_up(struct usage_store *store, int64_t before_s)
+{
+	return run_until(store, SQL_ROLL_UP, before_s) && run_until(store, SQL_DROP_ROLLED_UP, before_s);
+}
+
+static bool series_rows(struct usage_store *store, size_t *rows_out, size_t *days_out)
+{
+	sqlite3_stmt *statement = store_sql(store, SQL_SERIES_ROWS);
+	bool ok = sqlite3_step(statement) == SQLITE_ROW;
+	*rows_out = ok ? (size_t)sqlite3_column_int64(statement, 0) : 0;
+	*days_out = ok ? (size_t)sqlite3_column_int64(statement, 1) : 0;
+	sqlite3_reset(statement);
+	return ok;
+}
+
+/* Too many rows: fewer hours first, then the oldest days go. The totals in uses stay. */
+static bool bound_series(struct usage_store *store, int64_t now_s)
+{
+	static const int64_t hourly_s[] = { DAY_S, 2 * HOUR_S };
+	size_t rows, days;
+	if (!series_rows(store, &rows, &days))
+		return false;
+	for (size_t i = 0; i < 2 && rows > store->settings.series_max; i++) {
+		if (!roll_up(store, (now_s - hourly_s[i]) / HOUR_S * HOUR_S) || !series_rows(store, &rows, &days))
+			return false;
+	}
+	while (rows > store->settings.series_max && days) {
+		if (!store_run(store, SQL_DROP_OLDEST_DAY) || !series_rows(store, &rows, &days))
+			return false;
+	}
+	return true;
+}
+
+static bool maintain(struct usage_store *store)
+{
+	int64_t now_s = clock_wall_ms() / 1000;
+	int64_t today_s = now_s / DAY_S * DAY_S;
+	return roll_up(store, today_s - (int64_t)store->settings.hours_days * DAY_S) &&
+	       run_until(store, SQL_DROP_DAYS, today_s - (int64_t)store->settings.keep_days * DAY_S) &&
+	       run_until(store, SQL_TRIM_OBSERVATIONS, OBSERVATIONS_MAX) && bound_series(store, now_s);
+}
+
+bool usage_store_maintain(struct usage_store *store, struct error *error_out)
+{
+	if (begin(store) && maintain(store) && store_run(store, SQL_COMMIT))
+		return true;
+	usage_schema_error(store->db, store->path, "tidy up", error_out);
+	undo(store);
+	return false;
+}
+
+/* ---- opening and closing ---- */
+
+/* SQLite would create it readable for all. */
+static bool create_private(const char *path, struct error *error_out)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "cannot open the usage ledger \"%s\": %s", path,
+			  strerror(errno));
+		error_hint(error_out, "Check that the folder exists and that this user may write there, or set "
+				      "another path (\"usage\" in crossfade.yaml; \"off\" counts nothing).");
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+static bool remember_inode(struct usage_store *store)
+{
+	struct stat status;
+	if (stat(store->path, &status) != 0)
+		return false;
+	store->device = status.st_dev;
+	store->inode = status.st_ino;
+	return true;
+}
+
+static bool open_db(struct usage_store *store, struct error *error_out)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+	if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK) {
+		usage_schema_error(store->db, store->path, "open", error_out);
+		return false;
+	}
+	sqlite3_extended_result_codes(store->db, 0);
+	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+	if (!usage_schema_prepare(store->db, store->path, error_out))
+		return false;
+	/* Where WAL cannot be (some network file systems) SQLite stays with its journal: slower, still right. */
+	if (sqlite3_exec(store->db,
+			 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+			 "PRAGMA journal_size_limit = 4194304; PRAGMA temp_store = MEMORY",
+			 NULL, NULL, NULL) != SQLITE_OK ||
+	    !store_prepare(store) || !recount(store)) {
+		usage_schema_error(store->db, store->path, "prepare", error_out);
+		return false;
+	}
+	return true;
+}
+
+static bool find_observation(struct usage_store *store, int64_t *id_out)
+{
+	sqlite3_stmt *statement = store_sql(store, SQL_FIND_OBSERVATION);
+	sqlite3_bind_int64(statement, 1, store->observation->id);
+	sqlite3_bind_int64(statement, 2, getpid());
+	sqlite3_bind_int64(statement, 3, store->observation->started_ms);
+	return store_run_for_id(store, SQL_FIND_OBSERVATION, id_out);
+}
+
+static bool add_observation(struct usage_store *store)
+{
+	char host[256] = "";
+	sqlite3_stmt *statement = store_sql(store, SQL_BEGIN_OBSERVATION);
+	struct usage_observation *observation = store->observation;
+	int64_t started_ms = observation->written_ms ? observation->written_ms : clock_wall_ms();
+	gethostname(host, sizeof(host) - 1);
+	store_bind_text(statement, 1, host);
+	sqlite3_bind_int64(statement, 2, getpid());
+	sqlite3_bind_int64(statement, 3, started_ms);
+	if (!store_run(store, SQL_BEGIN_OBSERVATION))
+		return false;
+	observation->id = sqlite3_last_insert_rowid(store->db);
+	observation->started_ms = observation->written_ms = started_ms;
+	return true;
+}
+
+static bool begin_observation(struct usage_store *store, struct error *error_out)
+{
+	int64_t id;
+	if (find_observation(store, &id) && (id > 0 || add_observation(store)))
+		return true;
+	usage_schema_error(store->db, store->path, "write to", error_out);
+	return false;
+}
+
+void usage_store_abandon(struct usage_store *store)
+{
+	if (!store)
+		return;
+	store_finalize(store);
+	sqlite3_close(store->db);
+	free(store->path);
+	free(store);
+}
+
+bool usage_store_open(const struct usage_settings *settings, struct usage_observation *observation,
+		      struct usage_store **store_out, struct error *error_out)
+{
+	if (!create_private(settings->path, error_out))
+		return false;
+	struct usage_store *store = memory_zalloc(sizeof(*store));
+	store->settings = *settings;
+	store->path = memory_strdup(settings->path);
+	store->observation = observation;
+	store->generation = store_next_generation();
+	if (!open_db(store, error_out) || !remember_inode(store) || !begin_observation(store, error_out)) {
+		usage_store_abandon(store);
+		return false;
+	}
+	*store_out = store;
+	return true;
+}
+
+void usage_store_close(struct usage_store *store, uint64_t lost)
+{
+	if (!store)
+		return;
+	sqlite3_stmt *statement = store_sql(store, SQL_STOP);
+	sqlite3_bind_int64(statement, 1, store->observation->id);
+	sqlite3_bind_int64(statement, 2, clock_wall_ms());
+	sqlite3_bind_int64(statement, 3, (int64_t)lost);
+	store_run(store, SQL_STOP);
+	usage_store_abandon(store);
+}
+
+bool usage_store_is_stale(const struct usage_store *store)
+{
+	struct stat status;
+	return store->broken || stat(store->path, &status) != 0 || status.st_dev != store->device || status.st_ino != store->inode;
+}
+
+/* ---- usage_check ---- */
+
+static bool check_folder(const char *path, struct error *error_out)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? memory_copy(path, slash == path ? 1 : (size_t)(slash - path)) : memory_strdup(".");
+	bool ok = access(folder, W_OK | X_OK) == 0;
+	if (!ok) {
+		error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "cannot create the usage ledger \"%s\": %s", path,
+			  strerror(errno));
+		error_hint(error_out, "Check that the folder exists and that this user may write there.");
+	}
+	free(folder);
+	return ok;
+}
+
+static bool check_file(const char *path, struct error *error_out)
+{
+	sqlite3 *db = NULL;
+	bool ok = false;
+	struct stat status;
+	if (access(path, R_OK | W_OK) != 0) {
+		error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "cannot open the usage ledger \"%s\": %s", path,
+			  strerror(errno));
+		error_hint(error_out, "The proxy's user needs to read and write it.");
+	} else if (stat(path, &status) == 0 && status.st_size == 0) {
+		ok = true; /* will be set up */
+	} else if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
+		usage_schema_error(db, path, "open", error_out);
+	} else {
+		sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+		ok = usage_schema_may_open(db, path, error_out);
+	}
+	sqlite3_close(db);
+	return ok;
+}
+
+bool usage_check(const struct usage_settings *settings, struct error *error_out)
+{
+	if (!settings->path)
+		return true;
+	if (access(settings->path, F_OK) != 0)
+		return check_folder(settings->path, error_out);
+	return check_file(settings->path, error_out);
+}

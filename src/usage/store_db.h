@@ -1,0 +1,56 @@
+/*
+ * Inside the store: the handle, its prepared statements, and the two files
+ * that work with them (store.c: the file, transactions, upkeep; store_rows.c:
+ * one batch's rows).
+ */
+#ifndef CROSSFADE_USAGE_STORE_DB_H
+#define CROSSFADE_USAGE_STORE_DB_H
+
+#include "usage/store.h"
+
+#include <sqlite3.h>
+#include <sys/types.h>
+
+enum sql_id {
+	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK,
+	SQL_FIND_ENTRY, SQL_ADD_ENTRY, SQL_MARK_ENTRIES, SQL_DECLARE_ENTRY, SQL_WITHDRAW_ENTRIES,
+	SQL_FIND_IDENTITY, SQL_ADD_IDENTITY,
+	SQL_FIND_STATEMENT, SQL_ADD_STATEMENT,
+	SQL_ADD_COUNTS, SQL_ADD_USE, SQL_ADD_HOUR,
+	SQL_COUNT_ROWS, SQL_BEGIN_OBSERVATION, SQL_FIND_OBSERVATION, SQL_HEARTBEAT, SQL_STOP,
+	SQL_ROLL_UP, SQL_DROP_ROLLED_UP, SQL_DROP_DAYS, SQL_DROP_OLDEST_DAY, SQL_SERIES_ROWS, SQL_TRIM_OBSERVATIONS,
+	SQL_COUNT
+};
+
+struct usage_store {
+	sqlite3 *db;
+	sqlite3_stmt *statements[SQL_COUNT];
+	struct usage_settings settings;
+	char *path;
+	struct usage_observation *observation; /* the caller's */
+	bool broken;
+	uint64_t generation; /* grows when ids kept elsewhere may be wrong; never the same in two stores */
+	size_t identity_count, statement_count, use_count;
+	dev_t device;
+	ino_t inode;
+};
+
+static inline sqlite3_stmt *store_sql(struct usage_store *store, enum sql_id id)
+{
+	return store->statements[id];
+}
+
+bool store_prepare(struct usage_store *store);
+void store_finalize(struct usage_store *store);
+/* Runs a statement that gives no row. */
+bool store_run(struct usage_store *store, enum sql_id id);
+/* Runs one that gives at most one row; id_out is its first column, -1 when there is none. */
+bool store_run_for_id(struct usage_store *store, enum sql_id id, int64_t *id_out);
+void store_bind_text(sqlite3_stmt *statement, int index, const char *text);
+/* Never the same twice in this process. */
+uint64_t store_next_generation(void);
+
+bool store_add_table(struct usage_store *store, const struct usage_table *table);
+bool store_declare(struct usage_store *store, const struct usage_declaration *declaration, int64_t now_ms);
+
+#endif

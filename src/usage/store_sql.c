@@ -1,0 +1,95 @@
+/* Every SQL statement the store runs, in one place, prepared once. */
+#include "usage/store_db.h"
+
+#define USE_KEY                                                                                    \
+	"entry = ?1 AND statement = ?2 AND identity = ?3 AND side = ?4 AND kind = ?5"              \
+	" AND rewritten = ?6 AND refused = ?7 AND unparsed = ?8"
+
+#define ADD_SERIES                                                                                 \
+	" ON CONFLICT (start_s, use) DO UPDATE SET ok_count = ok_count + excluded.ok_count,"       \
+	" error_count = error_count + excluded.error_count,"                                       \
+	" refused_count = refused_count + excluded.refused_count, row_count = row_count + excluded.row_count"
+
+static const char *const sql_texts[SQL_COUNT] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_FIND_ENTRY] = "SELECT id FROM entries WHERE table_name = ?1",
+	[SQL_ADD_ENTRY] = "INSERT INTO entries (table_name) VALUES (?1)",
+	/* declared_ms: since when the entry has been in the map without a break; -1 marks those to be seen again */
+	[SQL_MARK_ENTRIES] = "UPDATE entries SET withdrawn_ms = -1"
+			     " WHERE declared_ms IS NOT NULL AND withdrawn_ms IS NULL",
+	[SQL_DECLARE_ENTRY] = "UPDATE entries SET new_name = ?2, stage = ?3, declared_ms ="
+			      " CASE WHEN declared_ms IS NULL OR withdrawn_ms > 0 THEN ?4 ELSE declared_ms END,"
+			      " withdrawn_ms = NULL WHERE id = ?1",
+	[SQL_WITHDRAW_ENTRIES] = "UPDATE entries SET withdrawn_ms = ?1 WHERE withdrawn_ms = -1",
+	[SQL_FIND_IDENTITY] = "SELECT id FROM identities"
+			      " WHERE database = ?1 AND user = ?2 AND application = ?3 AND address = ?4",
+	[SQL_ADD_IDENTITY] = "INSERT INTO identities (database, user, application, address) VALUES (?1, ?2, ?3, ?4)",
+	[SQL_FIND_STATEMENT] = "SELECT id, text FROM statements WHERE hash = ?1",
+	[SQL_ADD_STATEMENT] = "INSERT INTO statements (hash, text) VALUES (?1, ?2)",
+	[SQL_ADD_COUNTS] = "UPDATE uses SET ok_count = ok_count + ?9, error_count = error_count + ?10,"
+			   " refused_count = refused_count + ?11, row_count = row_count + ?12,"
+			   " first_ms = min(first_ms, ?13), last_ms = max(last_ms, ?14)"
+			   " WHERE " USE_KEY " RETURNING id",
+	[SQL_ADD_USE] = "INSERT INTO uses (entry, statement, identity, side, kind, rewritten, refused, unparsed,"
+			" ok_count, error_count, refused_count, row_count, first_ms, last_ms)"
+			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+	[SQL_ADD_HOUR] = "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, ?6)" ADD_SERIES,
+	[SQL_COUNT_ROWS] = "SELECT (SELECT count(*) FROM identities), (SELECT count(*) FROM statements),"
+			   " (SELECT count(*) FROM uses)",
+	[SQL_BEGIN_OBSERVATION] = "INSERT INTO observations (host, pid, version, started_ms, heartbeat_ms)"
+				  " VALUES (?1, ?2, '" CROSSFADE_VERSION "', ?3, ?3)",
+	[SQL_FIND_OBSERVATION] = "SELECT id FROM observations WHERE id = ?1 AND pid = ?2 AND started_ms = ?3",
+	[SQL_HEARTBEAT] = "UPDATE observations SET heartbeat_ms = max(heartbeat_ms, ?2) WHERE id = ?1",
+	[SQL_STOP] = "UPDATE observations SET stopped_ms = ?2, heartbeat_ms = ?2, lost = lost + ?3 WHERE id = ?1",
+	[SQL_ROLL_UP] = "INSERT INTO days SELECT start_s / 86400 * 86400, use, sum(ok_count), sum(error_count),"
+			" sum(refused_count), sum(row_count) FROM hours WHERE start_s < ?1 GROUP BY 1, 2" ADD_SERIES,
+	[SQL_DROP_ROLLED_UP] = "DELETE FROM hours WHERE start_s < ?1",
+	[SQL_DROP_DAYS] = "DELETE FROM days WHERE start_s < ?1",
+	[SQL_DROP_OLDEST_DAY] = "DELETE FROM days WHERE start_s = (SELECT min(start_s) FROM days)",
+	[SQL_SERIES_ROWS] = "SELECT (SELECT count(*) FROM hours) + (SELECT count(*) FROM days),"
+			    " (SELECT count(*) FROM days)",
+	[SQL_TRIM_OBSERVATIONS] = "DELETE FROM observations WHERE id <= (SELECT max(id) FROM observations) - ?1",
+};
+
+bool store_prepare(struct usage_store *store)
+{
+	for (int i = 0; i < SQL_COUNT; i++) {
+		if (sqlite3_prepare_v3(store->db, sql_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i],
+				       NULL) != SQLITE_OK)
+			return false;
+	}
+	return true;
+}
+
+bool store_run(struct usage_store *store, enum sql_id id)
+{
+	int result = sqlite3_step(store_sql(store, id));
+	sqlite3_reset(store_sql(store, id));
+	return result == SQLITE_DONE;
+}
+
+bool store_run_for_id(struct usage_store *store, enum sql_id id, int64_t *id_out)
+{
+	int result = sqlite3_step(store_sql(store, id));
+	int64_t found = result == SQLITE_ROW ? sqlite3_column_int64(store_sql(store, id), 0) : -1;
+	if (result == SQLITE_ROW)
+		result = sqlite3_step(store_sql(store, id)); /* RETURNING takes effect at its end */
+	sqlite3_reset(store_sql(store, id));
+	if (result != SQLITE_DONE)
+		return false;
+	*id_out = found;
+	return true;
+}
+
+void store_bind_text(sqlite3_stmt *statement, int index, const char *text)
+{
+	sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}
+
+void store_finalize(struct usage_store *store)
+{
+	for (int i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(store->statements[i]);
+}
