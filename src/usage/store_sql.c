@@ -93,3 +93,9 @@ void store_finalize(struct usage_store *store)
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(store->statements[i]);
 }
+
+uint64_t store_next_generation(void)
+{
+	static _Atomic uint64_t last;
+	return atomic_fetch_add(&last, 1) + 1;
+}
