@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that sections of packages.txt name and this
-# machine lacks: tests/lib/install-packages.sh build demo
+# machine lacks: tests/lib/install-packages.sh build demo. With --list as first
+# argument it only says what it would install.
 #
 # Silent when nothing is missing. A line may give alternatives ("a | b": any
 # installed one will do, else the first that apt knows) and may end in "?":
@@ -17,7 +18,7 @@ say() { printf 'packages: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
 usage() {
-  echo "usage: ${0##*/} SECTION...   (sections of packages.txt: $(sed -n 's/^\[\(.*\)\]$/\1/p' "$list" | xargs))" >&2
+  echo "usage: ${0##*/} [--list] SECTION...   (sections of packages.txt: $(sed -n 's/^\[\(.*\)\]$/\1/p' "$list" | xargs))" >&2
   exit 2
 }
 
@@ -100,12 +101,14 @@ install_optional() {
 }
 
 main() {
+  local section line list_only=no
+  if [ "${1:-}" = --list ]; then list_only=yes; shift; fi
   (($#)) || usage
-  local section line
   for section; do known_section "$section" || usage; done
   local -a lines needed=() optional=() names=()
   mapfile -t lines < <(missing "$@" | without_recent_failures)
   ((${#lines[@]})) || return 0
+  if [ $list_only = yes ]; then printf '%s\n' "${lines[@]}"; return 0; fi
   for line in "${lines[@]}"; do
     if [[ $line == *\? ]]; then optional+=("$line"); else needed+=("$line"); fi
   done

@@ -1,0 +1,313 @@
+#!/usr/bin/env bash
+# Shows in a few seconds what crossfade does: a v10 application keeps working,
+# unchanged, after its tables have moved to v13. Everything it makes is below
+# build/ and gone afterwards (--keep leaves it running). Needs Debian and, when
+# packages are missing, root or sudo.
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$top/build/demo
+throwaway_pg=$top/tests/lib/throwaway-pg
+crossfade=$top/build/crossfade
+load_seconds=2
+steps=10 step=0 keep=no finished=no proxy_pid='' said=''
+
+usage() {
+  cat <<'USAGE'
+usage: ./demo.sh [--keep]
+       ./demo.sh --stop
+
+  --keep   leave PostgreSQL and crossfade running and print how to reach them
+  --stop   end what an earlier --keep left running
+USAGE
+}
+
+# --- what the reader sees ----------------------------------------------------
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+  tty=yes bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m' clear=$'\r\e[K'
+else
+  tty=no bold='' dim='' green='' red='' plain='' clear=''
+fi
+
+# begin LABEL: the step's line appears at once; progress TEXT rewrites its end.
+begin() {
+  step=$((step + 1)) said=$1
+  [ $tty = no ] || printf ' %s%2d/%d%s  %-11s %s…%s' "$dim" $step $steps "$plain" "$said" "$dim" "$plain"
+}
+progress() { [ $tty = no ] || printf '%s %s%2d/%d%s  %-11s %s%s%s' "$clear" "$dim" $step $steps "$plain" "$said" "$dim" "$1" "$plain"; }
+ok() { printf '%s %s%2d/%d%s  %-11s %s✓%s %s\n' "$clear" "$dim" $step $steps "$plain" "$said" "$green" "$plain" "$*"; said=''; }
+
+fail() {
+  [ -z "$said" ] || printf '%s %2d/%d  %-11s %s✗%s\n' "$clear" $step $steps "$said" "$red" "$plain"
+  said=''
+  printf '\n%sdemo.sh: %s%s\n' "$red" "$1" "$plain" >&2
+  [ -z "${2:-}" ] || [ ! -f "$2" ] || { printf 'the end of %s:\n' "$2" >&2; tail -n 20 "$2" >&2; }
+  exit 1
+}
+
+# --- cleaning up, however it ends --------------------------------------------
+
+# A pid may have passed to somebody else: its command line tells.
+is_ours() { tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -F -- "-c $here/crossfade.yaml" >/dev/null; } 2>/dev/null
+
+stop_proxy() {
+  local pid=${proxy_pid:-$(cat "$here/crossfade.pid" 2>/dev/null || true)} i
+  if [ -n "$pid" ] && is_ours "$pid"; then
+    kill -TERM "$pid" 2>/dev/null || true
+    for ((i = 0; i < 50; i++)); do is_ours "$pid" || break; sleep 0.1; done
+    ! is_ours "$pid" || kill -KILL "$pid" 2>/dev/null || true
+  fi
+  proxy_pid=''
+}
+
+remove_everything() {
+  stop_proxy
+  if [ -d "$here/pg" ]; then "$throwaway_pg" remove "$here/pg" || true; fi
+  rm -rf -- "$here"
+}
+
+on_exit() {
+  local status=$?
+  trap '' INT TERM HUP
+  [ -z "$said" ] || printf '\n'
+  if [ $keep = yes ] && [ $finished = yes ]; then exit "$status"; fi
+  remove_everything
+  exit "$status"
+}
+
+# --- the steps ---------------------------------------------------------------
+
+install_packages() {
+  begin packages
+  if [ -n "$("$top/tests/lib/install-packages.sh" --list build demo)" ]; then
+    [ $tty = no ] || printf '\n'
+    "$top/tests/lib/install-packages.sh" build demo || fail 'packages are missing'
+    ok 'installed'
+  else
+    ok 'all there'
+  fi
+}
+
+build() {
+  local log=$here/build.log line
+  begin build
+  if [ ! -f "$top/build/build.ninja" ]; then
+    progress 'setting up'
+    CC=${CC:-gcc} meson setup "$top/build" "$top" >"$log" 2>&1 || fail 'meson setup failed' "$log"
+  fi
+  ninja -C "$top/build" 2>&1 | while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    [[ ! $line =~ ^\[[0-9]+/[0-9]+\] ]] || progress "${BASH_REMATCH[0]}"
+  done || fail 'the build failed' "$log"
+  [ -x "$crossfade" ] || fail 'the build made no build/crossfade' "$log"
+  ok "build/crossfade $("$crossfade" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1)"
+}
+
+start_postgres() {
+  begin PostgreSQL
+  "$throwaway_pg" start "$here/pg" 2>"$here/pg.err" || fail 'PostgreSQL did not start' "$here/pg.err"
+  local line
+  while IFS= read -r line; do eval "pg_${line%%=*}=${line#*=}"; done < <("$throwaway_pg" env "$here/pg")
+  ok "$(direct postgres postgres -c 'SHOW server_version' | cut -d ' ' -f 1) on 127.0.0.1:$pg_PGPORT, for the length of this demo"
+}
+
+# psql without anybody's settings: direct|through USER DATABASE ARGS...
+run_psql() {
+  env -u PGSERVICE -u PGOPTIONS -u PGPASSFILE PGHOST=127.0.0.1 PGPORT="$1" PGUSER="$2" PGDATABASE="$3" \
+    PGAPPNAME="${app:-demo}" PGSSLMODE=prefer PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
+    "$pg_PGBIN/psql" -qXAt -F '  ' -v ON_ERROR_STOP=1 "${@:4}" </dev/null
+}
+direct() { run_psql "$pg_PGPORT" "$@"; }
+through() { run_psql "$proxy_port" "$@"; }
+
+load_v10() {
+  local log=$here/load.log file
+  begin 'AEGIS v10'
+  direct postgres postgres -c 'CREATE ROLE aegis LOGIN' -c 'CREATE ROLE crossfade LOGIN' \
+    -c 'GRANT pg_read_all_stats TO crossfade' -c 'CREATE DATABASE aegis OWNER aegis' >"$log" 2>&1 || fail 'no database' "$log"
+  for file in v10 data; do
+    progress "loading config/aegis/$file.sql"
+    direct aegis aegis -f "$top/config/aegis/$file.sql" >>"$log" 2>&1 || fail "config/aegis/$file.sql failed" "$log"
+  done
+  ok "$(direct aegis aegis -c "SELECT (SELECT count(*) FROM stocks) || ' stocks, '
+    || to_char((SELECT count(*) FROM prices), 'FM999,999') || ' prices in public.prices'")"
+}
+
+port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+write_config() {
+  local stage=$1
+  {
+    echo "# demo.sh wrote this; replacing the file is all it takes to flip"
+    echo "flags:"
+    printf "  public.%s: $stage\n" stocks prices fundamentals
+  } >"$here/flags.yaml.new"
+  mv "$here/flags.yaml.new" "$here/flags.yaml"
+}
+
+start_proxy() {
+  local i
+  begin crossfade
+  cp "$top/config/v10-to-v13.yaml" "$here/"
+  write_config old
+  for ((proxy_port = 16432; ; proxy_port++)); do
+    ((proxy_port < 17432)) || fail 'no free port between 16432 and 17431'
+    port_free "$proxy_port" || continue
+    cat >"$here/crossfade.yaml" <<YAML
+listen: [127.0.0.1:$proxy_port]
+server: 127.0.0.1:$pg_PGPORT
+map: v10-to-v13.yaml
+flags: flags.yaml
+usage: usage.db
+admin: {dsn: "host=127.0.0.1 port=$pg_PGPORT user=crossfade dbname=aegis"}
+YAML
+    # Of a session of its own: Ctrl-C and the terminal's end are for this script.
+    setsid "$crossfade" serve -c "$here/crossfade.yaml" </dev/null >"$here/crossfade.log" 2>&1 &
+    proxy_pid=$!
+    echo $proxy_pid >"$here/crossfade.pid"
+    for ((i = 0; i < 100; i++)); do
+      if ! kill -0 $proxy_pid 2>/dev/null; then break; fi
+      if through aegis aegis -c 'SELECT 1' >/dev/null 2>&1; then
+        ok "127.0.0.1:$proxy_port → PostgreSQL, all flags at old"
+        return
+      fi
+      sleep 0.1
+    done
+    # Somebody was quicker on this port: try the next one; all else is an error.
+    grep -qi 'in use' "$here/crossfade.log" || fail 'crossfade does not answer' "$here/crossfade.log"
+    stop_proxy
+  done
+}
+
+# answers NAMES FILE: the application in v10 or v13 names, through crossfade.
+answers() {
+  app=aegis-$1 through aegis aegis -f "$top/config/aegis/app-$1.sql" >"$2" 2>"$here/app.err" ||
+    fail "the $1 application failed" "$here/app.err"
+}
+
+# A program under load; the traded shares it counted must all be there.
+run_load() {
+  local before after log=$here/pgbench.log
+  before=$(direct aegis aegis -c "SELECT sum(volume) FROM $1.prices")
+  progress "$load_seconds seconds of load"
+  env PGHOST=127.0.0.1 PGPORT="$proxy_port" PGUSER=aegis PGDATABASE=aegis PGAPPNAME=aegis-batch \
+    "$pg_PGBIN/pgbench" -n -M prepared -c 4 -T "$load_seconds" -f "$top/config/aegis/load-v10.pgbench" >"$log" 2>&1 </dev/null ||
+    fail 'the load failed' "$log"
+  after=$(direct aegis aegis -c "SELECT sum(volume) FROM $1.prices")
+  transactions=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$log")
+  failed=$(sed -n 's/^number of failed transactions: \([0-9]*\).*/\1/p' "$log")
+  [ "${failed:-0}" = 0 ] && [ "$transactions" -gt 0 ] || fail "$failed of the load's transactions failed" "$log"
+  [ $((after - before)) = "$transactions" ] || fail "$transactions updates were sent, $((after - before)) are there"
+}
+
+first_run() {
+  begin 'v10 app'
+  answers v10 "$here/v10-before"
+  run_load public
+  ok "answers kept; $transactions transactions, 0 failed, every update there"
+}
+
+new_code_before() {
+  begin 'v13 app'
+  answers v13 "$here/v13-before"
+  cmp -s "$here/v10-before" "$here/v13-before" || fail 'new names give other answers than old ones' "$here/v13-before"
+  ok 'new names work already, before any table has moved'
+}
+
+reloads() { grep -c 'event=reload' "$here/crossfade.log" || true; }
+
+move() {
+  local before i
+  begin 'the move'
+  direct aegis aegis -f "$top/config/aegis/move-core.sql" >"$here/move.log" 2>&1 || fail 'move-core.sql failed' "$here/move.log"
+  before=$(reloads)
+  write_config live
+  for ((i = 0; i < 200 && $(reloads) == before; i++)); do sleep 0.05; done
+  [ "$(reloads)" != "$before" ] || fail 'crossfade did not take up the new flags in 10 s' "$here/crossfade.log"
+  ! app=demo direct aegis aegis -c 'SELECT 1 FROM public.prices' >"$here/old-name" 2>&1 || fail 'public.prices is still there'
+  ok "stocks, prices, fundamentals: public → data, flags → live ($((i * 50)) ms later in force)"
+}
+
+second_run() {
+  begin 'v10 app'
+  answers v10 "$here/v10-after"
+  cmp -s "$here/v10-before" "$here/v10-after" || fail 'the application sees a difference' "$here/v10-after"
+  run_load data
+  answers v13 "$here/v13-after"
+  cmp -s "$here/v10-before" "$here/v13-after" || fail 'new names give other answers than old ones' "$here/v13-after"
+  ok "unchanged, same answers; $transactions transactions, 0 failed, every update there"
+}
+
+side_by_side() {
+  printf '\n%s   %-36s %s%s\n' "$bold" 'v10 app, tables in public' 'v10 app, tables in data' "$plain"
+  paste -d '\t' "$here/v10-before" "$here/v10-after" | while IFS=$'\t' read -r left right; do
+    printf '   %-36s %s\n' "$left" "$right"
+  done
+  printf '\n   %swithout crossfade:%s %s\n' "$dim" "$plain" "$(head -n 1 "$here/old-name")"
+}
+
+show_report() {
+  local i
+  begin report
+  # The ledger is written in batches; the last one is there within a second or two.
+  for ((i = 0; i < 50; i++)); do
+    "$crossfade" report -c "$here/crossfade.yaml" >"$here/report" 2>"$here/report.err" || fail 'the report failed' "$here/report.err"
+    ! grep -q prices "$here/report" || break
+    sleep 0.1
+  done
+  sleep 1
+  "$crossfade" report -c "$here/crossfade.yaml" >"$here/report" 2>"$here/report.err" || fail 'the report failed' "$here/report.err"
+  grep -q prices "$here/report" || fail 'the report knows of no use of prices' "$here/report"
+  ok 'who still uses the old names'
+  side_by_side
+  printf '\n%s   crossfade report%s\n\n' "$bold" "$plain"
+  sed 's/^/   /' "$here/report"
+}
+
+say_goodbye() {
+  printf '\n'
+  if [ $keep = yes ]; then
+    cat <<KEPT
+   ${bold}Left running:${plain}
+     through crossfade  psql 'host=127.0.0.1 port=$proxy_port user=aegis dbname=aegis'
+     PostgreSQL         psql 'host=127.0.0.1 port=$pg_PGPORT user=aegis dbname=aegis'
+     flags              ${here#"$PWD"/}/flags.yaml
+     report             ${crossfade#"$PWD"/} report -c ${here#"$PWD"/}/crossfade.yaml
+     stop it            ./demo.sh --stop
+KEPT
+  else
+    printf '   Everything is cleaned up; ./demo.sh --keep leaves it running to try yourself.\n'
+  fi
+}
+
+main() {
+  case "${1:-}" in
+    '') ;;
+    --keep) keep=yes ;;
+    --stop) remove_everything; return ;;
+    -h | --help) usage; return ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  (($# <= 1)) || { usage >&2; exit 2; }
+  trap on_exit EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  trap 'exit 129' HUP
+  remove_everything
+  mkdir -p "$here" 2>/dev/null && [ -w "$here" ] || fail "$here is not writable: did root build here? (sudo chown -R $(id -un) build)"
+  printf '%scrossfade: AEGIS v10 moves to v13, and its application does not notice%s\n\n' "$bold" "$plain"
+  install_packages
+  build
+  start_postgres
+  load_v10
+  start_proxy
+  first_run
+  new_code_before
+  move
+  second_run
+  show_report
+  finished=yes
+  say_goodbye
+}
+
+main "$@"
