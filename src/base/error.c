@@ -18,7 +18,7 @@ static void cut_at_character(char *text, size_t size, int wanted)
 	text[end] = '\0';
 }
 
-static void format_into(char *text, size_t size, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void format_into(char *text, size_t size, const char *format, va_list args)
 {
 	int wanted = vsnprintf(text, size, format, args);
 	cut_at_character(text, size, wanted);
