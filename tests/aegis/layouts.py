@@ -27,13 +27,13 @@ class Databases:
         self.admin.execute('create role crossfade login; grant pg_read_all_stats to crossfade')
         self.admin.execute(f'create database tpl_v10 owner {ROLE}')
         for name in ('v10.sql', 'data.sql'):
-            self._load('tpl_v10', name)
+            self.load('tpl_v10', name)
         self.admin.execute(f'create database tpl_v13 template tpl_v10 owner {ROLE}')
-        self._load('tpl_v13', 'move-core.sql')
+        self.load('tpl_v13', 'move-core.sql')
         # Everything made in a copy has a larger OID than this.
         self.oids_below = self.admin.execute("select max(oid)::bigint from pg_database").fetchone()[0] + 1
 
-    def _load(self, dbname, name):
+    def load(self, dbname, name):
         done = self.pg.psql('-qv', 'ON_ERROR_STOP=1', '-f', str(AEGIS / name), PGDATABASE=dbname, PGUSER=ROLE)
         assert done.returncode == 0, f'{name}: {done.stderr}'
 
