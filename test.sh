@@ -122,6 +122,7 @@ main() {
   say 'gcc: build and unit tests'
   if compile build "${CC:-gcc}"; then
     unit_tests build
+    python_tests tools build 300 tests/tools
     say 'system tests, through the proxy'
     python_tests system build 900 tests/system
     say 'AEGIS: the same answers in both layouts'

@@ -90,9 +90,24 @@ def differences(names, index, expected, got):
             found.append(f'{names}.cases:{case.line}: {case.title}\n    {case.sql}\n'
                          f'    expected {explain(want, have)}\n    got      {explain(have, want)}')
     for name in sorted(expected.state.keys() | got.state.keys()):
-        if expected.state.get(name) != got.state.get(name):
-            found.append(f'state of {name}\n    expected {expected.state.get(name)}\n    got      {got.state.get(name)}')
+        want, have = expected.state.get(name), got.state.get(name)
+        if want != have:
+            found.append(f'state of {name}\n    expected {explain_state(want, have)}\n    got      {explain_state(have, want)}')
     return found
+
+
+def explain_state(state, other):
+    """What is in one state and not in the other."""
+    if not state or not other:
+        return 'it exists' if state else 'nothing'
+
+    def parts(value):
+        for item in value:
+            if isinstance(item, tuple) and item and isinstance(item[0], tuple):
+                yield from parts(item)
+            else:
+                yield item
+    return ', '.join(sorted(str(x)[:200] for x in set(parts(state)) - set(parts(other)))) or 'less'
 
 
 def explain(outcome, other):
