@@ -1,52 +1,10 @@
-#include "model/session_state.h"
+#include "model/session_level.h"
 
-#include "base/hash.h"
 #include "base/memory.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-/* A search_path: its text, the list it parses to, or unknown. Immutable. */
-struct path {
-	uint32_t refs;
-	bool known;
-	char *text;
-	struct name_list list;
-	struct arena arena;
-};
-
-/* The session's temporary relations. Immutable. */
-struct temps {
-	uint32_t refs;
-	size_t count;
-	struct temp {
-		char *name;
-		bool on_commit_drop;
-	} items[];
-};
-
-enum level_kind { LEVEL_BASE, LEVEL_IMPLICIT, LEVEL_TRANSACTION, LEVEL_SAVEPOINT };
-
-/* A string that levels share. Immutable. */
-struct text {
-	uint32_t refs;
-	char data[];
-};
-
-struct level {
-	enum level_kind kind;
-	struct text *name; /* savepoint */
-	struct path *path; /* in effect */
-	struct path *session_path; /* what is left once SET LOCAL ends */
-	struct text *role; /* NULL: none set */
-	struct text *session_role;
-	struct text *session_user;
-	struct temps *temps; /* NULL: none */
-	bool standard_strings, session_standard_strings;
-	enum encoding_class encoding, session_encoding;
-};
 
 struct session_state {
 	struct text *database;
@@ -64,125 +22,11 @@ struct session_state {
  * unknown, so that the server is asked. */
 enum { LEVEL_MAX = 1024 };
 
-/* ---- shared values ---- */
-
-static struct text *text_new(const char *data)
-{
-	if (!data)
-		return NULL;
-	struct text *text = memory_alloc(sizeof(*text) + strlen(data) + 1);
-	text->refs = 1;
-	strcpy(text->data, data);
-	return text;
-}
-
-static struct text *text_ref(struct text *text)
-{
-	if (text)
-		text->refs++;
-	return text;
-}
-
-static void text_unref(struct text *text)
-{
-	if (text && --text->refs == 0)
-		free(text);
-}
-
-static struct path *path_new(const char *value)
-{
-	struct path *path = memory_zalloc(sizeof(*path));
-	path->refs = 1;
-	arena_init(&path->arena);
-	if (!value)
-		return path;
-	path->text = arena_strdup(&path->arena, value);
-	path->known = name_list_parse(&path->arena, slice_str(value), &path->list);
-	return path;
-}
-
-static struct path *path_ref(struct path *path)
-{
-	path->refs++;
-	return path;
-}
-
-static void path_unref(struct path *path)
-{
-	if (--path->refs)
-		return;
-	arena_deinit(&path->arena);
-	free(path);
-}
-
-static struct temps *temps_ref(struct temps *temps)
-{
-	if (temps)
-		temps->refs++;
-	return temps;
-}
-
-static void temps_unref(struct temps *temps)
-{
-	if (!temps || --temps->refs)
-		return;
-	for (size_t i = 0; i < temps->count; i++)
-		free(temps->items[i].name);
-	free(temps);
-}
-
-/* A copy without skip (by name) and without ON COMMIT DROP ones, if so asked; plus one. */
-static struct temps *temps_change(const struct temps *old, const char *skip, bool skip_on_commit, const char *add,
-				  bool add_on_commit)
-{
-	size_t count = old ? old->count : 0, kept = 0;
-	struct temps *changed = memory_zalloc(sizeof(*changed) + (count + 1) * sizeof(struct temp));
-	changed->refs = 1;
-	for (size_t i = 0; i < count; i++) {
-		const struct temp *item = &old->items[i];
-		if ((skip && strcmp(item->name, skip) == 0) || (skip_on_commit && item->on_commit_drop))
-			continue;
-		changed->items[kept++] = (struct temp){ memory_strdup(item->name), item->on_commit_drop };
-	}
-	if (add)
-		changed->items[kept++] = (struct temp){ memory_strdup(add), add_on_commit };
-	changed->count = kept;
-	if (!kept) {
-		free(changed);
-		return NULL;
-	}
-	return changed;
-}
-
 /* ---- levels ---- */
 
 static struct level *top(const struct session_state *state)
 {
 	return &state->levels[state->depth - 1];
-}
-
-static struct level level_copy(const struct level *from)
-{
-	struct level copy = *from;
-	text_ref(copy.name);
-	path_ref(copy.path);
-	path_ref(copy.session_path);
-	text_ref(copy.role);
-	text_ref(copy.session_role);
-	text_ref(copy.session_user);
-	temps_ref(copy.temps);
-	return copy;
-}
-
-static void level_deinit(struct level *level)
-{
-	text_unref(level->name);
-	path_unref(level->path);
-	path_unref(level->session_path);
-	text_unref(level->role);
-	text_unref(level->session_role);
-	text_unref(level->session_user);
-	temps_unref(level->temps);
 }
 
 static void reserve_levels(struct session_state *state, size_t count)
@@ -228,36 +72,6 @@ static void merge_levels(struct session_state *state, size_t depth)
 	*into = merged;
 }
 
-static void set_path(struct path **slot, struct path *path)
-{
-	path_ref(path);
-	path_unref(*slot);
-	*slot = path;
-}
-
-static void set_text(struct text **slot, struct text *text)
-{
-	text_ref(text);
-	text_unref(*slot);
-	*slot = text;
-}
-
-static void set_temps(struct level *level, struct temps *temps)
-{
-	temps_unref(level->temps);
-	level->temps = temps;
-}
-
-/* SET LOCAL ends with its transaction, ON COMMIT DROP tables too. */
-static void end_local(struct level *level)
-{
-	set_path(&level->path, level->session_path);
-	set_text(&level->role, level->session_role);
-	level->standard_strings = level->session_standard_strings;
-	level->encoding = level->session_encoding;
-	set_temps(level, temps_change(level->temps, NULL, true, NULL, false));
-}
-
 static void set_unknown(struct session_state *state, const char *name, bool local);
 
 /* ---- transactions ---- */
@@ -279,7 +93,7 @@ static void commit(struct session_state *state, bool chain)
 {
 	if (state->depth > 1) {
 		merge_levels(state, 1);
-		end_local(top(state));
+		level_end_local(top(state));
 	}
 	if (chain)
 		begin(state);
@@ -336,18 +150,18 @@ static void rollback_to(struct session_state *state, const char *name)
 static void set_search_path(struct session_state *state, struct path *path, bool local)
 {
 	struct level *level = top(state);
-	set_path(&level->path, path);
+	path_assign(&level->path, path);
 	if (!local)
-		set_path(&level->session_path, path);
+		path_assign(&level->session_path, path);
 }
 
 static void set_role(struct session_state *state, const char *role, bool local)
 {
 	struct level *level = top(state);
 	struct text *text = role && strcmp(role, "none") != 0 ? text_new(role) : NULL;
-	set_text(&level->role, text);
+	text_assign(&level->role, text);
 	if (!local)
-		set_text(&level->session_role, text);
+		text_assign(&level->session_role, text);
 	text_unref(text);
 }
 
@@ -400,7 +214,7 @@ static void set_named(struct session_state *state, const char *name, const char 
 static void set_session_user(struct session_state *state, const char *user)
 {
 	struct text *text = user ? text_new(user) : text_ref(state->login_user);
-	set_text(&top(state)->session_user, text);
+	text_assign(&top(state)->session_user, text);
 	text_unref(text);
 	set_role(state, NULL, false);
 }
@@ -442,7 +256,7 @@ static void set_unknown(struct session_state *state, const char *name, bool loca
 
 static void drop_temps(struct session_state *state)
 {
-	set_temps(top(state), NULL);
+	level_drop_temps(top(state));
 	touch(state);
 }
 
@@ -455,15 +269,13 @@ static void discard_all(struct session_state *state)
 
 static void create_temp(struct session_state *state, const char *name, bool on_commit_drop)
 {
-	struct level *level = top(state);
-	set_temps(level, temps_change(level->temps, name, false, name, on_commit_drop));
+	level_add_temp(top(state), name, on_commit_drop);
 	touch(state);
 }
 
 static void drop_temp(struct session_state *state, const char *name)
 {
-	struct level *level = top(state);
-	set_temps(level, temps_change(level->temps, name, false, NULL, false));
+	level_drop_temp(top(state), name);
 	touch(state);
 }
 
@@ -534,9 +346,9 @@ void session_state_assign(struct session_state *state, const struct session_stat
 {
 	if (state == other)
 		return;
-	set_text(&state->database, other->database);
-	set_text(&state->login_user, other->login_user);
-	set_path(&state->default_path, other->default_path);
+	text_assign(&state->database, other->database);
+	text_assign(&state->login_user, other->login_user);
+	path_assign(&state->default_path, other->default_path);
 	state->default_standard_strings = other->default_standard_strings;
 	state->default_encoding = other->default_encoding;
 	drop_levels(state, 0);
@@ -570,12 +382,7 @@ const char *session_state_search_path_text(const struct session_state *state)
 
 bool session_state_has_temp(const struct session_state *state, const char *name)
 {
-	const struct temps *temps = top(state)->temps;
-	for (size_t i = 0; temps && i < temps->count; i++) {
-		if (strcmp(temps->items[i].name, name) == 0)
-			return true;
-	}
-	return false;
+	return level_has_temp(top(state), name);
 }
 
 bool session_state_has_any_temp(const struct session_state *state)
@@ -675,7 +482,7 @@ void session_state_set_default(struct session_state *state, const char *name, co
 {
 	if (strcasecmp(name, "search_path") == 0) {
 		struct path *path = path_new(value);
-		set_path(&state->default_path, path);
+		path_assign(&state->default_path, path);
 		path_unref(path);
 	} else if (strcasecmp(name, "standard_conforming_strings") == 0) {
 		state->default_standard_strings = is_on(value);
@@ -691,8 +498,8 @@ void session_state_reported(struct session_state *state, const char *name, const
 		struct level *level = &state->levels[i];
 		if (strcasecmp(name, "search_path") == 0) {
 			struct path *path = path_new(value);
-			set_path(&level->path, path);
-			set_path(&level->session_path, path);
+			path_assign(&level->path, path);
+			path_assign(&level->session_path, path);
 			path_unref(path);
 		} else if (strcasecmp(name, "standard_conforming_strings") == 0) {
 			level->standard_strings = level->session_standard_strings = is_on(value);

@@ -1,0 +1,34 @@
+/*
+ * Keeps one database's rules: map, flags and policy from files, facts from
+ * the catalog. Each change builds a new ruleset and, only when that succeeds,
+ * swaps it in and publishes it; a bad file changes nothing. Lives on the main
+ * thread.
+ */
+#ifndef CROSSFADE_APP_RULES_H
+#define CROSSFADE_APP_RULES_H
+
+#include "model/ruleset.h"
+
+struct rules;
+
+typedef void rules_publish_fn(void *context, const char *database, struct ruleset *ruleset);
+
+/* database NULL: every database. Texts are copied. */
+struct rules *rules_new(const char *database, rules_publish_fn *publish, void *context);
+void rules_free(struct rules *rules);
+
+struct rules_files {
+	const char *map_path;
+	const char *flags_path; /* NULL: all entries are at stage old */
+	struct policy policy;
+};
+/* Loads and checks the files and publishes the outcome. */
+bool rules_load(struct rules *rules, const struct rules_files *files, struct error *error_out);
+/* Takes new facts (a reference of its own) and publishes what follows from them. */
+bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *error_out);
+
+/* NULL before the first load. */
+const struct ruleset *rules_current(const struct rules *rules);
+struct map *rules_map(const struct rules *rules);
+
+#endif

@@ -1,0 +1,170 @@
+#include "model/session_level.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+struct text *text_new(const char *data)
+{
+	if (!data)
+		return NULL;
+	struct text *text = memory_alloc(sizeof(*text) + strlen(data) + 1);
+	text->refs = 1;
+	strcpy(text->data, data);
+	return text;
+}
+
+struct text *text_ref(struct text *text)
+{
+	if (text)
+		text->refs++;
+	return text;
+}
+
+void text_unref(struct text *text)
+{
+	if (text && --text->refs == 0)
+		free(text);
+}
+
+struct path *path_new(const char *value)
+{
+	struct path *path = memory_zalloc(sizeof(*path));
+	path->refs = 1;
+	arena_init(&path->arena);
+	if (!value)
+		return path;
+	path->text = arena_strdup(&path->arena, value);
+	path->known = name_list_parse(&path->arena, slice_str(value), &path->list);
+	return path;
+}
+
+struct path *path_ref(struct path *path)
+{
+	path->refs++;
+	return path;
+}
+
+void path_unref(struct path *path)
+{
+	if (--path->refs)
+		return;
+	arena_deinit(&path->arena);
+	free(path);
+}
+
+static struct temps *temps_ref(struct temps *temps)
+{
+	if (temps)
+		temps->refs++;
+	return temps;
+}
+
+static void temps_unref(struct temps *temps)
+{
+	if (!temps || --temps->refs)
+		return;
+	for (size_t i = 0; i < temps->count; i++)
+		free(temps->items[i].name);
+	free(temps);
+}
+
+/* A copy without skip (by name) and without ON COMMIT DROP ones, if so asked; plus one. */
+static struct temps *temps_change(const struct temps *old, const char *skip, bool skip_on_commit, const char *add,
+				  bool add_on_commit)
+{
+	size_t count = old ? old->count : 0, kept = 0;
+	struct temps *changed = memory_zalloc(sizeof(*changed) + (count + 1) * sizeof(struct temp));
+	changed->refs = 1;
+	for (size_t i = 0; i < count; i++) {
+		const struct temp *item = &old->items[i];
+		if ((skip && strcmp(item->name, skip) == 0) || (skip_on_commit && item->on_commit_drop))
+			continue;
+		changed->items[kept++] = (struct temp){ memory_strdup(item->name), item->on_commit_drop };
+	}
+	if (add)
+		changed->items[kept++] = (struct temp){ memory_strdup(add), add_on_commit };
+	changed->count = kept;
+	if (!kept) {
+		free(changed);
+		return NULL;
+	}
+	return changed;
+}
+
+void path_assign(struct path **slot, struct path *path)
+{
+	path_ref(path);
+	path_unref(*slot);
+	*slot = path;
+}
+
+void text_assign(struct text **slot, struct text *text)
+{
+	text_ref(text);
+	text_unref(*slot);
+	*slot = text;
+}
+
+static void set_temps(struct level *level, struct temps *temps)
+{
+	temps_unref(level->temps);
+	level->temps = temps;
+}
+
+struct level level_copy(const struct level *from)
+{
+	struct level copy = *from;
+	text_ref(copy.name);
+	path_ref(copy.path);
+	path_ref(copy.session_path);
+	text_ref(copy.role);
+	text_ref(copy.session_role);
+	text_ref(copy.session_user);
+	temps_ref(copy.temps);
+	return copy;
+}
+
+void level_deinit(struct level *level)
+{
+	text_unref(level->name);
+	path_unref(level->path);
+	path_unref(level->session_path);
+	text_unref(level->role);
+	text_unref(level->session_role);
+	text_unref(level->session_user);
+	temps_unref(level->temps);
+}
+
+void level_end_local(struct level *level)
+{
+	path_assign(&level->path, level->session_path);
+	text_assign(&level->role, level->session_role);
+	level->standard_strings = level->session_standard_strings;
+	level->encoding = level->session_encoding;
+	set_temps(level, temps_change(level->temps, NULL, true, NULL, false));
+}
+
+bool level_has_temp(const struct level *level, const char *name)
+{
+	for (size_t i = 0; level->temps && i < level->temps->count; i++) {
+		if (strcmp(level->temps->items[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void level_add_temp(struct level *level, const char *name, bool on_commit_drop)
+{
+	set_temps(level, temps_change(level->temps, name, false, name, on_commit_drop));
+}
+
+void level_drop_temp(struct level *level, const char *name)
+{
+	set_temps(level, temps_change(level->temps, name, false, NULL, false));
+}
+
+void level_drop_temps(struct level *level)
+{
+	set_temps(level, NULL);
+}
