@@ -95,6 +95,16 @@ void rel_name_append(struct buf *out, struct rel_name name)
 	name_append_quoted(out, name.name);
 }
 
+const char *rel_name_print(struct arena *arena, struct rel_name name)
+{
+	struct buf text;
+	buf_init(&text);
+	rel_name_append(&text, name);
+	const char *copy = arena_copy(arena, text.data, text.len);
+	buf_deinit(&text);
+	return copy;
+}
+
 static size_t skip_space(struct slice text, size_t at)
 {
 	while (at < text.len && isspace((unsigned char)text.data[at]))

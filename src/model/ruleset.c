@@ -23,16 +23,6 @@ struct builder {
 
 /* ---- entries ---- */
 
-static const char *entry_key(struct arena *arena, struct rel_name name)
-{
-	struct buf key;
-	buf_init(&key);
-	rel_name_append(&key, name);
-	const char *copy = arena_copy(arena, key.data, key.len);
-	buf_deinit(&key);
-	return copy;
-}
-
 static struct ruleset_entry *add_entry(struct builder *b, const struct map_entry *map, struct rel_name old_name,
 				       struct rel_name new_name)
 {
@@ -50,7 +40,7 @@ static struct ruleset_entry *add_entry(struct builder *b, const struct map_entry
 	entry->kind = map->kind;
 	entry->names[SIDE_OLD] = rel_name_copy(&rs->arena, old_name);
 	entry->names[SIDE_NEW] = rel_name_copy(&rs->arena, new_name);
-	entry->key = entry_key(&rs->arena, old_name);
+	entry->key = rel_name_print(&rs->arena, old_name);
 	entry->stage = STAGE_OLD;
 	return entry;
 }
