@@ -41,7 +41,13 @@ fail() {
   [ -z "$said" ] || printf '%s %2d/%d  %-11s %s✗%s\n' "$clear" $step $steps "$said" "$red" "$plain"
   said=''
   printf '\n%sdemo.sh: %s%s\n' "$red" "$1" "$plain" >&2
-  [ -z "${2:-}" ] || [ ! -f "$2" ] || { printf 'the end of %s:\n' "$2" >&2; tail -n 20 "$2" >&2; }
+  if [ -f "${2:-}" ]; then
+    printf 'the end of %s:\n' "${2##*/}" >&2
+    tail -n 20 "$2" >&2
+  fi
+  # The folder goes; what explains the failure stays.
+  mkdir -p "$here-logs" && cp "$here"/*.log "$here"/*.yaml "$here-logs/" 2>/dev/null || true
+  printf '%s\n' "demo.sh: the logs are kept in $here-logs" >&2
   exit 1
 }
 
@@ -91,10 +97,8 @@ install_packages() {
 build() {
   local log=$here/build.log line
   begin build
-  if [ ! -f "$top/build/build.ninja" ]; then
-    progress 'setting up'
-    CC=${CC:-gcc} meson setup "$top/build" "$top" >"$log" 2>&1 || fail 'meson setup failed' "$log"
-  fi
+  progress 'setting up'
+  CC=${CC:-gcc} "$top/tests/lib/setup-build.sh" build >"$log" 2>&1 || fail 'meson setup failed' "$log"
   ninja -C "$top/build" 2>&1 | while IFS= read -r line; do
     printf '%s\n' "$line" >>"$log"
     [[ ! $line =~ ^\[[0-9]+/[0-9]+\] ]] || progress "${BASH_REMATCH[0]}"
@@ -113,7 +117,7 @@ start_postgres() {
 
 # psql without anybody's settings: direct|through USER DATABASE ARGS...
 run_psql() {
-  env -u PGSERVICE -u PGOPTIONS -u PGPASSFILE PGHOST=127.0.0.1 PGPORT="$1" PGUSER="$2" PGDATABASE="$3" \
+  env PGHOST=127.0.0.1 PGPORT="$1" PGUSER="$2" PGDATABASE="$3" \
     PGAPPNAME="${app:-demo}" PGSSLMODE=prefer PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
     "$pg_PGBIN/psql" -qXAt -F '  ' -v ON_ERROR_STOP=1 "${@:4}" </dev/null
 }
@@ -281,6 +285,8 @@ KEPT
 }
 
 main() {
+  local variable
+  for variable in "${!PG@}"; do unset "$variable"; done # nobody's own settings
   case "${1:-}" in
     '') ;;
     --keep) keep=yes ;;

@@ -57,11 +57,7 @@ run() {
 compile() {
   local dir=$1 compiler=$2; shift 2
   local -a options=(-Dwerror=true -Dtests=enabled "$@")
-  if [ -f "$dir/build.ninja" ]; then
-    run "configure-$dir" 300 meson configure "$dir" "${options[@]}"
-  else
-    CC=$compiler run "configure-$dir" 300 meson setup "$dir" . "${options[@]}"
-  fi && run "compile-$dir" 1200 ninja -C "$dir" || { record_failure "compile-$dir" "$dir does not build"; return 1; }
+  CC=$compiler run "configure-$dir" 300 tests/lib/setup-build.sh "$dir" "${options[@]}" && run "compile-$dir" 1200 ninja -C "$dir" || { record_failure "compile-$dir" "$dir does not build"; return 1; }
 }
 
 # Meson's tests by name; the sanitizers' findings are failures.
