@@ -95,10 +95,12 @@ install_packages() {
 }
 
 build() {
-  local log=$here/build.log line
+  local log=$here/build.log line said_by_meson
   begin build
   progress 'setting up'
-  CC=${CC:-gcc} "$top/tests/lib/setup-build.sh" build >"$log" 2>&1 || fail 'meson setup failed' "$log"
+  # (May make the whole folder anew, this log's place included.)
+  said_by_meson=$(CC=${CC:-gcc} "$top/tests/lib/setup-build.sh" build 2>&1) || { mkdir -p "$here"; printf '%s\n' "$said_by_meson" >"$log"; fail 'meson setup failed' "$log"; }
+  mkdir -p "$here"
   ninja -C "$top/build" 2>&1 | while IFS= read -r line; do
     printf '%s\n' "$line" >>"$log"
     [[ ! $line =~ ^\[[0-9]+/[0-9]+\] ]] || progress "${BASH_REMATCH[0]}"

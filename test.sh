@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds crossfade and runs its tests, the way CI does. Installs what is missing
-# (Debian, root or sudo); leaves the results in build/test-results.
+# (Debian, root or sudo); leaves the results in build-test-results.
 set -uo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$top" || exit 1
-results=$top/build/test-results
+results=$top/build-test-results
 python=/usr/bin/python3
 full=no filter=''
 
@@ -57,7 +57,11 @@ run() {
 compile() {
   local dir=$1 compiler=$2; shift 2
   local -a options=(-Dwerror=true -Dtests=enabled "$@")
-  CC=$compiler run "configure-$dir" 300 tests/lib/setup-build.sh "$dir" "${options[@]}" && run "compile-$dir" 1200 ninja -C "$dir" || { record_failure "compile-$dir" "$dir does not build"; return 1; }
+  CC=$compiler run "configure-$dir" 300 tests/lib/setup-build.sh "$dir" "${options[@]}" &&
+    run "compile-$dir" 1200 ninja -C "$dir" || {
+    record_failure "compile-$dir" "$dir does not build"
+    return 1
+  }
 }
 
 # Meson's tests by name; the sanitizers' findings are failures.
