@@ -1,0 +1,127 @@
+/*
+ * The values are expanded after libpq has split the string, so that a
+ * password from the environment may hold spaces and quotes. Only a string
+ * that begins with ${ is expanded as a whole (dsn: ${DATABASE_URL}).
+ */
+#include "app/dsn.h"
+
+#include "base/buf.h"
+
+#include <ctype.h>
+#include <libpq-fe.h>
+#include <stdlib.h>
+
+static size_t name_len(const char *text)
+{
+	size_t len = 0;
+	while (isalnum((unsigned char)text[len]) || text[len] == '_')
+		len++;
+	return isdigit((unsigned char)text[0]) ? 0 : len;
+}
+
+/* Appends the value of ${NAME} at text; 0 on failure, else the bytes read. */
+static size_t expand_one(struct arena *arena, const char *text, struct buf *out, const char **why_out)
+{
+	size_t len = name_len(text + 2);
+	if (!len || text[2 + len] != '}') {
+		*why_out = "has a ${ that is not followed by a name and } (write $${ for the characters themselves)";
+		return 0;
+	}
+	const char *name = arena_copy(arena, text + 2, len), *value = getenv(name);
+	if (!value) {
+		*why_out = arena_printf(arena, "names ${%s}, which is not set in the environment", name);
+		return 0;
+	}
+	buf_append_str(out, value);
+	return len + 3;
+}
+
+static bool expand(struct arena *arena, const char *text, struct buf *out, const char **why_out)
+{
+	while (*text) {
+		size_t len = 1;
+		if (strncmp(text, "$${", 3) == 0) {
+			buf_append_str(out, "${");
+			len = 3;
+		} else if (strncmp(text, "${", 2) == 0) {
+			len = expand_one(arena, text, out, why_out);
+		} else {
+			buf_append_byte(out, (uint8_t)*text);
+		}
+		if (!len)
+			return false;
+		text += len;
+	}
+	return true;
+}
+
+static void append_option(struct buf *out, const char *keyword, const char *value)
+{
+	buf_printf(out, "%s%s='", out->len ? " " : "", keyword);
+	for (const char *c = value; *c; c++) {
+		if (*c == '\'' || *c == '\\')
+			buf_append_byte(out, '\\');
+		buf_append_byte(out, (uint8_t)*c);
+	}
+	buf_append_byte(out, '\'');
+}
+
+static bool is_secret(const PQconninfoOption *option)
+{
+	return strcmp(option->keyword, "password") == 0 || strcmp(option->keyword, "sslpassword") == 0;
+}
+
+static bool append_options(struct arena *arena, const PQconninfoOption *options, bool expanded, struct buf *out,
+			   bool *has_password_out, const char **why_out)
+{
+	bool has_password = false;
+	struct buf value;
+	buf_init(&value);
+	for (const PQconninfoOption *option = options; option->keyword; option++) {
+		if (!option->val)
+			continue;
+		buf_clear(&value);
+		if (expanded) {
+			buf_append_str(&value, option->val);
+		} else if (!expand(arena, option->val, &value, why_out)) {
+			buf_deinit(&value);
+			return false;
+		}
+		has_password |= is_secret(option) && !expanded && option->val[0] && !strstr(option->val, "${");
+		append_option(out, option->keyword, buf_cstr(&value));
+	}
+	buf_deinit(&value);
+	*has_password_out = has_password;
+	return true;
+}
+
+static bool resolve(struct arena *arena, const char *text, bool expanded, const char **dsn_out,
+		    bool *has_password_out, const char **why_out)
+{
+	PQconninfoOption *options = PQconninfoParse(text, NULL);
+	struct buf dsn;
+	if (!options) {
+		*why_out = "is not one that libpq understands";
+		return false;
+	}
+	buf_init(&dsn);
+	bool ok = append_options(arena, options, expanded, &dsn, has_password_out, why_out);
+	if (ok)
+		*dsn_out = arena_copy(arena, buf_cstr(&dsn), dsn.len);
+	PQconninfoFree(options);
+	buf_deinit(&dsn);
+	return ok;
+}
+
+bool dsn_resolve(struct arena *arena, const char *text, const char **dsn_out, bool *has_password_out,
+		 const char **why_out)
+{
+	struct buf whole;
+	if (strncmp(text, "${", 2) != 0)
+		return resolve(arena, text, false, dsn_out, has_password_out, why_out);
+	buf_init(&whole);
+	bool ok = expand(arena, text, &whole, why_out) &&
+		  resolve(arena, buf_cstr(&whole), true, dsn_out, has_password_out, why_out);
+	buf_deinit(&whole);
+	return ok;
+}

@@ -1,0 +1,139 @@
+/*
+ * Loading crossfade.yaml. What every key means stands in settings_table.c;
+ * here are the defaults, the search for the file and what concerns more than
+ * one key.
+ */
+#include "app/settings.h"
+
+#include "app/cores.h"
+
+#include <unistd.h>
+
+static const char *const search_order[] = { "./crossfade.yaml", "/etc/crossfade/crossfade.yaml" };
+
+void settings_init(struct settings *settings)
+{
+	*settings = (struct settings){
+		.poll_ms = 1000,
+		.idle_days = 35,
+		.log_level = LOG_INFO,
+		.log_format = LOG_FORMAT_LOGFMT,
+		.policy = { OPAQUE_PASS, INTROSPECTION_PASS, DDL_REFUSE, ERRORS_MAPPED, NEWER_SYNTAX_REFUSE },
+		.usage = usage_settings_default(),
+		.proxy = proxy_settings_default(),
+	};
+	arena_init(&settings->arena);
+}
+
+void settings_deinit(struct settings *settings)
+{
+	arena_deinit(&settings->arena);
+}
+
+static const char *folder_of(struct arena *arena, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	if (!slash)
+		return ".";
+	return slash == file ? "/" : arena_copy(arena, file, (size_t)(slash - file));
+}
+
+static bool fail_both(const struct yaml_doc *doc, const char *key, struct error *error_out)
+{
+	const struct yaml_value *root = &doc->root, *at = root;
+	for (size_t i = 0; i < root->count; i++) {
+		if (strcmp(root->keys[i].text, key) == 0)
+			at = &root->keys[i];
+	}
+	yaml_fail(doc, at, error_out, "`%s` and `databases` cannot both be given", key);
+	error_hint(error_out, "Move it below its database: `databases: {NAME: {%s: …}}`.", key);
+	return false;
+}
+
+/* The short form becomes a list of one. */
+static bool unite_forms(struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
+{
+	if (settings->databases.count) {
+		if (settings->single.map_path)
+			return fail_both(doc, "map", error_out);
+		if (settings->single.flags_path)
+			return fail_both(doc, "flags", error_out);
+		return !settings->single.admin_dsn || fail_both(doc, "admin", error_out);
+	}
+	if (!settings->single.map_path) {
+		yaml_fail(doc, &doc->root, error_out, "`map` is missing, and `databases` names no database");
+		error_hint(error_out, "Write `map: FILE`, or a database with a map below `databases`.");
+		return false;
+	}
+	settings->databases.items = ARENA_NEW(&settings->arena, struct settings_database);
+	*settings->databases.items = settings->single;
+	settings->databases.count = 1;
+	return true;
+}
+
+static bool check_queue(const struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
+{
+	if (settings->proxy.queue_low_bytes < settings->proxy.queue_high_bytes)
+		return true;
+	const struct yaml_value *limits = yaml_get(&doc->root, "limits");
+	return yaml_fail(doc, limits, error_out,
+			 "`limits.queue_low_bytes` must be less than `limits.queue_high_bytes`");
+}
+
+static bool finish(struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
+{
+	if (!unite_forms(settings, doc, error_out) || !check_queue(settings, doc, error_out))
+		return false;
+	settings->proxy.workers = settings->workers ? settings->workers : cores_usable();
+	settings->proxy.usage_flush_ms = settings->usage.flush_ms;
+	return true;
+}
+
+static bool load_doc(struct yaml_doc *doc, struct settings *settings_out, struct error *error_out)
+{
+	struct settings settings;
+	settings_init(&settings);
+	settings.file = arena_strdup(&settings.arena, doc->file);
+	const char *folder = folder_of(&settings.arena, doc->file);
+	if (!fields_load(settings_fields(), doc, folder, &settings.arena, &settings, error_out) ||
+	    !finish(&settings, doc, error_out)) {
+		settings_deinit(&settings);
+		return false;
+	}
+	*settings_out = settings;
+	return true;
+}
+
+bool settings_parse(struct slice text, const char *file, struct settings *settings_out, struct error *error_out)
+{
+	struct yaml_doc doc;
+	if (!yaml_load_text(text, file, &doc, error_out))
+		return false;
+	bool ok = load_doc(&doc, settings_out, error_out);
+	yaml_doc_deinit(&doc);
+	return ok;
+}
+
+static const char *find_file(struct error *error_out)
+{
+	for (size_t i = 0; i < sizeof(search_order) / sizeof(search_order[0]); i++) {
+		if (access(search_order[i], F_OK) == 0)
+			return search_order[i];
+	}
+	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "no configuration found: there is neither %s nor %s",
+		  search_order[0], search_order[1]);
+	error_hint(error_out, "Name one with -c FILE; `crossfade config --defaults` prints one to begin with.");
+	return NULL;
+}
+
+bool settings_load(const char *path, struct settings *settings_out, struct error *error_out)
+{
+	struct yaml_doc doc;
+	if (!path)
+		path = find_file(error_out);
+	if (!path || !yaml_load_file(path, &doc, error_out))
+		return false;
+	bool ok = load_doc(&doc, settings_out, error_out);
+	yaml_doc_deinit(&doc);
+	return ok;
+}

@@ -1,0 +1,428 @@
+/* Every key of crossfade.yaml, one row each, in the order that people read. */
+#include "app/dsn.h"
+#include "app/settings.h"
+#include "config/sql_name.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LISTEN_PORT = 6432, SERVER_PORT = 5432, LISTENERS_MAX = 64, APP_MAX_BYTES = 63 };
+
+#define FAIL(context, value, ...) yaml_fail((context)->doc, (value), (context)->error, __VA_ARGS__)
+
+/* ---- addresses ---- */
+
+static bool parse_endpoint(struct field_context *context, const char *what, uint16_t port,
+			   const struct yaml_value *value, struct endpoint *endpoint_out)
+{
+	const char *why;
+	if (!yaml_expect(context->doc, value, YAML_TEXT, what, context->error))
+		return false;
+	if (!value->text[0])
+		return FAIL(context, value, "%s must not be empty", what);
+	if (endpoint_parse(context->arena, value->text, port, endpoint_out, &why))
+		return true;
+	FAIL(context, value, "%s `%s` %s", what, value->text, why);
+	error_hint(context->error, "Write 127.0.0.1:%u, or the absolute path of a unix socket's folder.", port);
+	return false;
+}
+
+static bool parse_listener_map(struct field_context *context, const struct yaml_value *map,
+			       struct settings_listener *listener)
+{
+	static const char *const keys[] = { "address", "app", "proxy_protocol" };
+	const struct yaml_value *address = yaml_get(map, "address"), *app = yaml_get(map, "app");
+	const struct yaml_value *proxy = yaml_get(map, "proxy_protocol");
+	if (!yaml_check_keys(context->doc, map, keys, 3, "`listen`", context->error))
+		return false;
+	if (!address)
+		return FAIL(context, map, "an item of `listen` has no `address`");
+	if (!parse_endpoint(context, "the address", LISTEN_PORT, address, &listener->endpoint))
+		return false;
+	if (app && !yaml_is_null(app)) {
+		if (!yaml_expect(context->doc, app, YAML_TEXT, "`app`", context->error))
+			return false;
+		if (!app->text[0] || strlen(app->text) > APP_MAX_BYTES)
+			return FAIL(context, app, "`app` takes 1 to %d bytes", APP_MAX_BYTES);
+		listener->app = arena_strdup(context->arena, app->text);
+	}
+	if (!proxy || yaml_is_null(proxy) || (proxy->kind == YAML_TEXT && strcmp(proxy->text, "false") == 0))
+		return true;
+	FAIL(context, proxy, "`proxy_protocol` is not available yet in this version of crossfade (%s)",
+	     CROSSFADE_VERSION);
+	error_hint(context->error, "Remove the key, or leave it at false.");
+	return false;
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+static bool parse_listener(struct field_context *context, const struct yaml_value *value,
+			   struct settings_listeners *list)
+{
+	struct settings_listener *listener = &list->items[list->count];
+	bool ok = value->kind == YAML_MAP ? parse_listener_map(context, value, listener)
+					  : parse_endpoint(context, "the address", LISTEN_PORT, value,
+							   &listener->endpoint);
+	for (size_t i = 0; ok && i < list->count; i++) {
+		if (same_endpoint(&list->items[i].endpoint, &listener->endpoint))
+			return FAIL(context, value, "the address is in `listen` twice");
+	}
+	list->count += ok;
+	return ok;
+}
+
+static bool parse_listen(struct field_context *context, const struct field *field, const struct yaml_value *value,
+			 void *place)
+{
+	struct settings_listeners list = { ARENA_ARRAY(context->arena, LISTENERS_MAX, struct settings_listener), 0 };
+	if (value->kind == YAML_LIST && (!value->count || value->count > LISTENERS_MAX))
+		return FAIL(context, value, "`listen` takes 1 to %d addresses", LISTENERS_MAX);
+	if (value->kind != YAML_LIST) {
+		if (!parse_listener(context, value, &list))
+			return false;
+	} else {
+		for (size_t i = 0; i < value->count; i++) {
+			if (!parse_listener(context, &value->items[i], &list))
+				return false;
+		}
+	}
+	*(struct settings_listeners *)place = list;
+	return true;
+}
+
+static void append_endpoint_text(struct buf *out, const struct endpoint *endpoint)
+{
+	struct buf text;
+	buf_init(&text);
+	endpoint_append(&text, endpoint);
+	yaml_append_text(out, buf_cstr(&text));
+	buf_deinit(&text);
+}
+
+static void format_listen(const struct field *field, const void *place, struct buf *out)
+{
+	const struct settings_listeners *list = place;
+	buf_append_byte(out, '[');
+	for (size_t i = 0; i < list->count; i++) {
+		buf_append_str(out, i ? ", {address: " : "{address: ");
+		append_endpoint_text(out, &list->items[i].endpoint);
+		if (list->items[i].app) {
+			buf_append_str(out, ", app: ");
+			yaml_append_text(out, list->items[i].app);
+		}
+		buf_append_byte(out, '}');
+	}
+	buf_append_byte(out, ']');
+}
+
+static bool parse_server(struct field_context *context, const struct field *field, const struct yaml_value *value,
+			 void *place)
+{
+	struct endpoint server;
+	if (!parse_endpoint(context, "`server`", SERVER_PORT, value, &server))
+		return false;
+	if (strcmp(server.host, "*") == 0)
+		return FAIL(context, value, "`server` must be one host, not *");
+	*(struct endpoint *)place = server;
+	return true;
+}
+
+static void format_server(const struct field *field, const void *place, struct buf *out)
+{
+	const struct endpoint *server = place;
+	if (server->host)
+		append_endpoint_text(out, server);
+	else
+		buf_append_str(out, "null");
+}
+
+/* ---- files that may become schemas ---- */
+
+static bool parse_file_or_schema(struct field_context *context, const struct field *field,
+				 const struct yaml_value *value, void *place)
+{
+	static const char *const keys[] = { "schema" };
+	const char *path;
+	if (value->kind == YAML_MAP) {
+		if (yaml_check_keys(context->doc, value, keys, 1, "this place", context->error)) {
+			FAIL(context, value,
+			     "`%s: {schema: …}` is not available yet in this version of crossfade (%s)",
+			     field->path, CROSSFADE_VERSION);
+			error_hint(context->error, "Name a file.");
+		}
+		return false;
+	}
+	if (field->zero && value->kind == YAML_TEXT && strcmp(value->text, field->zero) == 0)
+		path = NULL;
+	else if (!field_path(context, value, &path))
+		return false;
+	*(const char **)place = path;
+	return true;
+}
+
+static void format_file(const struct field *field, const void *place, struct buf *out)
+{
+	const char *path = *(const char *const *)place;
+	if (path)
+		yaml_append_text(out, path);
+	else
+		buf_append_str(out, field->zero ? field->zero : "null");
+}
+
+/* ---- connection strings ---- */
+
+/* As libpq asks of a private key: nobody else may read; root's file may be shared with one group. */
+static bool may_hold_secrets(const char *file)
+{
+	struct stat info;
+	if (stat(file, &info) != 0 || !S_ISREG(info.st_mode))
+		return true; /* a text in memory, or a pipe */
+	mode_t forbidden = info.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+	return (info.st_mode & forbidden) == 0;
+}
+
+static bool parse_dsn(struct field_context *context, const struct field *field, const struct yaml_value *value,
+		      void *place)
+{
+	const char *dsn, *why;
+	bool has_password;
+	if (!yaml_expect(context->doc, value, YAML_TEXT, "the connection string", context->error))
+		return false;
+	if (!dsn_resolve(context->arena, value->text, &dsn, &has_password, &why)) {
+		FAIL(context, value, "the connection string %s", why);
+		error_hint(context->error, "Write it for libpq: \"host=127.0.0.1 dbname=aegis user=crossfade\", "
+					   "values with spaces in single quotes, or postgresql://user@host/dbname.");
+		return false;
+	}
+	if (has_password && !may_hold_secrets(context->doc->file)) {
+		FAIL(context, value, "the connection string holds a password, and others can read this file");
+		error_hint(context->error, "chmod 600 the file, or let the password come from ${NAME}, passfile or service.");
+		return false;
+	}
+	*(const char **)place = dsn;
+	return true;
+}
+
+static void format_dsn(const struct field *field, const void *place, struct buf *out)
+{
+	const char *dsn = *(const char *const *)place;
+	if (dsn)
+		yaml_append_text(out, dsn);
+	else
+		buf_append_str(out, "null");
+}
+
+/* ---- databases ---- */
+
+static bool parse_database_files(struct field_context *context, const struct yaml_value *map,
+				 struct settings_database *database)
+{
+	static const struct field flags_field = { .path = "flags" };
+	const struct yaml_value *path = yaml_get(map, "map"), *flags = yaml_get(map, "flags");
+	if (!path)
+		return FAIL(context, map, "database %s has no `map`", database->name);
+	if (!field_path(context, path, &database->map_path))
+		return false;
+	return !flags || yaml_is_null(flags) ||
+	       parse_file_or_schema(context, &flags_field, flags, &database->flags_path);
+}
+
+static bool parse_database(struct field_context *context, const struct yaml_value *key,
+			   const struct yaml_value *value, struct settings_database *database)
+{
+	static const char *const keys[] = { "map", "flags", "admin" }, *const admin_keys[] = { "dsn" };
+	char what[128];
+	if (!key->text[0] || strlen(key->text) > NAME_MAX_BYTES)
+		return FAIL(context, key, "a database's name takes 1 to %d bytes", NAME_MAX_BYTES);
+	database->name = arena_strdup(context->arena, key->text);
+	snprintf(what, sizeof(what), "database %s", key->text);
+	if (!yaml_expect(context->doc, value, YAML_MAP, what, context->error) ||
+	    !yaml_check_keys(context->doc, value, keys, 3, what, context->error) ||
+	    !parse_database_files(context, value, database))
+		return false;
+	const struct yaml_value *admin = yaml_get(value, "admin");
+	if (!admin || yaml_is_null(admin))
+		return true;
+	if (!yaml_expect(context->doc, admin, YAML_MAP, "`admin`", context->error) ||
+	    !yaml_check_keys(context->doc, admin, admin_keys, 1, "`admin`", context->error))
+		return false;
+	const struct yaml_value *dsn = yaml_get(admin, "dsn");
+	return !dsn || yaml_is_null(dsn) || parse_dsn(context, NULL, dsn, &database->admin_dsn);
+}
+
+static bool parse_databases(struct field_context *context, const struct field *field,
+			    const struct yaml_value *value, void *place)
+{
+	struct settings_databases list = { ARENA_ARRAY(context->arena, value->count + 1, struct settings_database),
+					   0 };
+	if (!yaml_expect(context->doc, value, YAML_MAP, "`databases`", context->error))
+		return false;
+	for (size_t i = 0; i < value->count; i++) {
+		if (!parse_database(context, &value->keys[i], &value->items[i], &list.items[list.count++]))
+			return false;
+	}
+	*(struct settings_databases *)place = list;
+	return true;
+}
+
+static void format_databases(const struct field *field, const void *place, struct buf *out)
+{
+	const struct settings_databases *list = place;
+	buf_append_byte(out, '{');
+	for (size_t i = 0; i < list->count; i++) {
+		const struct settings_database *database = &list->items[i];
+		if (!database->name)
+			continue; /* the short form, shown by its own keys */
+		buf_append_str(out, out->data[out->len - 1] == '{' ? "" : ", ");
+		yaml_append_text(out, database->name);
+		buf_append_str(out, ": {map: ");
+		yaml_append_text(out, database->map_path);
+		buf_append_str(out, ", flags: ");
+		format_file(field, &database->flags_path, out);
+		buf_append_str(out, "}");
+	}
+	buf_append_byte(out, '}');
+}
+
+/* ---- the table ---- */
+
+static const char *const opaque_words[] = { "pass", "notice", "refuse", NULL };
+static const char *const introspection_words[] = { "pass", "map", NULL };
+static const char *const ddl_words[] = { "refuse", "allow", NULL };
+static const char *const errors_words[] = { "mapped", "raw", NULL };
+static const char *const syntax_words[] = { "refuse", "pass", NULL };
+static const char *const level_words[] = { "debug", "info", "warning", "error", "fatal", NULL };
+static const char *const format_words[] = { "logfmt", "json", NULL };
+
+#define AT(member) FIELD_PLACE(struct settings, member)
+#define RESERVED(key, value, text) { .path = key, .kind = FIELD_RESERVED, .initial = value, .help = text }
+
+static const struct field fields[] = {
+	{ .path = "listen", .kind = FIELD_CUSTOM, .required = true, AT(listen), .parse = parse_listen,
+	  .format = format_listen, .unit = "HOST:PORT or a folder, one or a list", .example = "[127.0.0.1:6432]",
+	  .help = "Where clients connect. An item may be {address: 127.0.0.1:6433, app: billing}: app then stands for "
+		  "the application in the ledger. A path is the folder of a unix socket." },
+	{ .path = "server", .kind = FIELD_CUSTOM, .required = true, .reloadable = true, AT(server),
+	  .parse = parse_server, .format = format_server, .unit = "HOST:PORT or a folder",
+	  .example = "127.0.0.1:5432",
+	  .help = "The PostgreSQL server. A name is resolved anew at each connect; a path is the folder of its unix "
+		  "socket." },
+	{ .path = "workers", .kind = FIELD_INT, AT(workers), .max = 1024, .zero = "auto", .unit = "threads",
+	  .help = "Threads that serve sessions; auto: one for each usable core (affinity, cgroup quota)." },
+	{ .path = "map", .kind = FIELD_PATH, .required = true, .unless = "databases", .reloadable = true,
+	  AT(single.map_path), .example = "v10-to-v13.yaml",
+	  .help = "The map of old to new tables, for the database that admin.dsn names; all other databases pass "
+		  "untouched. Not together with `databases`." },
+	{ .path = "flags", .kind = FIELD_CUSTOM, .reloadable = true, AT(single.flags_path),
+	  .parse = parse_file_or_schema, .format = format_file, .unit = "path", .example = "flags.yaml",
+	  .help = "The stage of each table; without a file every table is at stage old." },
+	{ .path = "usage", .kind = FIELD_CUSTOM, .zero = "off", AT(usage.path), .parse = parse_file_or_schema,
+	  .format = format_file, .unit = "path, or off",
+	  .help = "The ledger of which names are used: a SQLite file, created when missing." },
+	{ .path = "admin.dsn", .kind = FIELD_CUSTOM, .secret = true, .reloadable = true, AT(single.admin_dsn),
+	  .parse = parse_dsn, .format = format_dsn, .unit = "libpq connection string",
+	  .example = "\"host=127.0.0.1 dbname=aegis user=crossfade\"",
+	  .help = "How crossfade itself connects, to read the catalog. ${NAME} is taken from the environment; "
+		  "passfile and service work. Without it tables are found by the map and the flags alone." },
+	{ .path = "admin.poll", .kind = FIELD_DURATION, .reloadable = true, AT(poll_ms), .stored_ms = 1, .min = 100,
+	  .max = 3600000, .help = "How often the catalog is checked for changes made outside the proxy." },
+	{ .path = "databases", .kind = FIELD_CUSTOM, .reloadable = true, AT(databases), .parse = parse_databases,
+	  .format = format_databases, .unit = "mapping",
+	  .help = "The long form for several databases: {aegis: {map: FILE, flags: FILE, admin: {dsn: …}}}." },
+	{ .path = "policy.opaque", .kind = FIELD_ENUM, .reloadable = true, AT(policy.opaque), .words = opaque_words,
+	  .help = "Mapped names inside DO blocks, function bodies and EXECUTE strings, which are never rewritten: "
+		  "count them, add a notice, or refuse the statement." },
+	{ .path = "policy.introspection", .kind = FIELD_ENUM, .reloadable = true, AT(policy.introspection),
+	  .words = introspection_words,
+	  .help = "Queries of information_schema and pg_catalog: passed, or shown the layout the application "
+		  "expects." },
+	{ .path = "policy.ddl", .kind = FIELD_ENUM, .reloadable = true, AT(policy.ddl), .words = ddl_words,
+	  .help = "DROP, RENAME, SET SCHEMA and the like on a mapped table." },
+	{ .path = "policy.errors", .kind = FIELD_ENUM, .reloadable = true, AT(policy.errors), .words = errors_words,
+	  .help = "Error positions and names as the application wrote them, or as the server sent them." },
+	{ .path = "policy.newer_syntax", .kind = FIELD_ENUM, .reloadable = true, AT(policy.newer_syntax),
+	  .words = syntax_words,
+	  .help = "Statements the parser does not know although a name in them needs changing." },
+	{ .path = "log.level", .kind = FIELD_ENUM, .reloadable = true, AT(log_level), .words = level_words,
+	  .help = "The least important lines that are logged." },
+	{ .path = "log.format", .kind = FIELD_ENUM, .reloadable = true, AT(log_format), .words = format_words,
+	  .help = "One line per event, to stderr." },
+	{ .path = "limits.clients", .kind = FIELD_INT, AT(proxy.clients), .min = 1, .max = 1000000,
+	  .unit = "sessions", .help = "Sessions at once; one more gets FATAL 53300." },
+	{ .path = "limits.message_bytes", .kind = FIELD_BYTES, AT(proxy.message_bytes), .min = 1024,
+	  .max = 1 << 30, .help = "The longest statement that is held to be rewritten; a longer one fails with 54000." },
+	{ .path = "limits.parse_bytes", .kind = FIELD_BYTES, AT(proxy.rewriter.parse_bytes), .min = 1024,
+	  .max = 1 << 30, .help = "The longest statement that is parsed." },
+	{ .path = "limits.parse_nesting", .kind = FIELD_INT, AT(proxy.rewriter.nesting), .min = 16, .max = 100000,
+	  .unit = "levels", .help = "The deepest nesting of parentheses and the like that is parsed." },
+	{ .path = "limits.cache_bytes", .kind = FIELD_BYTES, AT(proxy.rewriter.cache_bytes), .zero = "off",
+	  .max = 1ULL << 40, .help = "Memory of each worker for statements already rewritten." },
+	{ .path = "limits.statement_bytes", .kind = FIELD_BYTES, AT(proxy.rewriter.normalised_bytes), .min = 64,
+	  .max = 1 << 20, .help = "How much of a normalised statement the ledger keeps." },
+	{ .path = "limits.pipeline", .kind = FIELD_INT, AT(proxy.pipeline), .min = 1, .max = 10000000,
+	  .unit = "requests", .help = "Requests of one session without an answer; then its client waits." },
+	{ .path = "limits.startup_timeout", .kind = FIELD_DURATION, AT(proxy.startup_timeout_ms), .stored_ms = 1,
+	  .min = 100, .max = 86400000, .help = "From accepting a client until its session is ready." },
+	{ .path = "limits.connect_timeout", .kind = FIELD_DURATION, AT(proxy.connect_timeout_ms), .stored_ms = 1,
+	  .min = 100, .max = 86400000, .help = "To reach the server, all its addresses together." },
+	{ .path = "limits.facts_timeout", .kind = FIELD_DURATION, AT(proxy.facts_timeout_ms), .stored_ms = 1,
+	  .max = 3600000, .help = "How long a statement waits for the catalog to be read again." },
+	{ .path = "limits.drain_timeout", .kind = FIELD_DURATION, AT(proxy.drain_timeout_ms), .stored_ms = 1,
+	  .max = 86400000, .help = "At a shutdown: how long sessions may finish their transactions." },
+	{ .path = "limits.read_buffer_bytes", .kind = FIELD_BYTES, AT(proxy.read_buffer_bytes), .min = 4096,
+	  .max = 64 << 20, .help = "One buffer per worker, lent to a session while bytes flow." },
+	{ .path = "limits.queue_high_bytes", .kind = FIELD_BYTES, AT(proxy.queue_high_bytes), .min = 1024,
+	  .max = 1 << 30, .help = "Unsent bytes for one side at which the other side is no longer read." },
+	{ .path = "limits.queue_low_bytes", .kind = FIELD_BYTES, AT(proxy.queue_low_bytes), .max = 1 << 30,
+	  .help = "Unsent bytes at which it is read again." },
+	{ .path = "limits.tcp_keepalive", .kind = FIELD_DURATION, AT(proxy.tcp_keepalive_s), .stored_ms = 1000,
+	  .zero = "off", .max = 32767, .help = "Silence on a connection before the first probe, both sides." },
+	{ .path = "limits.tcp_user_timeout", .kind = FIELD_DURATION, AT(proxy.tcp_user_timeout_ms), .stored_ms = 1,
+	  .zero = "system", .max = 86400000, .help = "Unacknowledged data for so long ends a connection." },
+	{ .path = "limits.listen_backlog", .kind = FIELD_INT, AT(proxy.listen_backlog), .min = 1, .max = 65535,
+	  .unit = "connections", .help = "Connections the kernel holds until they are accepted." },
+	{ .path = "limits.stack_bytes", .kind = FIELD_BYTES, AT(proxy.stack_bytes), .min = 1 << 20, .max = 1 << 30,
+	  .help = "The stack of each worker; the parser needs a deep one." },
+	{ .path = "limits.usage_flush", .kind = FIELD_DURATION, AT(usage.flush_ms), .stored_ms = 1, .min = 100,
+	  .max = 600000, .help = "How often counts are written to the ledger; a kill -9 loses so much at most." },
+	{ .path = "limits.usage_bytes", .kind = FIELD_BYTES, AT(usage.memory_bytes), .min = 65536, .max = 1ULL << 40,
+	  .help = "Memory for counts not yet written; beyond it they are summed up as other." },
+	{ .path = "limits.usage_statements", .kind = FIELD_INT, AT(usage.shapes_max), .min = 1, .max = 100000000,
+	  .unit = "statements", .help = "Distinct statements kept in the ledger; beyond it they are summed up as other." },
+	{ .path = "limits.usage_identities", .kind = FIELD_INT, AT(usage.identities_max), .min = 1, .max = 100000000,
+	  .unit = "identities", .help = "Distinct users, applications and addresses kept in the ledger; beyond: other." },
+	{ .path = "limits.usage_rows", .kind = FIELD_INT, AT(usage.uses_max), .min = 1, .max = 1000000000,
+	  .unit = "rows", .help = "Distinct combinations counted in the ledger; beyond: other." },
+	{ .path = "limits.usage_series", .kind = FIELD_INT, AT(usage.series_max), .min = 1000, .max = 1000000000,
+	  .unit = "rows", .help = "Rows of the time series; beyond, it becomes coarser and older ones go." },
+	{ .path = "limits.usage_hours_days", .kind = FIELD_INT, AT(usage.hours_days), .min = 1, .max = 3650,
+	  .unit = "days", .help = "How long the time series stays hourly." },
+	{ .path = "limits.usage_keep_days", .kind = FIELD_INT, AT(usage.keep_days), .min = 1, .max = 36500,
+	  .unit = "days", .help = "How long the time series is kept at all." },
+	{ .path = "limits.idle_days", .kind = FIELD_INT, .reloadable = true, AT(idle_days), .max = 3650,
+	  .unit = "days", .help = "Without any use of its old name, observed without a gap, before a table counts as "
+				  "ready for stage complete." },
+	RESERVED("auth", "passthrough", "Who checks passwords: the server, through the proxy."),
+	RESERVED("client_tls.mode", "disable", "TLS between clients and crossfade."),
+	RESERVED("client_tls.cert", NULL, "Certificate shown to clients."),
+	RESERVED("client_tls.key", NULL, "Its key."),
+	RESERVED("client_tls.ca", NULL, "Authorities of client certificates."),
+	RESERVED("client_tls.verify", "none", "Whether clients need a certificate."),
+	RESERVED("server_tls.mode", "disable", "TLS between crossfade and the server."),
+	RESERVED("server_tls.ca", NULL, "Authorities of the server's certificate."),
+	RESERVED("server_tls.cert", NULL, "Certificate shown to the server."),
+	RESERVED("server_tls.key", NULL, "Its key."),
+	RESERVED("console.listen", NULL, "Where the administration console listens."),
+	RESERVED("console.admins", NULL, "Who may change things there."),
+	RESERVED("console.viewers", NULL, "Who may look."),
+	RESERVED("console.users_file", NULL, "Their SCRAM verifiers."),
+	RESERVED("http.listen", NULL, "Where metrics, health and the page are served."),
+};
+
+struct field_table settings_fields(void)
+{
+	return (struct field_table){ fields, sizeof(fields) / sizeof(fields[0]) };
+}
