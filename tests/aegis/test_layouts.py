@@ -119,3 +119,15 @@ def test_data_is_the_same_on_every_machine(databases, copy):
         assert conn.execute("select count(*), count(distinct code), min(date), max(date) from prices").fetchone()[:2] == (100000, 400)
         assert conn.execute("select md5(string_agg(p::text, ' ' order by id)) from (select id, code, date, open, high, low,"
                             " close, volume from prices where code in ('005930', '001040')) p").fetchone() == ('0892410bdcbeb1ee2ec0a825cde814e1',)
+
+
+def test_traps_hold_before_the_move_and_trip_after_it(databases, copy):
+    name = copy('v10')
+    databases.load(name, 'traps.sql')
+    with psycopg.connect(databases.pg.dsn(dbname=name), autocommit=True) as conn:
+        assert conn.execute("select last_close('005930') > 0").fetchone() == (True,)
+        databases.load(name, 'move-core.sql')
+        assert conn.execute("select count(*) > 0 from kospi_prices").fetchone() == (True,)
+        for broken in ("select last_close('005930')", "select rows_of('prices')", "update data.prices set close = close + 1"):
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                conn.execute(broken)
