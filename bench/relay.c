@@ -84,7 +84,7 @@ static void leg_update(struct leg *leg)
 		interest |= EPOLLOUT;
 	if (interest == leg->interest)
 		return;
-	struct epoll_event event = {.events = interest, .data.ptr = leg};
+	struct epoll_event event = { .events = interest, .data.ptr = leg };
 	if (epoll_ctl(epoll_fd, leg->unwatched ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, leg->fd, &event) < 0)
 		die("relay: epoll_ctl");
 	leg->interest = interest;
@@ -166,7 +166,8 @@ static void on_writable(struct leg *leg)
 	}
 	if (!leg->pending)
 		return;
-	ssize_t put = write(leg->fd, leg->pending + leg->pending_start, leg->pending_end - leg->pending_start);
+	ssize_t put =
+		write(leg->fd, leg->pending + leg->pending_start, leg->pending_end - leg->pending_start);
 	if (put < 0) {
 		if (!would_block())
 			pair_close(leg->pair);
@@ -223,8 +224,8 @@ static void leg_add(struct leg *leg, int fd, struct pair *pair, struct leg *peer
 {
 	int on = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    *leg = (struct leg){.fd = fd, .pair = pair, .peer = peer, .interest = interest};
-	struct epoll_event event = {.events = interest, .data.ptr = leg};
+	*leg = (struct leg){ .fd = fd, .pair = pair, .peer = peer, .interest = interest };
+	struct epoll_event event = { .events = interest, .data.ptr = leg };
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
 		die("relay: epoll_ctl");
 }
@@ -269,8 +270,9 @@ static struct sockaddr_in loopback(const char *port)
 		fprintf(stderr, "relay: %s is not a port\n", port);
 		exit(2);
 	}
-	return (struct sockaddr_in){.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)number), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons((uint16_t)number),
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
 static void serve(int listen_fd, const struct sockaddr_in *server_address)
@@ -302,7 +304,7 @@ int main(int argc, char **argv)
 	if (epoll_fd < 0)
 		die("relay: epoll_create1");
 	int listen_fd = listen_on(&listen_address);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &event) < 0)
 		die("relay: epoll_ctl");
 	serve(listen_fd, &server_address);

@@ -11,6 +11,6 @@ for arg; do
 done
 [ -x /usr/bin/python3 ] || { echo "bench: needs /usr/bin/python3 (Debian: apt-get install python3)" >&2; exit 1; }
 "$top/tests/lib/install-packages.sh" build demo bench
-[ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" "$top" >&2
+"$top/tests/lib/setup-build.sh" "$BUILD" >&2
 ninja -C "$BUILD" >&2
 harness "$@"

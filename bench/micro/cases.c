@@ -19,8 +19,11 @@ static void fill_map(struct map *map)
 	map->entry_count = TABLES;
 	for (uint32_t i = 0; i < TABLES; i++) {
 		const char *name = i ? arena_printf(&map->arena, "table_%u", i) : "pgbench_accounts";
-		map->entries[i] = (struct map_entry){ .id = i, .kind = MAP_MOVE, .group = -1,
-			.old_name = { "public", name }, .new_name = { "elsewhere", name } };
+		map->entries[i] = (struct map_entry){ .id = i,
+						      .kind = MAP_MOVE,
+						      .group = -1,
+						      .old_name = { "public", name },
+						      .new_name = { "elsewhere", name } };
 	}
 }
 
@@ -41,7 +44,8 @@ static void *prepare(void)
 	struct context *context = calloc(1, sizeof(*context));
 	struct error error = { 0 };
 	context->search_path = (struct name_list){ path, 1 };
-	if (!ruleset_build(map, &flags, NULL, (struct policy){ 0 }, 1, NULL, NULL, &context->ruleset, &error)) {
+	if (!ruleset_build(map, &flags, NULL, (struct policy){ 0 }, 1, NULL, NULL, &context->ruleset,
+			   &error)) {
 		free(context);
 		context = NULL;
 	}
