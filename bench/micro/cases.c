@@ -1,6 +1,7 @@
 /* What is measured: names against a map of 100 tables, all of them moved. */
 #include "cases.h"
 
+#include "case_usage.h"
 #include "model/ruleset.h"
 
 #include <stdio.h>
@@ -77,5 +78,6 @@ static bool token_filter(void *opaque, uint64_t number)
 const struct micro_case micro_cases[] = {
 	{ "resolve", "an unqualified mapped name along the search path", prepare, resolve, finish },
 	{ "token-filter", "a token that is no mapped name", prepare, token_filter, finish },
+	{ "usage-count", "a thousand statements counted in the ledger's table", usage_prepare, usage_once, usage_finish },
 };
 const unsigned micro_case_count = sizeof(micro_cases) / sizeof(micro_cases[0]);
