@@ -1,6 +1,5 @@
 #include "usage/identity.h"
 
-#include "base/hash.h"
 #include "base/memory.h"
 #include "usage/text.h"
 

@@ -9,10 +9,8 @@
 #define CROSSFADE_USAGE_IDENTITY_H
 
 #include "base/ref.h"
+#include "usage/hash_table.h"
 #include "usage/usage.h"
-
-#include <stddef.h>
-#include <uthash.h>
 
 /* To record more about a client: a row here, one in usage_who, and a migration in schema.c. */
 enum usage_field { USAGE_DATABASE, USAGE_USER, USAGE_APPLICATION, USAGE_ADDRESS, USAGE_FIELD_COUNT };

@@ -39,6 +39,22 @@ static size_t character(const unsigned char *data, size_t len)
 	return want > 1 && !second_fits(data[0], data[1]) ? 0 : want;
 }
 
+/* U+0080 to U+009F are controls as well: a terminal may obey them. */
+static bool is_control(const unsigned char *data, size_t bytes)
+{
+	return bytes == 1 ? *data < ' ' || *data == 0x7f : bytes == 2 && data[0] == 0xc2 && data[1] < 0xa0;
+}
+
+static size_t copy_character(const unsigned char *data, size_t bytes, char *out)
+{
+	if (bytes > 1 && !is_control(data, bytes)) {
+		memcpy(out, data, bytes);
+		return bytes;
+	}
+	*out = !bytes ? '?' : is_control(data, bytes) ? ' ' : (char)*data;
+	return 1;
+}
+
 size_t usage_text_clean(struct slice text, char *out, size_t capacity)
 {
 	size_t at = 0, marked = 0; /* marked: where the mark may start */
@@ -52,11 +68,7 @@ size_t usage_text_clean(struct slice text, char *out, size_t capacity)
 			at = marked + MARK_BYTES;
 			break;
 		}
-		if (bytes > 1)
-			memcpy(out + at, data, bytes);
-		else
-			out[at] = !bytes ? '?' : *data < ' ' || *data == 0x7f ? ' ' : (char)*data;
-		at += take;
+		at += copy_character(data, bytes, out + at);
 		i += take;
 		if (at + MARK_BYTES <= room)
 			marked = at;

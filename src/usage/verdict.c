@@ -1,0 +1,221 @@
+/*
+ * The sentence per table that people decide by. It claims no more than the
+ * ledger knows: time that was not observed is said, and a table is called
+ * quiet only when it was watched for as long as it has to be.
+ */
+#include "usage/report_index.h"
+
+#include "base/memory.h"
+
+#include <inttypes.h>
+
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000, DAY_MS = 86400000 };
+/* Restarts and the like: so much of idle_days may be missing before we say that we do not know. */
+enum { TOLERATED_MS = HOUR_MS };
+
+static const char *const verdict_names[] = { [REPORT_IN_USE] = "in_use", [REPORT_UNKNOWN] = "unknown",
+					     [REPORT_QUIET] = "quiet" };
+static const char *const end_names[] = { [REPORT_RUNNING] = "running", [REPORT_STOPPED] = "stopped",
+					 [REPORT_BROKEN_OFF] = "broken_off" };
+
+const char *report_verdict_name(enum report_verdict verdict)
+{
+	return verdict_names[verdict];
+}
+
+const char *report_end_name(enum report_end end)
+{
+	return end_names[end];
+}
+
+/* ---- when it was observed ---- */
+
+static int by_start(const void *a, const void *b)
+{
+	const struct report_observation *x = a, *y = b;
+	return x->started_ms < y->started_ms ? -1 : x->started_ms > y->started_ms;
+}
+
+static int64_t end_ms(const struct report *report, const struct report_observation *observation)
+{
+	return observation->end == REPORT_RUNNING ? report->filter.now_ms : observation->until_ms;
+}
+
+static void add_gap(struct report *report, int64_t from_ms, int64_t until_ms, bool broken_off)
+{
+	if (until_ms > from_ms)
+		report->gaps[report->gap_count++] = (struct report_gap){ from_ms, until_ms, broken_off };
+}
+
+/* Observations may overlap (several proxies, several ledgers): a gap is where none was. */
+static void find_gaps(struct report *report)
+{
+	if (!report->observation_count)
+		return;
+	report->gaps = ARENA_ARRAY(&report->arena, report->observation_count + 1, struct report_gap);
+	qsort(report->observations, report->observation_count, sizeof(*report->observations), by_start);
+	const struct report_observation *last = &report->observations[0];
+	for (size_t i = 1; i < report->observation_count; i++) {
+		const struct report_observation *next = &report->observations[i];
+		if (next->started_ms > end_ms(report, last))
+			add_gap(report, end_ms(report, last), next->started_ms, last->end == REPORT_BROKEN_OFF);
+		if (end_ms(report, next) >= end_ms(report, last))
+			last = next;
+	}
+	add_gap(report, end_ms(report, last), report->filter.now_ms, last->end == REPORT_BROKEN_OFF);
+}
+
+/* Time within [from_ms, now] that fell into gaps. */
+static int64_t unobserved_since(const struct report *report, int64_t from_ms)
+{
+	int64_t sum_ms = 0;
+	for (size_t i = 0; i < report->gap_count; i++) {
+		const struct report_gap *gap = &report->gaps[i];
+		int64_t start_ms = gap->from_ms > from_ms ? gap->from_ms : from_ms;
+		if (gap->until_ms > start_ms)
+			sum_ms += gap->until_ms - start_ms;
+	}
+	return sum_ms;
+}
+
+static int64_t first_observed_ms(const struct report *report)
+{
+	return report->observation_count ? report->observations[0].started_ms : report->filter.now_ms;
+}
+
+/* Lost counts may have been uses of any table. */
+static int64_t lost_since(const struct report *report, int64_t from_ms)
+{
+	int64_t lost = 0;
+	for (size_t i = 0; i < report->observation_count; i++) {
+		if (end_ms(report, &report->observations[i]) >= from_ms)
+			lost += (int64_t)report->observations[i].lost;
+	}
+	return lost;
+}
+
+/* ---- words ---- */
+
+static const char *duration(struct report *report, int64_t ms)
+{
+	static const struct { int64_t ms; const char *word; } units[] = {
+		{ DAY_MS, "day" }, { HOUR_MS, "hour" }, { MINUTE_MS, "minute" }, { 1000, "second" } };
+	size_t i = 0;
+	/* From two on: "47 hours" says more than "1 day". */
+	while (i < 3 && ms < 2 * units[i].ms)
+		i++;
+	int64_t count = ms > 0 ? ms / units[i].ms : 0;
+	return arena_printf(&report->arena, "%" PRId64 " %s%s", count, units[i].word, count == 1 ? "" : "s");
+}
+
+static const char *application_of(struct report *report, const struct report_table *table)
+{
+	const char *application = *table->old_last_application ? table->old_last_application :
+								 "an application without a name";
+	return arena_printf(&report->arena, "%s (user %s)", application, table->old_last_user);
+}
+
+static const char *say_in_use(struct report *report, const struct report_table *table)
+{
+	return arena_printf(&report->arena, "%s %zu application%s, most recent: %s, %s ago",
+			    table->old_only_refused ? "still tried, and refused, by" : "in use by",
+			    table->old_applications, table->old_applications == 1 ? "" : "s",
+			    application_of(report, table),
+			    duration(report, report->filter.now_ms - table->old_last_ms));
+}
+
+static const char *say_not_seen(struct report *report, const struct report_table *table)
+{
+	if (!table->old_last_ms)
+		return "never seen";
+	return arena_printf(&report->arena, "not seen for %s",
+			    duration(report, report->filter.now_ms - table->old_last_ms));
+}
+
+static const char *say_unknown(struct report *report, const struct report_table *table, int64_t watched_ms,
+			       int64_t lost)
+{
+	const char *seen = say_not_seen(report, table);
+	int64_t idle_ms = (int64_t)report->filter.idle_days * DAY_MS;
+	if (!report->observation_count)
+		return "never observed";
+	if (watched_ms < idle_ms)
+		return arena_printf(&report->arena, "%s, but observed for %s only", seen,
+				    duration(report, table->observed_ms));
+	if (table->unobserved_ms > TOLERATED_MS)
+		return arena_printf(&report->arena, "%s, but %s of the last %u days were not observed", seen,
+				    duration(report, table->unobserved_ms), report->filter.idle_days);
+	return arena_printf(&report->arena, "%s, but %" PRId64 " counts were lost in the last %u days", seen, lost,
+			    report->filter.idle_days);
+}
+
+static const char *say_quiet(struct report *report, const struct report_table *table)
+{
+	const char *missing = table->unobserved_ms < 1000 ? "" :
+		arena_printf(&report->arena, " (%s of it not observed)", duration(report, table->unobserved_ms));
+	if (table->old_last_ms)
+		return arena_printf(&report->arena, "%s%s", say_not_seen(report, table), missing);
+	return arena_printf(&report->arena, "never seen in %s of observation%s",
+			    duration(report, table->observed_ms), missing);
+}
+
+/* ---- judging ---- */
+
+static const char *narrowed(struct report *report, const char *text)
+{
+	const struct report_filter *filter = &report->filter;
+	if (filter->application && filter->user)
+		return arena_printf(&report->arena, "%s (looking only at application %s, user %s)", text,
+				    filter->application, filter->user);
+	if (filter->application)
+		return arena_printf(&report->arena, "%s (looking only at application %s)", text, filter->application);
+	if (filter->user)
+		return arena_printf(&report->arena, "%s (looking only at user %s)", text, filter->user);
+	return text;
+}
+
+static void judge(struct report *report, struct report_table *table)
+{
+	int64_t now_ms = report->filter.now_ms, idle_ms = (int64_t)report->filter.idle_days * DAY_MS;
+	int64_t since_ms = first_observed_ms(report);
+	if (table->declared_ms > since_ms)
+		since_ms = table->declared_ms;
+	int64_t watched_ms = now_ms - since_ms;
+	int64_t lost = lost_since(report, now_ms - idle_ms);
+	const char *text;
+	table->observed_ms = watched_ms - unobserved_since(report, since_ms);
+	table->unobserved_ms = unobserved_since(report, now_ms - idle_ms);
+	if (table->old_applications) {
+		table->verdict = REPORT_IN_USE;
+		text = say_in_use(report, table);
+	} else if (watched_ms < idle_ms || table->unobserved_ms > TOLERATED_MS || lost) {
+		table->verdict = REPORT_UNKNOWN;
+		text = say_unknown(report, table, watched_ms, lost);
+	} else {
+		table->verdict = REPORT_QUIET;
+		text = say_quiet(report, table);
+	}
+	table->verdict_text = narrowed(report, text);
+}
+
+static int by_urgency(const void *a, const void *b)
+{
+	const struct report_table *x = *(struct report_table *const *)a, *y = *(struct report_table *const *)b;
+	uint64_t x_old = x->sides[SIDE_OLD].counts.total, y_old = y->sides[SIDE_OLD].counts.total;
+	if (x->verdict != y->verdict)
+		return x->verdict < y->verdict ? -1 : 1;
+	if (x_old != y_old)
+		return x_old > y_old ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+void report_judge(struct report *report)
+{
+	find_gaps(report);
+	report->observed_ms = report->filter.now_ms - first_observed_ms(report) -
+			      unobserved_since(report, first_observed_ms(report));
+	for (size_t i = 0; i < report->table_count; i++)
+		judge(report, report->tables[i]);
+	if (report->table_count)
+		qsort(report->tables, report->table_count, sizeof(struct report_table *), by_urgency);
+}
