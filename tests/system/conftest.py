@@ -1,0 +1,128 @@
+"""Fixtures of the system tests.
+
+`pg` is a throwaway PostgreSQL, `ep` the endpoint under test.  By default that
+is `crossfade serve` with an empty map; `--endpoint direct` (the tests prove
+themselves) and `--endpoint pgbouncer` (they can fail) run the same tests
+against something else.
+"""
+import os
+
+import pytest
+
+import servers
+
+
+def pytest_addoption(parser):
+    parser.addoption('--endpoint', default=os.environ.get('CROSSFADE_ENDPOINT', 'crossfade'),
+                     choices=['crossfade', 'direct', 'pgbouncer'])
+
+
+SETUP = """
+set password_encryption = 'scram-sha-256';
+create role pw_plain login password 'secret';
+create role pw_scram login password 'secret';
+create role odd_pw login password 'p ä%"''\\';
+set password_encryption = 'md5';
+create role pw_md5 login password 'secret';
+create role app login;
+create role ssl_only login;
+create role nobody_may login;
+create role one_at_a_time login connection limit 0;
+create role no_login;
+create role with_defaults login;
+alter role with_defaults set search_path = 'pg_catalog, public';
+alter role with_defaults set statement_timeout = '77s';
+create database other;
+create database no_one connection limit 0;
+create table items (id int primary key, name text not null, price numeric(10,2), at timestamptz);
+insert into items select i, 'item ' || i, i * 1.25, '2024-01-01 12:00:00+00'::timestamptz
+  + i * interval '1 hour' from generate_series(1, 500) i;
+create table bulk (n int, t text);
+create function slow_raise(t float8) returns int language plpgsql as
+  $$ begin raise notice 'before'; perform pg_sleep(t); raise exception 'after % s', t; end $$;
+grant all on items, bulk to public;
+"""
+
+
+@pytest.fixture(scope='session')
+def pg():
+    server = servers.Postgres()
+    done = server.psql('-v', 'ON_ERROR_STOP=1', stdin=SETUP)
+    assert done.returncode == 0, done.stderr
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope='session')
+def endpoint_kind(request):
+    return request.config.getoption('--endpoint')
+
+
+@pytest.fixture(scope='session')
+def shared_endpoint(pg, endpoint_kind):
+    if endpoint_kind == 'direct':
+        yield pg
+        return
+    if endpoint_kind == 'pgbouncer':
+        proxy = servers.PgBouncer(pg)
+    else:
+        proxy = servers.Crossfade(pg)
+    assert proxy.psql('-Atc', 'select 1').stdout == '1\n'
+    yield proxy
+    proxy.finish()
+
+
+@pytest.fixture
+def ep(shared_endpoint):
+    """The endpoint under test; afterwards it lives and holds no socket of the test."""
+    if shared_endpoint.kind != 'crossfade':
+        yield shared_endpoint
+        return
+    with servers.NoLeak(shared_endpoint):
+        yield shared_endpoint
+    assert shared_endpoint.alive(), shared_endpoint.log()[-4000:]
+
+
+@pytest.fixture
+def make_proxy(endpoint_kind, pg):
+    """Starts crossfade with a configuration of the test's own."""
+    if endpoint_kind != 'crossfade':
+        pytest.skip('about crossfade itself')
+    made = []
+
+    def make(server=None, **kw):
+        made.append(servers.Crossfade(server or pg, **kw))
+        return made[-1]
+    yield make
+    errors = []
+    for proxy in made:
+        try:
+            proxy.finish()
+        except AssertionError as e:
+            errors.append(e)
+    if errors:
+        raise errors[0]
+
+
+@pytest.fixture
+def make_endpoint(endpoint_kind, pg, request):
+    """Like make_proxy for tests that also make sense without crossfade."""
+    if endpoint_kind == 'crossfade':
+        return request.getfixturevalue('make_proxy')
+    made = []
+
+    def make(server=None, **kw):
+        if endpoint_kind == 'direct':
+            return server or pg
+        made.append(servers.PgBouncer(server or pg))
+        return made[-1]
+    request.addfinalizer(lambda: [p.finish() for p in made])
+    return make
+
+
+@pytest.fixture
+def victim(request):
+    """A server of the test's own, to stop and to kill."""
+    server = servers.Postgres()
+    request.addfinalizer(server.destroy)
+    return server

@@ -1,0 +1,73 @@
+"""A TCP relay that misbehaves on purpose: small pieces, pauses, stops, cuts."""
+import socket
+import threading
+import time
+
+
+class Relay:
+    """Between a proxy and its server.  `size_to_client` cuts the server's bytes into pieces;
+    `hold` stops reading the proxy's bytes until it is cleared."""
+
+    kind = 'relay'
+
+    def __init__(self, target, size_to_client=None, pause=0.0001):
+        self.target, self.size, self.pause = target, size_to_client, pause
+        self.hold = threading.Event()
+        self.open = []
+        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.host, self.port = self.listener.getsockname()
+        self.address = (self.host, self.port)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(self.target)
+            except OSError:
+                client.close()
+                continue
+            self.open += [client, server]
+            for s in (client, server):
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, self.size), daemon=True).start()
+
+    def _pump(self, a, b, size):
+        try:
+            while True:
+                while size is None and self.hold.is_set():
+                    time.sleep(0.02)
+                data = a.recv(65536)
+                if not data:
+                    break
+                if not size:
+                    b.sendall(data)
+                    continue
+                for at in range(0, len(data), size):
+                    b.sendall(data[at:at + size])
+                    time.sleep(self.pause)
+        except OSError:
+            pass
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        """Every connection ends at once."""
+        for s in self.open:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            s.close()
+        self.open.clear()
+
+    def close(self):
+        self.listener.close()
+        self.cut()
