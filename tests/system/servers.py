@@ -283,7 +283,7 @@ class Crossfade(Process):
     kind = 'crossfade'
 
     def __init__(self, pg, *, map_text=EMPTY_MAP, flags='flags: {}\n', dbname='postgres',
-                 server=None, admin=None, config='', listen=None, start=True):
+                 server_address=None, admin=None, config='', listen=None, start=True):
         self.dir = work_dir('cfx-')
         self.map_file = self.dir / 'map.yaml'
         self.flags_file = self.dir / 'flags.yaml'
@@ -295,7 +295,7 @@ class Crossfade(Process):
         admin = admin or f'host=127.0.0.1 port={pg.port} user=postgres dbname={dbname}'
         listen = listen or f'[127.0.0.1:{self.port}, {self.dir}/run]'
         self.config_file.write_text(f"""listen: {listen}
-server: {server or f'127.0.0.1:{pg.port}'}
+server: {server_address or f'127.0.0.1:{pg.port}'}
 map: map.yaml
 flags: flags.yaml
 usage: usage.db

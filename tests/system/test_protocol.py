@@ -90,7 +90,7 @@ def dribbling(pg, endpoint_kind):
     """The endpoint in front of a server whose bytes arrive one by one."""
     relay = Relay(pg.address, size_to_client=1)
     if endpoint_kind == 'crossfade':
-        proxy = Crossfade(pg, server=f'127.0.0.1:{relay.port}')
+        proxy = Crossfade(pg, server_address=f'127.0.0.1:{relay.port}')
     elif endpoint_kind == 'pgbouncer':
         proxy = PgBouncer(relay)
     else:
