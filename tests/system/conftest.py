@@ -17,6 +17,10 @@ def pytest_addoption(parser):
                      choices=['crossfade', 'direct', 'pgbouncer'])
 
 
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'slow: takes seconds, or measures what sanitizers distort')
+
+
 SETUP = """
 set password_encryption = 'scram-sha-256';
 create role pw_plain login password 'secret';

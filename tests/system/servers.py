@@ -235,6 +235,13 @@ class Process(Endpoint):
                 pass
         return found
 
+    def settle(self):
+        """The number of sockets without any session."""
+        self.idle_sockets = self.sockets()
+        for _ in range(40):
+            time.sleep(0.01)
+            self.idle_sockets = min(self.idle_sockets, self.sockets())
+
     def alive(self):
         return self.process.poll() is None
 
@@ -293,7 +300,7 @@ class Crossfade(Process):
         self.map_file.write_text(map_text)
         self.flags_file.write_text(flags)
         admin = admin or f'host=127.0.0.1 port={pg.port} user=postgres dbname={dbname}'
-        listen = listen or f'[127.0.0.1:{self.port}, {self.dir}/run]'
+        listen = listen or f'["127.0.0.1:{self.port}", "{self.dir}/run:{self.port}"]'
         self.config_file.write_text(f"""listen: {listen}
 server: {server_address or f'127.0.0.1:{pg.port}'}
 map: map.yaml
@@ -309,10 +316,7 @@ admin: {{dsn: "{admin}"}}
         env.setdefault('ASAN_OPTIONS', 'detect_leaks=1:abort_on_error=0')
         env.setdefault('UBSAN_OPTIONS', 'print_stacktrace=1')
         self._spawn([BINARY, 'serve', '-c', self.config_file], env=env)
-        found = glob.glob(f'{self.socket_dir}/.s.PGSQL.*')
-        found = [f for f in found if not f.endswith('.lock')]
-        if found:
-            self.socket_port = int(found[0].rsplit('.', 1)[1])
+        self.settle()
 
     def command(self, *args, stdin=None, timeout=30):
         return subprocess.run([str(BINARY), *map(str, args)], input=stdin, text=True,

@@ -103,7 +103,7 @@ def test_scram_plus_is_not_offered_when_the_server_has_tls(make_endpoint, victim
 
 @pytest.mark.parametrize('user', [*USERS, 'app'])
 def test_unix_socket_on_both_sides(make_proxy, pg, user):
-    proxy = make_proxy(server_address=pg.unix_address)
+    proxy = make_proxy(server_address=f'"{pg.socket_dir}:{pg.port}"')
     for unix in (False, True):
         done = proxy.psql('-Atc', "select current_user, inet_server_addr() is null", unix=unix,
                           PGUSER=user, PGPASSWORD='secret')

@@ -9,6 +9,8 @@ from raw import Raw, bind, copy_data, copy_done, execute, parse, query, sync
 from relay import Relay
 from servers import wait_for
 
+pytestmark = pytest.mark.slow  # and sanitizers have memory habits of their own
+
 MB = 1 << 20
 BOUND = 8 * MB
 BIG_RESULT = "select repeat('0123456789abcdef', 4096) from generate_series(1, %d)"  # 64 kB rows

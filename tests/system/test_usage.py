@@ -1,0 +1,173 @@
+"""The ledger counts every statement that names a mapped table, once, and outlives the proxy."""
+import json
+import time
+
+import pytest
+
+import moves
+from raw import Raw, bind, execute, extended, parse, query, sync
+from servers import wait_for
+
+
+@pytest.fixture
+def proxy(pg, make_proxy):
+    moves.create(pg)
+    return make_proxy(pg, map_text=moves.MAP, dbname='moves', config='limits: {usage_flush: 200ms}\n')
+
+
+def side(proxy, table, which, *args):
+    done = proxy.report(*args)
+    assert done.returncode == 0, done.stderr
+    for entry in json.loads(done.stdout)['tables']:
+        if entry['table'] == table:
+            return entry[which]
+    return {'total': 0}
+
+
+def total(proxy, table, which, *args):
+    return side(proxy, table, which, *args)['total']
+
+
+def expect(proxy, table, which, n, *args):
+    wait_for(lambda: total(proxy, table, which, *args) >= n, 10, f'{n} uses of {table} ({which})', 0.2)
+    assert total(proxy, table, which, *args) == n
+
+
+def session(proxy, **kw):
+    return Raw(proxy.address).startup(database='moves', **kw)
+
+
+def test_simple_extended_and_prepared_count_alike(proxy):
+    with session(proxy, application_name='counter') as c:
+        for i in range(5):
+            c.ask(f"select close from prices where code = '00593{i}'")
+        for i in range(7):
+            c.send(extended('select close from prices where code = $1', [f'{i}']) + sync())
+            c.until()
+        c.send(parse('select close from public.prices where code = $1', 'st') + sync())
+        c.until()
+        for i in range(11):
+            c.send(bind([f'{i}'], '', 'st') + execute() + sync())
+            c.until()
+        c.ask('prepare p as select name from stocks')
+        for i in range(3):
+            c.ask('execute p')
+    expect(proxy, 'public.prices', 'old', 5 + 7 + 11)
+    assert total(proxy, 'public.prices', 'new') == 0
+    assert total(proxy, 'public.stocks', 'old') in (3, 4)
+
+
+def test_both_sides_and_kinds(proxy):
+    with session(proxy) as c:
+        c.ask('select * from data.prices limit 1')
+        c.ask("insert into prices values ('1', '2020-01-01', 1), ('2', '2020-01-01', 2)")
+        c.ask("update prices set close = 3 where code = '1'")
+        c.ask("delete from prices where code in ('1', '2')")
+        c.ask('select * from prices p join stocks s using (code)')
+    expect(proxy, 'public.prices', 'old', 4)
+    expect(proxy, 'public.prices', 'new', 1)
+    expect(proxy, 'public.stocks', 'old', 1)
+    kinds = side(proxy, 'public.prices', 'old')['kinds']
+    assert {k: kinds[k] for k in ('select', 'insert', 'update', 'delete')} == dict(select=1, insert=1, update=1,
+                                                                                  delete=1)
+
+
+def test_literals_are_not_in_the_report_and_not_in_the_file(proxy):
+    with session(proxy) as c:
+        for word in ('hush-hush', 'top-secret-2'):
+            c.ask(f"select * from prices where code = '{word}'")
+            c.send(extended('select * from prices where code = $1', [word]) + sync())
+            c.until()
+            c.ask(f"selec * from prices where '{word}'")
+    expect(proxy, 'public.prices', 'old', 4)
+    statements = side(proxy, 'public.prices', 'old')['statements']
+    assert len(statements) == 1 and '$1' in statements[0]['text']
+    for file in proxy.dir.glob('usage.db*'):
+        content = file.read_bytes()
+        assert b'hush-hush' not in content and b'top-secret' not in content
+    assert 'hush-hush' not in proxy.log()
+
+
+def test_who_is_named(proxy, pg):
+    pg.psql('-c', 'grant all on all tables in schema public to app', PGDATABASE='moves')
+    with session(proxy, user='app', application_name='billing') as c:
+        c.ask('select count(*) from prices')
+        c.ask("set application_name = 'nightly'")
+        c.ask('select count(*) from prices')
+    expect(proxy, 'public.prices', 'old', 2)
+    who = side(proxy, 'public.prices', 'old')['who']
+    assert {(w['user'], w['database'], w['application']) for w in who} == {('app', 'moves', 'billing'),
+                                                                          ('app', 'moves', 'nightly')}
+    expect(proxy, 'public.prices', 'old', 1, '--app', 'billing')
+    assert total(proxy, 'public.prices', 'old', '--user', 'nobody') == 0
+
+
+def test_errors_and_batches_are_counted_as_they_end(proxy):
+    with session(proxy) as c:
+        c.ask('select nix from prices')
+        c.ask('select 1 from prices limit 1; select 2 from stocks limit 1')
+        c.send(extended('select 1/0 from prices') + extended('select 1 from stocks') + sync())
+        c.until()
+    expect(proxy, 'public.prices', 'old', 3)
+    counts = side(proxy, 'public.prices', 'old')
+    assert (counts['ok'], counts['errors']) == (1, 2)
+    assert total(proxy, 'public.stocks', 'old') == 1  # the skipped one never began
+
+
+def test_statements_that_name_nothing_mapped_are_not_counted(proxy):
+    with session(proxy) as c:
+        c.ask("select 'public.prices', 1 as prices")
+        c.ask('with prices as (select 1) select * from prices')
+        c.ask('create temp table stocks (i int)')
+        c.ask('select * from stocks')
+    with session(proxy) as c:
+        c.ask('select 1 from prices limit 1')
+    expect(proxy, 'public.prices', 'old', 1)
+    assert total(proxy, 'public.stocks', 'old') == 0
+
+
+def test_counts_survive_a_restart(proxy):
+    with session(proxy) as c:
+        for _ in range(50):
+            c.ask('select 1 from prices limit 1')
+    proxy.stop()
+    assert total(proxy, 'public.prices', 'old') == 50  # all of them: written at the end
+    proxy.start()
+    with session(proxy) as c:
+        c.ask('select 1 from prices limit 1')
+    expect(proxy, 'public.prices', 'old', 51)
+
+
+def test_counts_survive_kill_9(proxy):
+    with session(proxy) as c:
+        for _ in range(20):
+            c.ask('select 1 from prices limit 1')
+        time.sleep(3)
+        for _ in range(20):
+            c.ask('select 1 from prices limit 1')
+        proxy.kill()
+    kept = total(proxy, 'public.prices', 'old')
+    assert 20 <= kept <= 40
+    proxy.start()
+    with session(proxy) as c:
+        c.ask('select 1 from prices limit 1')
+    expect(proxy, 'public.prices', 'old', kept + 1)
+
+
+def test_report_while_the_proxy_works(proxy):
+    """Reading does not disturb writing."""
+    with session(proxy) as c:
+        c.send(query('select 1 from prices limit 1') * 2000)
+        for _ in range(10):
+            assert proxy.report().returncode == 0
+        c.until('Z', 2000)
+    expect(proxy, 'public.prices', 'old', 2000)
+
+
+@pytest.mark.parametrize('format_', ['text', 'json', 'csv'])
+def test_report_formats_name_the_table(proxy, format_):
+    with session(proxy) as c:
+        c.ask('select 1 from prices limit 1')
+    expect(proxy, 'public.prices', 'old', 1)
+    done = proxy.command('report', '-c', proxy.config_file, '--format', format_)
+    assert done.returncode == 0 and 'public.prices' in done.stdout, done.stderr
