@@ -1,0 +1,70 @@
+/*
+ * One connected socket on a loop. Reads go into whatever buffer the caller
+ * has at hand, so that an idle stream owns none; writes go straight to the
+ * kernel, and only what it does not take is kept, until it does. The bytes
+ * pass through `ops`, where a TLS filter fits in.
+ *
+ * Callbacks: on_readable when there is something to read (or the end),
+ * on_drained when kept bytes have fallen to the low mark, on_broken when the
+ * connection failed while writing; the owner then closes the stream. A
+ * callback may call any function here, stream_close included.
+ */
+#ifndef CROSSFADE_NET_STREAM_H
+#define CROSSFADE_NET_STREAM_H
+
+#include "base/buf.h"
+
+#include <sys/types.h>
+#include <uv.h>
+
+struct stream;
+
+struct stream_ops {
+	/* >0 bytes, 0 end, -EAGAIN nothing now, other -errno broken */
+	ssize_t (*read)(struct stream *stream, char *data, size_t size);
+	/* >=0 bytes taken, -EAGAIN none now, other -errno broken */
+	ssize_t (*write)(struct stream *stream, const char *data, size_t len);
+};
+
+struct stream_callbacks {
+	void (*on_readable)(struct stream *stream);
+	void (*on_drained)(struct stream *stream);
+	void (*on_broken)(struct stream *stream, int error);
+	void (*on_closed)(struct stream *stream);
+};
+
+struct stream {
+	uv_poll_t poll;
+	int fd;	    /* -1: closed, or not yet open */
+	int broken; /* -errno of the first failure; 0: none */
+	bool reading, shutdown_wanted, open;
+	int events; /* what poll watches */
+	const struct stream_ops *ops;
+	const struct stream_callbacks *callbacks;
+	void *owner;
+	struct buf kept; /* not taken by the kernel yet, from kept_at on */
+	size_t kept_at;
+	size_t low_bytes;
+};
+
+/* Takes the descriptor over in any case; 0 or a libuv error. Reading is off at first. */
+int stream_open(struct stream *stream, uv_loop_t *loop, int fd, const struct stream_callbacks *callbacks,
+		size_t low_bytes, void *owner);
+void stream_read_enable(struct stream *stream, bool on);
+ssize_t stream_read(struct stream *stream, char *data, size_t size);
+/* False: the connection is broken, on_broken follows (not from within this call). */
+bool stream_write(struct stream *stream, const char *data, size_t len);
+/* Bytes kept. */
+static inline size_t stream_unsent(const struct stream *stream)
+{
+	return stream->kept.len - stream->kept_at;
+}
+/* Says "no more bytes from here" once all is sent; reading goes on. */
+void stream_shutdown(struct stream *stream);
+/* Unsent bytes are dropped; on_closed comes later, from the loop. */
+void stream_close(struct stream *stream);
+
+/* For sockets of either side: TCP_NODELAY, keepalive, user timeout. No-op for unix sockets. */
+void stream_tune(int fd, uint32_t keepalive_s, uint32_t user_timeout_ms);
+
+#endif
