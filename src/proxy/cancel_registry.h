@@ -1,0 +1,24 @@
+/*
+ * Which server a cancel key belongs to. Shared by all workers: taken when a
+ * session has logged in and when it ends, never in between.
+ */
+#ifndef CROSSFADE_PROXY_CANCEL_REGISTRY_H
+#define CROSSFADE_PROXY_CANCEL_REGISTRY_H
+
+#include "net/address.h"
+
+#include "base/slice.h"
+
+struct cancel_registry;
+struct cancel_entry;
+
+struct cancel_registry *cancel_registry_new(void);
+void cancel_registry_free(struct cancel_registry *registry);
+struct cancel_entry *cancel_registry_add(struct cancel_registry *registry, uint32_t pid, struct slice key,
+					 const struct address *server);
+/* entry may be NULL. */
+void cancel_registry_remove(struct cancel_registry *registry, struct cancel_entry *entry);
+bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct slice key,
+			  struct address *server_out);
+
+#endif

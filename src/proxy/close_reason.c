@@ -1,0 +1,33 @@
+#include "proxy/close_reason.h"
+
+static const struct {
+	const char *name, *meaning;
+} reasons[CLOSE_REASON_COUNT] = {
+	[CLOSE_CLIENT_TERMINATED] = { "client_terminated", "The client said goodbye (Terminate)." },
+	[CLOSE_CLIENT_CLOSED] = { "client_closed", "The client closed its connection without saying goodbye." },
+	[CLOSE_CLIENT_LOST] = { "client_lost", "The connection to the client broke." },
+	[CLOSE_CLIENT_PROTOCOL] = { "client_protocol", "The client sent something that is not PostgreSQL's protocol." },
+	[CLOSE_CLIENT_GAVE_UP] = { "client_gave_up", "The client left before the session had begun." },
+	[CLOSE_STARTUP_TIMEOUT] = { "startup_timeout", "Login was not finished in time." },
+	[CLOSE_STARTUP_INVALID] = { "startup_invalid", "The first packet was not a valid startup packet." },
+	[CLOSE_TOO_MANY_CLIENTS] = { "too_many_clients", "The limit of sessions was reached." },
+	[CLOSE_CANCEL_REQUEST] = { "cancel_request", "The connection carried a cancel request, which was passed on." },
+	[CLOSE_AUTH_FAILED] = { "auth_failed", "The server refused the login." },
+	[CLOSE_SERVER_UNREACHABLE] = { "server_unreachable", "The server could not be reached." },
+	[CLOSE_SERVER_REFUSED] = { "server_refused", "The server ended the connection during login." },
+	[CLOSE_SERVER_FATAL] = { "server_fatal", "The server ended the session with a FATAL error of its own." },
+	[CLOSE_SERVER_CLOSED] = { "server_closed", "The server closed the connection without a word." },
+	[CLOSE_SERVER_LOST] = { "server_lost", "The connection to the server broke." },
+	[CLOSE_SERVER_PROTOCOL] = { "server_protocol", "The server sent something that is not PostgreSQL's protocol." },
+	[CLOSE_SHUTDOWN] = { "shutdown", "crossfade is stopping." },
+};
+
+const char *close_reason_name(enum close_reason reason)
+{
+	return reasons[reason].name;
+}
+
+const char *close_reason_meaning(enum close_reason reason)
+{
+	return reasons[reason].meaning;
+}

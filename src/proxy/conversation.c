@@ -1,0 +1,316 @@
+#include "proxy/conversation.h"
+
+#include <stdio.h>
+
+void conversation_init(struct conversation *conversation, const struct conversation_env *env,
+		       struct session_state *confirmed)
+{
+	*conversation = (struct conversation){ .env = env };
+	pipeline_init(&conversation->pipeline);
+	names_init(&conversation->statements);
+	names_init(&conversation->portals);
+	session_vars_init(&conversation->vars, confirmed);
+	conversation->who.application = conversation->application;
+}
+
+static struct names *names_of(struct conversation *conversation, const struct request *request)
+{
+	bool portal = request->kind == REQUEST_BIND || request->kind == REQUEST_EXECUTE ||
+		      request->kind == REQUEST_CLOSE_PORTAL;
+	return portal ? &conversation->portals : &conversation->statements;
+}
+
+static void release(struct conversation *conversation, struct request *request)
+{
+	if (request->displaced)
+		rewrite_unref(request->displaced);
+	if (request->rewrite)
+		rewrite_unref(request->rewrite);
+	if (request->name)
+		names_release(names_of(conversation, request), request->name);
+	request->displaced = request->rewrite = NULL;
+	request->name = NULL;
+}
+
+static void forget_identity(struct conversation *conversation)
+{
+	if (conversation->identity)
+		usage_identity_release(conversation->env->counter, conversation->identity);
+	conversation->identity = NULL;
+}
+
+void conversation_deinit(struct conversation *conversation)
+{
+	for (uint32_t i = 0; i < conversation->pipeline.count; i++)
+		release(conversation, pipeline_at(&conversation->pipeline, i));
+	pipeline_deinit(&conversation->pipeline);
+	names_deinit(&conversation->statements);
+	names_deinit(&conversation->portals);
+	session_vars_deinit(&conversation->vars);
+	if (conversation->ruleset)
+		ruleset_unref(conversation->ruleset);
+	conversation->ruleset = NULL;
+	forget_identity(conversation);
+}
+
+/* ---- requests ---- */
+
+struct request *conversation_head(struct conversation *conversation)
+{
+	struct request *head = pipeline_head(&conversation->pipeline);
+	while (head && head->kind == REQUEST_NONE) {
+		conversation_pop(conversation);
+		head = pipeline_head(&conversation->pipeline);
+	}
+	return head;
+}
+
+void conversation_pop(struct conversation *conversation)
+{
+	release(conversation, pipeline_head(&conversation->pipeline));
+	pipeline_pop(&conversation->pipeline);
+	if (!conversation->pipeline.count)
+		pipeline_shrink(&conversation->pipeline);
+}
+
+void conversation_discard(struct conversation *conversation, struct request *request)
+{
+	if (request->flags & REQUEST_EFFECTS)
+		session_vars_segment_dropped(&conversation->vars);
+	release(conversation, request);
+	request->kind = REQUEST_NONE;
+}
+
+static bool gives_meaning(const struct request *request)
+{
+	return request->name && request->kind != REQUEST_EXECUTE;
+}
+
+/* The first request from `index` on that gives the same name a meaning. */
+static struct request *next_of_name(struct conversation *conversation, uint32_t index, const struct name *name)
+{
+	for (; index < conversation->pipeline.count; index++) {
+		struct request *request = pipeline_at(&conversation->pipeline, index);
+		if (request->name == name && gives_meaning(request))
+			return request;
+	}
+	return NULL;
+}
+
+/* The request failed: its name means what it meant before, for later requests too. */
+static void undo_name(struct conversation *conversation, struct request *request, uint32_t survivors)
+{
+	if (!gives_meaning(request))
+		return;
+	struct request *later = next_of_name(conversation, survivors, request->name);
+	struct rewrite *wrong;
+	if (later) {
+		wrong = later->displaced;
+		later->displaced = request->displaced;
+	} else {
+		wrong = name_exchange(request->name, request->displaced);
+		request->name->executed = request->flags & REQUEST_WAS_EXECUTED;
+	}
+	request->displaced = wrong; /* released with the request */
+}
+
+static uint32_t segment_length(struct conversation *conversation)
+{
+	uint32_t length = 0;
+	while (length < conversation->pipeline.count &&
+	       pipeline_at(&conversation->pipeline, length)->kind != REQUEST_SYNC)
+		length++;
+	return length;
+}
+
+void conversation_abort_segment(struct conversation *conversation)
+{
+	uint32_t length = segment_length(conversation);
+	conversation->skipping = length == conversation->pipeline.count;
+	conversation->segment_failed = true;
+	conversation->vars.predicted_valid = false;
+	for (uint32_t i = length; i > 0; i--)
+		undo_name(conversation, pipeline_at(&conversation->pipeline, i - 1), length);
+	while (length--) {
+		if (pipeline_head(&conversation->pipeline)->flags & REQUEST_EFFECTS)
+			session_vars_segment_dropped(&conversation->vars);
+		conversation_pop(conversation);
+	}
+}
+
+/* ---- state ---- */
+
+bool conversation_idle(const struct conversation *conversation)
+{
+	return !conversation->pipeline.count && !conversation->in_segment && !conversation->skipping &&
+	       conversation->vars.ready == 'I';
+}
+
+/* What was set while nobody looked, only the server knows. */
+static void begin_to_look(struct conversation *conversation)
+{
+	static const struct effect unknown = { .kind = EFFECT_SET_UNKNOWN, .name = "search_path" };
+	if (conversation->blind && conversation->vars.confirmed)
+		session_state_apply(conversation->vars.confirmed, &unknown);
+	conversation->blind = false;
+}
+
+/*
+ * The place where a session takes new rules: between transactions, for all
+ * entries at once. Pinning (rewriting.md §2) will decide per entry here.
+ */
+void conversation_adopt_ruleset(struct conversation *conversation)
+{
+	struct ruleset *now = conversation->published ? *conversation->published : NULL;
+	if (now == conversation->ruleset || !conversation_idle(conversation) || !conversation->vars.confirmed)
+		return;
+	if (now && !conversation->ruleset)
+		begin_to_look(conversation);
+	if (conversation->ruleset)
+		ruleset_unref(conversation->ruleset);
+	conversation->ruleset = now ? ruleset_ref(now) : NULL;
+}
+
+static bool hold_is_over(const struct conversation *conversation)
+{
+	switch (conversation->hold) {
+	case HOLD_NONE: return true;
+	case HOLD_ROOM: return conversation->pipeline.count < conversation->env->pipeline;
+	/* A server that waits for CopyData answers nothing more before it gets some. */
+	case HOLD_SETTLE: return !conversation->vars.unsettled || conversation->copy_in;
+	case HOLD_QUIET: return !conversation->pipeline.count || conversation->copy_in;
+	case HOLD_HIDDEN: return !conversation->pipeline.count;
+	case HOLD_FACT: return false;
+	}
+	return true;
+}
+
+bool conversation_held(struct conversation *conversation)
+{
+	if (!hold_is_over(conversation))
+		return true;
+	conversation->hold = HOLD_NONE;
+	return false;
+}
+
+void conversation_fact_arrived(struct conversation *conversation)
+{
+	if (conversation->hold == HOLD_FACT)
+		conversation->hold = HOLD_NONE;
+}
+
+void conversation_reported(struct conversation *conversation, struct slice name, struct slice value)
+{
+	if (slice_is(name, "application_name") && !conversation->application_fixed) {
+		snprintf(conversation->application, sizeof(conversation->application), "%.*s", (int)value.len,
+			 value.data);
+		forget_identity(conversation);
+	}
+	/* Both slices end before a NUL of the message. */
+	session_vars_reported(&conversation->vars, name.data, value.data);
+}
+
+/* ---- settling ---- */
+
+void conversation_count(struct conversation *conversation, struct statement_shape *shape, enum usage_outcome outcome,
+			uint64_t rows)
+{
+	struct usage_counter *counter = conversation->env->counter;
+	if (!shape || !counter)
+		return;
+	if (!conversation->identity)
+		conversation->identity = usage_identity_take(counter, &conversation->who);
+	usage_count(counter, conversation->identity, shape, outcome, rows);
+}
+
+/* What SQL's DEALLOCATE forgets: the meaning that a Parse under way has displaced, if there is one. */
+static void deallocate(struct conversation *conversation, struct name *name)
+{
+	struct request *under_way = name->pending ? next_of_name(conversation, 0, name) : NULL;
+	if (!under_way) {
+		names_clear(&conversation->statements, name);
+		return;
+	}
+	if (under_way->displaced)
+		rewrite_unref(under_way->displaced);
+	under_way->displaced = NULL;
+	name_set_shape(name, NULL);
+}
+
+static void deallocate_all(struct conversation *conversation)
+{
+	struct name *name, *next;
+	HASH_ITER(hh, conversation->statements.named, name, next)
+	deallocate(conversation, name);
+}
+
+static void run_prepared(struct conversation *conversation, const char *text, struct slice tag)
+{
+	struct name *name = names_find(&conversation->statements, slice_str(text));
+	if (!name)
+		return;
+	if (name->shape)
+		conversation_count(conversation, name->shape, USAGE_OK, tag_rows(tag));
+	else if (name->rewrite && name->rewrite->statement_count)
+		conversation_count(conversation, name->rewrite->statements[0].shape, USAGE_OK, tag_rows(tag));
+	if (name->rewrite && name->rewrite->statement_count)
+		session_vars_completed(&conversation->vars, &name->rewrite->statements[0], tag);
+}
+
+/* Names that SQL makes share one name space with the protocol's. */
+static void apply_to_names(struct conversation *conversation, const struct effect *effect, struct slice tag)
+{
+	struct name *name;
+	switch (effect->kind) {
+	case EFFECT_PREPARE:
+		name = names_hold(&conversation->statements, slice_str(effect->name));
+		name_set_shape(name, effect->shape);
+		names_release(&conversation->statements, name);
+		break;
+	case EFFECT_EXECUTE:
+		run_prepared(conversation, effect->name, tag);
+		break;
+	case EFFECT_DEALLOCATE:
+		name = effect->name ? names_find(&conversation->statements, slice_str(effect->name)) : NULL;
+		if (name)
+			deallocate(conversation, name);
+		else if (!effect->name)
+			deallocate_all(conversation);
+		break;
+	case EFFECT_DISCARD_ALL:
+		deallocate_all(conversation);
+		break;
+	case EFFECT_DDL:
+		conversation->ddl_seen = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static const struct rewrite_statement *running_statement(const struct request *request)
+{
+	size_t index = request->kind == REQUEST_QUERY ? request->statement : 0;
+	if (!request->rewrite || index >= request->rewrite->statement_count)
+		return NULL;
+	return &request->rewrite->statements[index];
+}
+
+void conversation_settle(struct conversation *conversation, struct request *request, enum usage_outcome outcome,
+			 struct slice tag)
+{
+	const struct rewrite_statement *statement = running_statement(request);
+	bool counts = request->kind != REQUEST_EXECUTE || (request->flags & REQUEST_FRESH);
+	uint64_t rows = outcome == USAGE_OK ? tag_rows(tag) : 0;
+	if (request->kind == REQUEST_EXECUTE && request->name && counts)
+		conversation_count(conversation, request->name->shape, outcome, rows);
+	if (!statement)
+		return;
+	if (counts)
+		conversation_count(conversation, statement->shape, outcome, rows);
+	if (outcome != USAGE_OK)
+		return;
+	session_vars_completed(&conversation->vars, statement, tag);
+	for (size_t i = 0; i < statement->effect_count; i++)
+		apply_to_names(conversation, &statement->effects[i], tag);
+}

@@ -1,0 +1,157 @@
+/*
+ * One session after its login, on plain buffers: what the client sends goes
+ * in at one end and what the server must get comes out, and the other way
+ * round. No sockets here: session.c moves the bytes.
+ *
+ *   client bytes → conversation_from_client → round.to_server (round.to_client: never)
+ *   server bytes → conversation_from_server → round.to_client (round.to_server: never)
+ *
+ * Both take as much as they can use and return how much that was; the caller
+ * keeps the rest and comes again with more. A conversation that is held takes
+ * nothing more of its client until answers have arrived.
+ *
+ * Words: a *request* is a message that the server answers; a *segment* is a
+ * Query or all requests up to a Sync, which the server runs as one
+ * transaction unless an explicit one is open; a *hidden* exchange is one that
+ * the client does not see.
+ */
+#ifndef CROSSFADE_PROXY_CONVERSATION_H
+#define CROSSFADE_PROXY_CONVERSATION_H
+
+#include "proxy/output.h"
+#include "proxy/pipeline.h"
+#include "proxy/session_vars.h"
+#include "proxy/traffic.h"
+#include "wire/client_message.h"
+#include "wire/server_message.h"
+#include "usage/usage.h"
+
+/* What all conversations of a worker share. */
+struct conversation_env {
+	struct rewriter *rewriter;
+	struct usage_counter *counter; /* NULL: nothing is counted */
+	struct traffic *traffic;
+	size_t message_bytes;
+	uint32_t pipeline;
+	void (*facts_stale)(void *context, const char *database);
+	void *context;
+};
+
+struct round {
+	struct output to_server, to_client;
+};
+
+enum hold {
+	HOLD_NONE,
+	HOLD_ROOM,   /* the pipeline is full */
+	HOLD_SETTLE, /* effects of earlier segments are not settled */
+	HOLD_QUIET,  /* a hidden exchange begins when all requests are answered */
+	HOLD_HIDDEN, /* a hidden exchange is under way */
+	HOLD_FACT,   /* the catalog is being read again */
+};
+
+enum violation { VIOLATION_NONE, VIOLATION_CLIENT, VIOLATION_SERVER };
+
+struct conversation {
+	const struct conversation_env *env;
+	struct pipeline pipeline;
+	struct names statements, portals;
+	struct session_vars vars;
+
+	struct ruleset *const *published; /* the worker's present ruleset of the database; NULL: none ever */
+	struct ruleset *ruleset;	  /* ours since the transaction began */
+	bool blind;			  /* texts have passed without a ruleset */
+
+	size_t client_pass, client_drop; /* left of the client's message that streams through, or away */
+	size_t server_pass, server_drop;
+
+	enum hold hold;
+	bool in_segment;     /* requests were sent since the last Sync or Query */
+	bool flushed;	     /* nothing was sent since our last Flush */
+	bool skipping;	     /* the server ignores all until a Sync that was not sent yet */
+	bool segment_failed; /* in the segment being answered */
+	bool hidden_failed;  /* the hidden exchange for the text at hand brought nothing */
+	bool fact_asked;     /* the catalog was read again for the text at hand */
+	bool ddl_seen;	     /* facts are stale when the transaction ends */
+	bool copy_in;	     /* the server waits for CopyData, and the client has not ended it */
+	bool server_copying; /* CopyInResponse came, the end of its statement did not */
+	uint16_t copy_ends;  /* CopyDone and CopyFail sent */
+	bool terminated;     /* the client said goodbye */
+	bool server_fatal;   /* the server said why it ends the session */
+	enum violation violation;
+	const char *violation_text;
+
+	struct usage_identity *identity; /* NULL: not taken yet */
+	struct usage_who who;		 /* texts belong to the session, but the application */
+	bool application_fixed;		 /* the listener says it, not the client */
+	char application[NAME_TEXT_BYTES];
+};
+
+/* Takes over `confirmed`, which may be NULL. */
+void conversation_init(struct conversation *conversation, const struct conversation_env *env,
+		       struct session_state *confirmed);
+void conversation_deinit(struct conversation *conversation);
+
+size_t conversation_from_client(struct conversation *conversation, const char *data, size_t len, struct round *round);
+size_t conversation_from_server(struct conversation *conversation, const char *data, size_t len, struct round *round);
+
+/* Asked after answers have arrived: whether the client's bytes must still wait. */
+bool conversation_held(struct conversation *conversation);
+/* The catalog was read again, or will not be: HOLD_FACT ends. */
+void conversation_fact_arrived(struct conversation *conversation);
+/* Nothing is under way and no transaction is open. */
+bool conversation_idle(const struct conversation *conversation);
+/* A client's (server's) message has been passed on in part: no other may begin there. */
+static inline bool conversation_server_mid_message(const struct conversation *conversation)
+{
+	return conversation->server_pass > 0;
+}
+static inline bool conversation_client_mid_message(const struct conversation *conversation)
+{
+	return conversation->client_pass > 0;
+}
+/* Takes the published ruleset if no transaction is open. */
+void conversation_adopt_ruleset(struct conversation *conversation);
+/* ParameterStatus, at login or later. */
+void conversation_reported(struct conversation *conversation, struct slice name, struct slice value);
+
+/* ---- shared by the files of the conversation only ---- */
+
+enum verdict { VERDICT_PASS, VERDICT_DONE, VERDICT_HOLD };
+
+struct message {
+	uint8_t type;
+	size_t size;	   /* head included */
+	const char *data;  /* head included; at least what the rule of the type asks for */
+	size_t available;
+};
+
+static inline struct slice message_body(const struct message *message)
+{
+	size_t len = message->available < message->size ? message->available : message->size;
+	return slice_of(message->data + FRAME_HEAD_BYTES, len - FRAME_HEAD_BYTES);
+}
+
+struct request *conversation_head(struct conversation *conversation);
+void conversation_pop(struct conversation *conversation);
+/* A request that will not be answered. */
+void conversation_discard(struct conversation *conversation, struct request *request);
+/* The server ignores everything up to the next Sync: those requests will not be answered. */
+void conversation_abort_segment(struct conversation *conversation);
+/* A Query or Parse: rewritten, held or passed. */
+enum verdict conversation_on_text(struct conversation *conversation, const struct message *message,
+				  struct round *round);
+enum verdict conversation_on_oversize(struct conversation *conversation, const struct message *message,
+				      struct round *round);
+
+/* The statement that a request runs now came to its end. rows: of its tag. */
+void conversation_settle(struct conversation *conversation, struct request *request, enum usage_outcome outcome,
+			 struct slice tag);
+void conversation_count(struct conversation *conversation, struct statement_shape *shape, enum usage_outcome outcome,
+			uint64_t rows);
+
+void hidden_start(struct conversation *conversation, struct round *round);
+/* An answer to a hidden request; true: the client must see it. */
+bool hidden_answer(struct conversation *conversation, const struct message *message);
+
+#endif

@@ -1,0 +1,449 @@
+/*
+ * What each message of a server means: one row of a table per type. Answers
+ * settle the request at the head of the pipeline; rows and copy data are
+ * hopped over by their length and passed on from the read buffer.
+ */
+#include "proxy/conversation.h"
+
+#include "wire/error_fields.h"
+
+#include <stdlib.h>
+
+enum { WHOLE_MAX_BYTES = 1 << 20 }; /* longer ones are passed unread */
+
+static bool head_is(struct conversation *conversation, enum request_kind kind)
+{
+	struct request *head = conversation_head(conversation);
+	return head && head->kind == kind;
+}
+
+static void pop_if(struct conversation *conversation, enum request_kind kind)
+{
+	if (head_is(conversation, kind))
+		conversation_pop(conversation);
+}
+
+/* ---- completions ---- */
+
+static enum verdict on_parse_complete(struct conversation *conversation, const struct message *message,
+				      struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	if (head && head->kind == REQUEST_PARSE) {
+		if (head->name)
+			name_set_shape(head->name, NULL);
+		conversation_pop(conversation);
+	}
+	return VERDICT_PASS;
+}
+
+static enum verdict on_bind_complete(struct conversation *conversation, const struct message *message,
+				     struct round *round)
+{
+	pop_if(conversation, REQUEST_BIND);
+	return VERDICT_PASS;
+}
+
+static enum verdict on_close_complete(struct conversation *conversation, const struct message *message,
+				      struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	if (head && (head->kind == REQUEST_CLOSE_STATEMENT || head->kind == REQUEST_CLOSE_PORTAL)) {
+		if (head->name)
+			name_set_shape(head->name, NULL);
+		conversation_pop(conversation);
+	}
+	return VERDICT_PASS;
+}
+
+/* RowDescription or NoData: the end of a Describe, or the beginning of a Query's rows. */
+static enum verdict on_description(struct conversation *conversation, const struct message *message,
+				   struct round *round)
+{
+	pop_if(conversation, REQUEST_DESCRIBE);
+	return VERDICT_PASS;
+}
+
+/* Statements without anything in them get no answer of their own. */
+static void skip_empty(struct request *query)
+{
+	while (query->rewrite && query->statement < query->rewrite->statement_count &&
+	       query->rewrite->statements[query->statement].kind == STATEMENT_EMPTY)
+		query->statement++;
+}
+
+static void end_copy(struct conversation *conversation)
+{
+	conversation->server_copying = false;
+	conversation->copy_in = false;
+}
+
+static enum verdict on_command_complete(struct conversation *conversation, const struct message *message,
+					struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	struct slice tag = { 0 };
+	end_copy(conversation);
+	tag_read(message_body(message), &tag);
+	if (head && head->kind == REQUEST_QUERY) {
+		skip_empty(head);
+		conversation_settle(conversation, head, USAGE_OK, tag);
+		head->flags |= REQUEST_ANSWERED;
+		head->statement++;
+	} else if (head && head->kind == REQUEST_EXECUTE) {
+		conversation_settle(conversation, head, USAGE_OK, tag);
+		conversation_pop(conversation);
+	}
+	return VERDICT_PASS;
+}
+
+static enum verdict on_empty_query(struct conversation *conversation, const struct message *message,
+				   struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	if (head && head->kind == REQUEST_QUERY)
+		head->flags |= REQUEST_ANSWERED;
+	else
+		pop_if(conversation, REQUEST_EXECUTE);
+	return VERDICT_PASS;
+}
+
+/* So many rows as were asked for came; more may follow with another Execute. */
+static enum verdict on_suspended(struct conversation *conversation, const struct message *message,
+				 struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	if (!head || head->kind != REQUEST_EXECUTE)
+		return VERDICT_PASS;
+	if (head->flags & REQUEST_FRESH) {
+		struct statement_shape *shape = head->rewrite && head->rewrite->statement_count ?
+							head->rewrite->statements[0].shape :
+							NULL;
+		conversation_count(conversation, shape ? shape : head->name ? head->name->shape : NULL, USAGE_OK,
+				   head->statement);
+	}
+	conversation_pop(conversation);
+	return VERDICT_PASS;
+}
+
+static enum verdict on_function_result(struct conversation *conversation, const struct message *message,
+				       struct round *round)
+{
+	if (head_is(conversation, REQUEST_FUNCTION))
+		conversation_head(conversation)->flags |= REQUEST_ANSWERED;
+	return VERDICT_PASS;
+}
+
+/* ---- COPY ---- */
+
+/*
+ * From here until CopyDone or CopyFail the server swallows Sync. Those that
+ * the client had sent already, directly after this request and before the
+ * end of its copy, will not be answered: libpq sends one right after Execute.
+ */
+static void drop_swallowed_syncs(struct conversation *conversation, const struct request *copy)
+{
+	for (uint32_t i = 1; i < conversation->pipeline.count; i++) {
+		struct request *request = pipeline_at(&conversation->pipeline, i);
+		if (request->kind == REQUEST_NONE)
+			continue;
+		if (request->kind != REQUEST_SYNC || request->copy_ends != copy->copy_ends)
+			return;
+		request->kind = REQUEST_NONE;
+		conversation->in_segment = true;
+		if (request->flags & REQUEST_EFFECTS)
+			session_vars_segment_rejoined(&conversation->vars);
+	}
+}
+
+static enum verdict on_copy_in(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	if (!head || (head->kind != REQUEST_QUERY && head->kind != REQUEST_EXECUTE))
+		return VERDICT_PASS;
+	drop_swallowed_syncs(conversation, head);
+	conversation->server_copying = true;
+	conversation->copy_in = head->copy_ends == conversation->copy_ends;
+	head->copy_ends++; /* a second COPY of the same Query waits for the next end */
+	return VERDICT_PASS;
+}
+
+/* The message that broke a simple COPY was consumed by it and gets no answer. */
+static void drop_copy_breaker(struct conversation *conversation, const struct request *query)
+{
+	for (uint32_t i = 1; i < conversation->pipeline.count; i++) {
+		struct request *request = pipeline_at(&conversation->pipeline, i);
+		if (request->kind == REQUEST_NONE || request->kind == REQUEST_SYNC)
+			continue;
+		if ((uint16_t)(request->copy_ends + 1) == query->copy_ends)
+			conversation_discard(conversation, request);
+		return;
+	}
+}
+
+/* ---- errors ---- */
+
+static void explain_oversize(const struct conversation *conversation, struct error *error_out)
+{
+	error_set(error_out, SQLSTATE_LIMIT_EXCEEDED, "statement is too long for crossfade");
+	error_detail(error_out, "It does not fit into limits.message_bytes, which is %zu bytes.",
+		     conversation->env->message_bytes);
+	error_hint(error_out, "Send large values as parameters or by COPY, or raise limits.message_bytes.");
+}
+
+static void explain_unknown(struct error *error_out)
+{
+	error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED, "crossfade cannot know what this statement's tables are");
+	error_detail(error_out, "The session's search_path could not be read from the server.");
+	error_hint(error_out, "Write the tables with their schema, or repeat the statement.");
+}
+
+/* Whether this error is the one that stands in for a refusal, and what to say instead. */
+static bool find_refusal(struct conversation *conversation, const struct request *head,
+			 const struct error_fields *fields, struct error *error_out)
+{
+	static const char mark[] = REWRITE_REFUSAL_MARK;
+	if (!slice_is(fields->sqlstate, REWRITE_REFUSAL_SQLSTATE) ||
+	    !memmem(fields->message.data, fields->message.len, mark, sizeof(mark) - 1))
+		return false;
+	if (head->flags & REQUEST_TOO_LARGE)
+		explain_oversize(conversation, error_out);
+	else if (head->flags & REQUEST_UNKNOWN_PATH)
+		explain_unknown(error_out);
+	else if (head->rewrite && head->rewrite->outcome == REWRITE_REFUSED)
+		*error_out = head->rewrite->refusal;
+	else
+		return false;
+	return true;
+}
+
+static bool moves_positions(const struct request *head)
+{
+	return head && head->rewrite && head->rewrite->splice_count;
+}
+
+/* The same message with its position in the text that the client wrote. */
+static enum verdict pass_moved(const struct request *head, const struct message *message,
+			       const struct error_fields *fields, struct round *round)
+{
+	if (!fields->position || !moves_positions(head))
+		return VERDICT_PASS;
+	uint32_t position = rewrite_map_position(head->rewrite, fields->position);
+	if (position == fields->position)
+		return VERDICT_PASS;
+	error_fields_append_moved(output_own(&round->to_client), message->type, message_body(message), position);
+	return VERDICT_DONE;
+}
+
+static void settle_failure(struct conversation *conversation, struct request *head, enum usage_outcome outcome)
+{
+	struct slice no_tag = { 0 };
+	if (head->kind == REQUEST_QUERY)
+		skip_empty(head);
+	if (head->kind == REQUEST_QUERY || head->kind == REQUEST_PARSE || head->kind == REQUEST_EXECUTE)
+		conversation_settle(conversation, head, outcome, no_tag);
+	if (head->kind == REQUEST_QUERY || head->kind == REQUEST_FUNCTION)
+		head->flags |= REQUEST_ANSWERED | REQUEST_FAILED;
+	else if (head->kind == REQUEST_SYNC)
+		conversation->segment_failed = true; /* a deferred constraint, at the commit */
+	else
+		conversation_abort_segment(conversation);
+}
+
+static enum verdict fail_head(struct conversation *conversation, struct request *head, const struct message *message,
+			      const struct error_fields *fields, struct round *round)
+{
+	struct error refusal;
+	enum verdict verdict;
+	bool refused = find_refusal(conversation, head, fields, &refusal);
+	if (refused) {
+		error_append_like(output_own(&round->to_client), fields, &refusal);
+		verdict = VERDICT_DONE;
+	} else {
+		verdict = pass_moved(head, message, fields, round);
+	}
+	if (conversation->server_copying && head->kind == REQUEST_QUERY &&
+	    slice_is(fields->sqlstate, SQLSTATE_PROTOCOL_VIOLATION))
+		drop_copy_breaker(conversation, head);
+	end_copy(conversation);
+	settle_failure(conversation, head, refused ? USAGE_REFUSED : USAGE_ERROR);
+	return verdict;
+}
+
+static enum verdict on_error(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	struct error_fields fields = { 0 };
+	(void)error_fields_read(message_body(message), &fields); /* what cannot be read is passed on */
+	if (error_fields_fatal(&fields))
+		conversation->server_fatal = true;
+	if (!head || conversation->server_fatal)
+		return VERDICT_PASS;
+	return fail_head(conversation, head, message, &fields, round);
+}
+
+static enum verdict on_notice(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	struct error_fields fields;
+	if (!moves_positions(head) || !error_fields_read(message_body(message), &fields))
+		return VERDICT_PASS;
+	return pass_moved(head, message, &fields, round);
+}
+
+/* ---- the rest ---- */
+
+static enum verdict on_parameter_status(struct conversation *conversation, const struct message *message,
+					struct round *round)
+{
+	struct slice name, value;
+	if (parameter_status_read(message_body(message), &name, &value))
+		conversation_reported(conversation, name, value);
+	return VERDICT_PASS;
+}
+
+/* Portals end with their transaction. */
+static void forget_portals(struct conversation *conversation)
+{
+	struct names *portals = &conversation->portals;
+	if (!portals->named && !portals->unnamed.rewrite && !portals->unnamed.shape)
+		return;
+	names_deinit(portals);
+	names_init(portals);
+}
+
+static void on_transaction_end(struct conversation *conversation)
+{
+	if (!conversation->pipeline.count && !conversation->in_segment)
+		forget_portals(conversation);
+	if (conversation->ddl_seen && conversation->env->facts_stale)
+		conversation->env->facts_stale(conversation->env->context, conversation->who.database);
+	conversation->ddl_seen = false;
+}
+
+/*
+ * Whether this ReadyForQuery ends the head. A stray one can come when COPY
+ * failed before it swallowed a Sync: it is passed on and ends nothing.
+ */
+static bool ends_head(const struct request *head)
+{
+	if (!head)
+		return false;
+	return head->kind == REQUEST_SYNC ||
+	       ((head->kind == REQUEST_QUERY || head->kind == REQUEST_FUNCTION) && (head->flags & REQUEST_ANSWERED));
+}
+
+static enum verdict on_ready(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	char status = conversation->vars.ready;
+	(void)ready_read(message_body(message), &status);
+	bool ends = ends_head(head);
+	bool failed = conversation->segment_failed || (ends && (head->flags & REQUEST_FAILED));
+	bool effects = ends && (head->flags & REQUEST_EFFECTS);
+	if (ends)
+		conversation_pop(conversation);
+	else if (!head)
+		conversation->skipping = false;
+	conversation->segment_failed = false;
+	end_copy(conversation);
+	session_vars_ready(&conversation->vars, status, failed, effects);
+	if (status == 'I')
+		on_transaction_end(conversation);
+	return VERDICT_PASS;
+}
+
+struct server_rule {
+	enum verdict (*on)(struct conversation *conversation, const struct message *message, struct round *round);
+	bool whole; /* the body is read, not only the head */
+};
+
+static const struct server_rule rules[256] = {
+	[SERVER_PARSE_COMPLETE] = { on_parse_complete, false },
+	[SERVER_BIND_COMPLETE] = { on_bind_complete, false },
+	[SERVER_CLOSE_COMPLETE] = { on_close_complete, false },
+	[SERVER_ROWS] = { on_description, false },
+	[SERVER_NO_DATA] = { on_description, false },
+	[SERVER_COMMAND_COMPLETE] = { on_command_complete, true },
+	[SERVER_EMPTY_QUERY] = { on_empty_query, false },
+	[SERVER_PORTAL_SUSPENDED] = { on_suspended, false },
+	[SERVER_FUNCTION_RESULT] = { on_function_result, false },
+	[SERVER_COPY_IN] = { on_copy_in, false },
+	[SERVER_ERROR] = { on_error, true },
+	[SERVER_NOTICE] = { on_notice, true },
+	[SERVER_PARAMETER_STATUS] = { on_parameter_status, true },
+	[SERVER_READY] = { on_ready, true },
+};
+
+static bool head_is_hidden(struct conversation *conversation)
+{
+	struct request *head = conversation_head(conversation);
+	return head && (head->flags & REQUEST_HIDDEN);
+}
+
+static enum verdict judge(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	const struct server_rule *rule = &rules[message->type];
+	if (conversation->hold == HOLD_HIDDEN && head_is_hidden(conversation)) {
+		if (!hidden_answer(conversation, message))
+			return VERDICT_DONE;
+		if (message->type == SERVER_ERROR)
+			return VERDICT_PASS;
+	}
+	return rule->on ? rule->on(conversation, message, round) : VERDICT_PASS;
+}
+
+static size_t finish(struct conversation *conversation, const struct message *message, enum verdict verdict,
+		     struct round *round)
+{
+	size_t take = message->available < message->size ? message->available : message->size;
+	if (verdict == VERDICT_PASS) {
+		output_pass(&round->to_client, message->data, take);
+		conversation->server_pass = message->size - take;
+	} else {
+		conversation->server_drop = message->size - take;
+	}
+	return take;
+}
+
+static size_t take_message(struct conversation *conversation, const char *data, size_t len, struct round *round)
+{
+	if (len < FRAME_HEAD_BYTES)
+		return 0;
+	struct frame frame = frame_peek(data);
+	struct message message = { .type = frame.type, .size = frame.size, .data = data, .available = len };
+	if (!frame_valid(frame)) {
+		conversation->violation = VIOLATION_SERVER;
+		conversation->violation_text = "invalid message length";
+		return 0;
+	}
+	bool whole = rules[frame.type].whole || conversation->hold == HOLD_HIDDEN;
+	if (whole && frame.size <= WHOLE_MAX_BYTES && len < frame.size)
+		return 0;
+	traffic_add(&conversation->env->traffic->messages_from_server, 1);
+	return finish(conversation, &message, judge(conversation, &message, round), round);
+}
+
+static size_t stream_through(struct conversation *conversation, const char *data, size_t len, struct round *round)
+{
+	size_t *left = conversation->server_pass ? &conversation->server_pass : &conversation->server_drop;
+	size_t take = len < *left ? len : *left;
+	if (conversation->server_pass)
+		output_pass(&round->to_client, data, take);
+	*left -= take;
+	return take;
+}
+
+size_t conversation_from_server(struct conversation *conversation, const char *data, size_t len, struct round *round)
+{
+	size_t at = 0;
+	while (at < len && !conversation->violation) {
+		bool inside = conversation->server_pass || conversation->server_drop;
+		size_t step = inside ? stream_through(conversation, data + at, len - at, round) :
+				       take_message(conversation, data + at, len - at, round);
+		if (!step)
+			break;
+		at += step;
+	}
+	return at;
+}

@@ -1,0 +1,340 @@
+#include "proxy/proxy.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/listener.h"
+#include "proxy/worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum { OVERFLOW_CLIENTS = 64 }; /* connections above the limit that still get a proper answer */
+
+struct proxy_door {
+	struct proxy_door *next;
+	struct proxy *proxy;
+	struct listener *listener;
+	char *app;
+};
+
+struct proxy {
+	uv_loop_t *loop;
+	struct proxy_settings settings;
+	struct proxy_callbacks callbacks;
+	struct worker_owner owner;
+	struct worker *workers;
+	size_t worker_count;
+	struct proxy_door *doors;
+	struct inbox inbox; /* of the owner's loop: workers report here */
+	uv_timer_t drain;
+	size_t workers_left;
+	unsigned open_handles;
+	bool started, doors_closed, ending, ended;
+};
+
+struct proxy_settings proxy_settings_default(void)
+{
+	return (struct proxy_settings){
+		.workers = 1,
+		.clients = 10000,
+		.message_bytes = 16u << 20,
+		.pipeline = 8192,
+		.startup_timeout_ms = 60000,
+		.connect_timeout_ms = 10000,
+		.facts_timeout_ms = 2000,
+		.drain_timeout_ms = 30000,
+		.read_buffer_bytes = 64u << 10,
+		.queue_high_bytes = 64u << 10,
+		.queue_low_bytes = 16u << 10,
+		.tcp_keepalive_s = 60,
+		.tcp_user_timeout_ms = 0,
+		.listen_backlog = 1024,
+		.usage_flush_ms = 1000,
+		.stack_bytes = 64u << 20,
+		.rewriter = rewriter_settings_default(),
+	};
+}
+
+static void on_worker_done(void *context);
+
+static void add_workers(struct proxy *proxy)
+{
+	proxy->workers = memory_zalloc(proxy->settings.workers * sizeof(*proxy->workers));
+	for (uint32_t i = 0; i < proxy->settings.workers; i++) {
+		if (worker_init(&proxy->workers[i], &proxy->owner, i) < 0)
+			memory_exhausted(sizeof(struct worker)); /* no descriptors for a loop: nothing works */
+		proxy->worker_count++;
+	}
+}
+
+struct proxy *proxy_new(struct uv_loop_s *loop, const struct proxy_settings *settings, struct usage *usage,
+			struct proxy_callbacks callbacks)
+{
+	struct proxy *proxy = memory_zalloc(sizeof(*proxy));
+	proxy->loop = loop;
+	proxy->settings = *settings;
+	if (!proxy->settings.workers)
+		proxy->settings.workers = 1;
+	proxy->callbacks = callbacks;
+	proxy->owner = (struct worker_owner){ .settings = &proxy->settings, .usage = usage, .callbacks = callbacks,
+					      .cancels = cancel_registry_new(), .worker_done = on_worker_done,
+					      .context = proxy };
+	inbox_init(&proxy->inbox, loop);
+	uv_timer_init(loop, &proxy->drain);
+	proxy->drain.data = proxy;
+	proxy->open_handles = 2;
+	add_workers(proxy);
+	return proxy;
+}
+
+void proxy_set_server(struct proxy *proxy, struct proxy_address server)
+{
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		worker_post_server(&proxy->workers[i], server);
+}
+
+void proxy_publish(struct proxy *proxy, const char *database, struct ruleset *ruleset)
+{
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		worker_post_rules(&proxy->workers[i], database, ruleset);
+}
+
+/* ---- listeners ---- */
+
+static struct worker *least_busy(struct proxy *proxy)
+{
+	struct worker *best = &proxy->workers[0];
+	for (size_t i = 1; i < proxy->worker_count; i++) {
+		struct worker *worker = &proxy->workers[i];
+		if (worker->assigned - traffic_read(&worker->traffic.sessions_ended) <
+		    best->assigned - traffic_read(&best->traffic.sessions_ended))
+			best = worker;
+	}
+	return best;
+}
+
+static void on_accept(void *context, int fd, const struct address *peer)
+{
+	struct proxy_door *door = context;
+	struct proxy *proxy = door->proxy;
+	if (proxy->ending || atomic_load(&proxy->owner.clients) >= (uint64_t)proxy->settings.clients + OVERFLOW_CLIENTS) {
+		close(fd);
+		return;
+	}
+	atomic_fetch_add(&proxy->owner.clients, 1);
+	struct worker *worker = least_busy(proxy);
+	worker->assigned++;
+	worker_post_client(worker, fd, peer, door->app);
+}
+
+static void on_door_made(void *context, struct listener *listener)
+{
+	struct proxy_door *door = context;
+	if (door->listener) { /* a name with several addresses */
+		struct proxy_door *more = memory_zalloc(sizeof(*more));
+		*more = (struct proxy_door){ .next = door->next, .proxy = door->proxy, .listener = listener };
+		door->next = more;
+		return;
+	}
+	door->listener = listener;
+}
+
+bool proxy_listen(struct proxy *proxy, struct proxy_address address, const char *app, struct error *error_out)
+{
+	struct proxy_door *door = memory_zalloc(sizeof(*door));
+	door->proxy = proxy;
+	door->app = memory_strdup(app);
+	if (!listener_bind(proxy->loop, address.host, address.port, on_accept, door, on_door_made, error_out)) {
+		free(door->app);
+		free(door);
+		return false;
+	}
+	struct proxy_door **last = &proxy->doors;
+	while (*last)
+		last = &(*last)->next;
+	*last = door;
+	return true;
+}
+
+uint16_t proxy_port(const struct proxy *proxy)
+{
+	return proxy->doors ? listener_port(proxy->doors->listener) : 0;
+}
+
+static void close_doors(struct proxy *proxy)
+{
+	if (proxy->doors_closed)
+		return;
+	proxy->doors_closed = true;
+	for (struct proxy_door *door = proxy->doors; door; door = door->next)
+		listener_close(door->listener);
+}
+
+bool proxy_start(struct proxy *proxy, struct error *error_out)
+{
+	for (size_t i = 0; i < proxy->worker_count; i++) {
+		int status = worker_start(&proxy->workers[i]);
+		if (status < 0) {
+			error_set(error_out, SQLSTATE_INTERNAL_ERROR, "cannot start a worker thread: %s",
+				  uv_strerror(status));
+			return false;
+		}
+	}
+	proxy->started = true;
+	for (struct proxy_door *door = proxy->doors; door; door = door->next) {
+		if (!listener_start(door->listener, proxy->settings.listen_backlog, error_out))
+			return false;
+	}
+	return true;
+}
+
+/* ---- the end ---- */
+
+struct done_task {
+	struct inbox_task task;
+	struct proxy *proxy;
+};
+
+static void on_handle_closed(struct proxy *proxy)
+{
+	if (--proxy->open_handles)
+		return;
+	proxy->ended = true;
+	if (proxy->callbacks.stopped)
+		proxy->callbacks.stopped(proxy->callbacks.context);
+}
+
+static void on_inbox_closed(void *context)
+{
+	on_handle_closed(context);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	on_handle_closed(handle->data);
+}
+
+static void close_handles(struct proxy *proxy)
+{
+	inbox_close(&proxy->inbox, on_inbox_closed, proxy);
+	uv_close((uv_handle_t *)&proxy->drain, on_timer_closed);
+}
+
+static void run_done(struct inbox_task *task)
+{
+	struct proxy *proxy = ((struct done_task *)task)->proxy;
+	free(task);
+	if (--proxy->workers_left)
+		return;
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		loop_join(&proxy->workers[i].loop);
+	close_handles(proxy);
+}
+
+static void on_worker_done(void *context)
+{
+	struct proxy *proxy = context;
+	struct done_task *done = memory_zalloc(sizeof(*done));
+	done->task.run = run_done;
+	done->proxy = proxy;
+	inbox_post(&proxy->inbox, &done->task);
+}
+
+static void begin_end(struct proxy *proxy)
+{
+	close_doors(proxy);
+	if (!proxy->ending)
+		proxy->workers_left = proxy->worker_count;
+	proxy->ending = true;
+}
+
+void proxy_stop(struct proxy *proxy)
+{
+	if (proxy->ended)
+		return;
+	begin_end(proxy);
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		worker_post_stop(&proxy->workers[i]);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+	proxy_stop(timer->data);
+}
+
+void proxy_drain(struct proxy *proxy)
+{
+	if (proxy->ending)
+		return;
+	begin_end(proxy);
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		worker_post_drain(&proxy->workers[i]);
+	uv_timer_start(&proxy->drain, on_drain_timeout, proxy->settings.drain_timeout_ms, 0);
+}
+
+static void free_doors(struct proxy *proxy)
+{
+	while (proxy->doors) {
+		struct proxy_door *next = proxy->doors->next;
+		free(proxy->doors->app);
+		free(proxy->doors);
+		proxy->doors = next;
+	}
+}
+
+/* Never started, or not to the end: runs the owner's loop until all is closed. */
+static void end_now(struct proxy *proxy)
+{
+	proxy->callbacks.stopped = NULL;
+	proxy_stop(proxy);
+	for (size_t i = 0; i < proxy->worker_count; i++) {
+		if (!proxy->workers[i].loop.running)
+			loop_join(&proxy->workers[i].loop);
+	}
+	while (!proxy->ended)
+		uv_run(proxy->loop, UV_RUN_ONCE);
+}
+
+void proxy_free(struct proxy *proxy)
+{
+	if (!proxy)
+		return;
+	if (!proxy->ended)
+		end_now(proxy);
+	inbox_deinit(&proxy->inbox);
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		worker_deinit(&proxy->workers[i]);
+	free(proxy->workers);
+	free_doors(proxy);
+	cancel_registry_free(proxy->owner.cancels);
+	free(proxy);
+}
+
+/* ---- statistics ---- */
+
+static void add_traffic(struct proxy_stats *stats, const struct traffic *traffic)
+{
+	uint64_t total = traffic_read(&traffic->sessions_total);
+	stats->sessions_total += total;
+	stats->sessions += total - traffic_read(&traffic->sessions_ended);
+	stats->bytes_from_client += traffic_read(&traffic->bytes_from_client);
+	stats->bytes_from_server += traffic_read(&traffic->bytes_from_server);
+	stats->messages_from_client += traffic_read(&traffic->messages_from_client);
+	stats->messages_from_server += traffic_read(&traffic->messages_from_server);
+	stats->statements_unchanged += traffic_read(&traffic->statements_unchanged);
+	stats->statements_rewritten += traffic_read(&traffic->statements_rewritten);
+	stats->statements_refused += traffic_read(&traffic->statements_refused);
+	stats->hidden_exchanges += traffic_read(&traffic->hidden_exchanges);
+	stats->cancels += traffic_read(&traffic->cancels);
+	for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
+		stats->closed[i] += traffic_read(&traffic->closed[i]);
+}
+
+void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out)
+{
+	struct proxy_stats stats = { 0 };
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		add_traffic(&stats, &proxy->workers[i].traffic);
+	*stats_out = stats;
+}

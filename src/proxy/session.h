@@ -1,0 +1,61 @@
+/*
+ * One client connection and its server connection, from accept to the end:
+ * moves bytes between the sockets and the protocol code (login.h,
+ * conversation.h), bounds what is kept of them, and decides how it ends.
+ *
+ *   STARTUP → CONNECTING → LOGIN → RUNNING (or RELAY) → LINGERING → gone
+ *   STARTUP → CANCELLING → gone
+ */
+#ifndef CROSSFADE_PROXY_SESSION_H
+#define CROSSFADE_PROXY_SESSION_H
+
+#include "net/connector.h"
+#include "net/stream.h"
+#include "proxy/login.h"
+#include "proxy/worker.h"
+
+enum session_phase {
+	SESSION_STARTUP,    /* waiting for a startup packet */
+	SESSION_CONNECTING, /* to the server */
+	SESSION_LOGIN,
+	SESSION_RUNNING,
+	SESSION_RELAY,	    /* replication: bytes only */
+	SESSION_CANCELLING, /* a cancel request is being passed on */
+	SESSION_LINGERING,  /* ended; the client still gets its last message */
+	SESSION_GONE,
+};
+
+struct session {
+	struct list_link link;	/* in worker.sessions */
+	struct list_link timed; /* in one of the worker's lists by deadline */
+	uint64_t deadline_us;
+	struct worker *worker;
+	uint64_t id, began_us;
+	enum session_phase phase;
+	enum close_reason reason;
+	bool over_limit, client_ended, encryption_answered[2], logged;
+	unsigned open_streams;
+	struct stream client, server;
+	struct buf client_rest, server_rest; /* bytes read and not yet taken */
+	struct conversation conversation;
+	struct login *login; /* until RUNNING */
+	struct connector *connector;
+	struct address server_address;
+	struct cancel_entry *cancel;
+	uint64_t bytes_from_client, bytes_from_server;
+	const char *app; /* the listener's */
+	char *user, *database;
+	char address[ADDRESS_TEXT_BYTES];
+};
+
+/* Takes the descriptor over. */
+void session_begin(struct worker *worker, int fd, const struct address *peer, const char *app);
+/* The worker's lists of deadlines: the session is not in its list any more. */
+void session_on_deadline(struct session *session);
+/* Rules were published for some database. */
+void session_on_rules(struct session *session, struct worker_rules *rules);
+/* FATAL 57P01 as soon as no transaction is open; at once. */
+void session_drain(struct session *session);
+void session_stop(struct session *session);
+
+#endif

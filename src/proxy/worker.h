@@ -1,0 +1,77 @@
+/*
+ * One loop thread: its sessions, its rewriter, its counters, the buffers it
+ * lends to whichever session has bytes to move, and its own view of what the
+ * owner has published. Everything here belongs to the worker's thread, but
+ * for the inbox of its loop.
+ */
+#ifndef CROSSFADE_PROXY_WORKER_H
+#define CROSSFADE_PROXY_WORKER_H
+
+#include "base/list.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "proxy/cancel_registry.h"
+#include "proxy/conversation.h"
+#include "proxy/proxy.h"
+
+/* What the workers share with their owner. */
+struct worker_owner {
+	const struct proxy_settings *settings;
+	struct usage *usage;
+	struct proxy_callbacks callbacks;
+	struct cancel_registry *cancels;
+	_Atomic uint64_t clients; /* connections accepted and not yet closed */
+	void (*worker_done)(void *context); /* on the worker's thread, as its last act */
+	void *context;
+};
+
+/* The rules of one database; lives as long as the worker. */
+struct worker_rules {
+	struct worker_rules *next;
+	struct ruleset *ruleset; /* NULL: sessions pass untouched */
+	char database[];
+};
+
+struct worker {
+	struct loop loop;
+	struct worker_owner *owner;
+	struct conversation_env env;
+	struct traffic traffic;
+	uint64_t assigned; /* sessions the owner gave to it; the owner's alone */
+	struct worker_rules *rules;
+	char server_host[256];
+	uint16_t server_port;
+	char *read_buffer;
+	struct buf to_server, to_client; /* scratch of a round */
+	struct list_link sessions;  /* all */
+	struct list_link starting;  /* by deadline: login not finished */
+	struct list_link lingering; /* by deadline: the last words are on their way */
+	struct list_link waiting;   /* for facts */
+	uv_timer_t tick;	    /* runs while one of the three has members */
+	uv_timer_t flush;
+	uint64_t next_session_id;
+	unsigned open_timers;
+	bool draining, stopping, ended;
+	char name[16];
+};
+
+int worker_init(struct worker *worker, struct worker_owner *owner, unsigned index);
+/* After the loop was joined, or never started. */
+void worker_deinit(struct worker *worker);
+int worker_start(struct worker *worker);
+
+/* From the owner's thread; texts are copied, a ruleset's reference is taken. */
+void worker_post_client(struct worker *worker, int fd, const struct address *peer, const char *app);
+void worker_post_server(struct worker *worker, struct proxy_address server);
+void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset);
+void worker_post_drain(struct worker *worker);
+void worker_post_stop(struct worker *worker);
+
+/* ---- for sessions ---- */
+
+/* NULL: nothing was ever published for it. */
+struct worker_rules *worker_find_rules(struct worker *worker, struct slice database);
+void worker_watch_time(struct worker *worker);
+void worker_session_gone(struct worker *worker);
+
+#endif
