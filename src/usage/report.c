@@ -280,10 +280,10 @@ static bool is_asked_for(const struct report *report, const struct usage_entry *
 	return !table || strcmp(table, entry->table) == 0 || (entry->new_name && strcmp(table, entry->new_name) == 0);
 }
 
-void report_add_entries(struct report *report, const struct usage_entry *entries, size_t count)
+void report_add_entries(struct report *report, const struct usage_entry *entries, size_t count, bool all)
 {
-	report->map_known = true;
-	for (size_t i = 0; i < report->table_count; i++)
+	report->map_known |= all;
+	for (size_t i = 0; all && i < report->table_count; i++)
 		report->tables[i]->in_map = false;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_asked_for(report, &entries[i]))

@@ -105,8 +105,11 @@ struct report *report_new(const struct report_filter *filter);
 void report_free(struct report *report);
 /* Adds what the file says; several files add up. Reads only. */
 bool report_add_ledger(struct report *report, const char *path, struct error *error_out);
-/* Entries of the configuration, which then say what is in the map, its new name and stage. */
-void report_add_entries(struct report *report, const struct usage_entry *entries, size_t count);
+/*
+ * Entries of the configuration: their new names and stages win over what the
+ * ledger remembers. all: there are no others in the map (no pattern in it).
+ */
+void report_add_entries(struct report *report, const struct usage_entry *entries, size_t count, bool all);
 /* Sorts and judges; no more adding after it. */
 void report_finish(struct report *report);
 

@@ -63,7 +63,7 @@ static struct report *report_of(struct ledger *ledger, const struct report_filte
 	bool added = report_add_ledger(report, ledger->path, &error);
 	cr_assert(added, "%s", error.message);
 	if (entries)
-		report_add_entries(report, entries, count);
+		report_add_entries(report, entries, count, true);
 	report_finish(report);
 	return report;
 }

@@ -1,0 +1,255 @@
+/*
+ * `crossfade report`: which old paths are still in use. Reads the ledger while
+ * a proxy writes it; the configuration adds the entries nobody has used.
+ */
+#include "app/commands.h"
+
+#include "app/report_json.h"
+#include "app/report_text.h"
+#include "app/settings.h"
+#include "app/when.h"
+#include "base/clock.h"
+#include "config/flags_file.h"
+#include "config/map_file.h"
+
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { KEY_FORMAT = 256, KEY_TABLE, KEY_APP, KEY_USER, KEY_SINCE, KEY_UNTIL, KEY_SIDE, KEY_LEDGER, KEY_STATEMENTS };
+enum { LEDGERS_MAX = 64, WIDTH_OF_FILE = 120, WIDTH_LEAST = 60, STATEMENTS_TEXT = 5, STATEMENTS_JSON = 100 };
+
+struct arguments {
+	const char *config;
+	const char *ledgers[LEDGERS_MAX];
+	size_t ledger_count;
+	bool json;
+	bool sides[2];
+	long statements; /* -1: as the format has it */
+	struct report_filter filter;
+};
+
+static const struct argp_option options[] = {
+	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	{ "ledger", KEY_LEDGER, "FILE", 0,
+	  "Read this ledger instead of the configured one; several add up. Without -c no configuration is read", 0 },
+	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default) or json", 0 },
+	{ "table", KEY_TABLE, "TABLE", 0, "Only this table, by its old or new name", 0 },
+	{ "app", KEY_APP, "NAME", 0, "Only this application", 0 },
+	{ "user", KEY_USER, "NAME", 0, "Only this user", 0 },
+	{ "since", KEY_SINCE, "TIME", 0, "Only counts from then on: 2026-11-01, 2026-11-01T12:00+02:00 (UTC "
+					 "without an offset), or so long ago: 7d, 12h", 0 },
+	{ "until", KEY_UNTIL, "TIME", 0, "Only counts before then", 0 },
+	{ "side", KEY_SIDE, "SIDE", 0, "Only old or new names", 0 },
+	{ "statements", KEY_STATEMENTS, "N", 0,
+	  "At most so many statements per table and side (default 5 as text, 100 as JSON)", 0 },
+	{ 0 },
+};
+
+/* ---- arguments ---- */
+
+static void take_format(struct argp_state *state, struct arguments *arguments, const char *value)
+{
+	if (strcmp(value, "csv") == 0 || strcmp(value, "html") == 0)
+		argp_error(state, "the format %s is not available yet; text and json are", value);
+	else if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
+		argp_error(state, "unknown format \"%s\": text and json are available", value);
+	arguments->json = strcmp(value, "json") == 0;
+}
+
+static void take_side(struct argp_state *state, struct arguments *arguments, const char *value)
+{
+	if (strcmp(value, "old") != 0 && strcmp(value, "new") != 0)
+		argp_error(state, "unknown side \"%s\": old or new", value);
+	arguments->sides[SIDE_OLD] = strcmp(value, "old") == 0;
+	arguments->sides[SIDE_NEW] = !arguments->sides[SIDE_OLD];
+}
+
+static void take_time(struct argp_state *state, const char *value, int64_t *ms_out)
+{
+	struct arguments *arguments = state->input;
+	if (!when_parse(value, arguments->filter.now_ms, ms_out))
+		argp_error(state, "cannot read the time \"%s\": write 2026-11-01, 2026-11-01T12:00 or 7d", value);
+}
+
+static void take_statements(struct argp_state *state, struct arguments *arguments, const char *value)
+{
+	char *end;
+	arguments->statements = strtol(value, &end, 10);
+	if (*end || end == value || arguments->statements < 0 || arguments->statements > 1000000)
+		argp_error(state, "not a number of statements: \"%s\"", value);
+}
+
+static void take_ledger(struct argp_state *state, struct arguments *arguments, const char *value)
+{
+	if (arguments->ledger_count == LEDGERS_MAX)
+		argp_error(state, "more than %d ledgers", LEDGERS_MAX);
+	arguments->ledgers[arguments->ledger_count++] = value;
+}
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+	switch (key) {
+	case 'c': arguments->config = value; break;
+	case KEY_LEDGER: take_ledger(state, arguments, value); break;
+	case KEY_FORMAT: take_format(state, arguments, value); break;
+	case KEY_TABLE: arguments->filter.table = value; break;
+	case KEY_APP: arguments->filter.application = value; break;
+	case KEY_USER: arguments->filter.user = value; break;
+	case KEY_SINCE: take_time(state, value, &arguments->filter.since_ms); break;
+	case KEY_UNTIL: take_time(state, value, &arguments->filter.until_ms); break;
+	case KEY_SIDE: take_side(state, arguments, value); break;
+	case KEY_STATEMENTS: take_statements(state, arguments, value); break;
+	case ARGP_KEY_ARG: argp_error(state, "unexpected argument: %s", value); break;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* ---- what the configuration knows ---- */
+
+static bool has_pattern(const struct map *map)
+{
+	for (size_t i = 0; i < map->entry_count; i++) {
+		if (map->entries[i].wildcard)
+			return true;
+	}
+	return false;
+}
+
+static const char *full_name(struct arena *arena, struct rel_name name)
+{
+	return name.name ? arena_printf(arena, "%s.%s", name.schema, name.name) : NULL;
+}
+
+static void add_entries(struct report *report, const struct ruleset *ruleset, bool all)
+{
+	struct usage_entry *entries = ARENA_ARRAY(&report->arena, ruleset->entry_count, struct usage_entry);
+	for (size_t i = 0; i < ruleset->entry_count; i++) {
+		const struct ruleset_entry *entry = &ruleset->entries[i];
+		entries[i] = (struct usage_entry){ entry->key, full_name(&report->arena, entry->names[SIDE_NEW]),
+						   entry->stage };
+	}
+	report_add_entries(report, entries, ruleset->entry_count, all);
+}
+
+static bool add_database(struct report *report, const struct settings *settings,
+			 const struct settings_database *database, struct error *error_out)
+{
+	struct map *map = NULL;
+	struct flags flags = { 0 };
+	struct ruleset *ruleset = NULL;
+	/* Only one database's map can be the whole truth about what is mapped. */
+	bool ok = map_file_load(database->map_path, &map, error_out) &&
+		  (!database->flags_path ||
+		   flags_file_load(database->flags_path, &report->arena, &flags, error_out)) &&
+		  ruleset_build(map, &flags, NULL, settings->policy, 1, NULL, NULL, &ruleset, error_out);
+	if (ok)
+		add_entries(report, ruleset, settings->databases.count == 1 && !has_pattern(map));
+	ruleset_unref(ruleset);
+	map_unref(map);
+	return ok;
+}
+
+static bool add_configured_ledger(struct report *report, const struct settings *settings, struct error *error_out)
+{
+	if (settings->usage.path)
+		return report_add_ledger(report, settings->usage.path, error_out);
+	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s says `usage: off`: nothing is counted", settings->file);
+	error_hint(error_out, "Give `usage` a file, or name a ledger with --ledger FILE.");
+	return false;
+}
+
+static bool add_configuration(struct report *report, const struct arguments *arguments, struct error *error_out)
+{
+	struct settings settings;
+	if (!settings_load(arguments->config, &settings, error_out))
+		return false;
+	report->filter.idle_days = settings.idle_days;
+	bool ok = arguments->ledger_count || add_configured_ledger(report, &settings, error_out);
+	for (size_t i = 0; ok && i < settings.databases.count; i++)
+		ok = add_database(report, &settings, &settings.databases.items[i], error_out);
+	settings_deinit(&settings);
+	return ok;
+}
+
+static bool gather(struct report *report, const struct arguments *arguments, struct error *error_out)
+{
+	for (size_t i = 0; i < arguments->ledger_count; i++) {
+		if (!report_add_ledger(report, arguments->ledgers[i], error_out))
+			return false;
+	}
+	if ((arguments->config || !arguments->ledger_count) && !add_configuration(report, arguments, error_out))
+		return false;
+	report_finish(report);
+	if (!arguments->filter.table || report->table_count)
+		return true;
+	error_set(error_out, SQLSTATE_UNDEFINED_TABLE, "neither the map nor the ledger knows a table \"%s\"",
+		  arguments->filter.table);
+	error_hint(error_out, "Write its old or new name with its schema, as the map has it.");
+	return false;
+}
+
+/* ---- output ---- */
+
+static unsigned terminal_width(void)
+{
+	struct winsize size;
+	const char *columns = getenv("COLUMNS");
+	unsigned width = WIDTH_OF_FILE;
+	if (columns && atoi(columns) > 0)
+		width = (unsigned)atoi(columns);
+	else if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
+		width = size.ws_col;
+	return width < WIDTH_LEAST ? WIDTH_LEAST : width;
+}
+
+static bool wants_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+	return isatty(STDOUT_FILENO) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
+static int print(struct report *report, const struct arguments *arguments)
+{
+	struct report_text_style style = { terminal_width(), wants_colour() };
+	struct buf out;
+	buf_init(&out);
+	if (arguments->json)
+		report_json(report, arguments->sides, &out);
+	else
+		report_text(report, arguments->sides, &style, &out);
+	bool ok = fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	if (!ok)
+		perror("crossfade: cannot write the report");
+	buf_deinit(&out);
+	return ok ? EXIT_HOLDS : EXIT_HOLDS_NOT;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	static const char doc[] = "Shows which old and new names of mapped tables are in use, by whom and in which "
+				  "statements, and ends with a verdict per table.\v"
+				  "Exits 0 on success, 2 on bad usage or when the configuration or the ledger "
+				  "cannot be read.";
+	static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
+	struct arguments arguments = { .sides = { true, true }, .statements = -1,
+				       .filter = report_filter_default() };
+	struct error error;
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
+		return EXIT_USAGE;
+	arguments.filter.statements_max = arguments.statements >= 0 ? (size_t)arguments.statements :
+					  arguments.json ? STATEMENTS_JSON : STATEMENTS_TEXT;
+	struct report *report = report_new(&arguments.filter);
+	int status = EXIT_USAGE;
+	if (gather(report, &arguments, &error))
+		status = print(report, &arguments);
+	else
+		error_print(&error, stderr);
+	report_free(report);
+	return status;
+}

@@ -1,0 +1,268 @@
+#include "app/report_text.h"
+
+#include "app/text_table.h"
+#include "app/when.h"
+
+#include <inttypes.h>
+
+enum { WHO_MAX = 10, GAPS_MAX = 5, INDENT = 2, INDENT_LIST = 6, VERDICT_WIDTH = 7 };
+
+static const char *const verdict_words[] = { [REPORT_IN_USE] = "in use", [REPORT_UNKNOWN] = "unknown",
+					     [REPORT_QUIET] = "quiet" };
+static const char *const verdict_colours[] = { [REPORT_IN_USE] = "\x1b[31m", [REPORT_UNKNOWN] = "\x1b[33m",
+					       [REPORT_QUIET] = "\x1b[32m" };
+
+struct page {
+	struct report *report;
+	const struct report_text_style *style;
+	struct arena *arena;
+	struct buf *out;
+};
+
+static const char *on(const struct page *page, const char *code)
+{
+	return page->style->colour ? code : "";
+}
+
+static const char *bold(const struct page *page)
+{
+	return on(page, "\x1b[1m");
+}
+
+static const char *plain(const struct page *page)
+{
+	return on(page, "\x1b[0m");
+}
+
+/* 1234567 -> 1,234,567 */
+static const char *number(const struct page *page, uint64_t value)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+	char *text = arena_alloc(page->arena, (size_t)len * 2), *at = text;
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			*at++ = ',';
+		*at++ = digits[i];
+	}
+	return text;
+}
+
+static const char *minute(const struct page *page, int64_t ms)
+{
+	char text[WHEN_BYTES];
+	return arena_strdup(page->arena, ms ? when_print_minute(ms, text) : "never");
+}
+
+static const char *duration(const struct page *page, int64_t ms)
+{
+	int64_t s = ms > 0 ? ms / 1000 : 0;
+	if (s >= 2 * 86400)
+		return arena_printf(page->arena, "%" PRId64 " days", s / 86400);
+	if (s >= 2 * 3600)
+		return arena_printf(page->arena, "%" PRId64 " hours", s / 3600);
+	if (s >= 120)
+		return arena_printf(page->arena, "%" PRId64 " minutes", s / 60);
+	return arena_printf(page->arena, "%" PRId64 " s", s);
+}
+
+/* ---- what was observed ---- */
+
+/* The latest ones; what is shorter than a second is no news to a reader. */
+static void print_gaps(const struct page *page)
+{
+	const struct report *report = page->report;
+	size_t shown = 0;
+	for (size_t i = report->gap_count; i-- > 0 && shown < GAPS_MAX;) {
+		const struct report_gap *gap = &report->gaps[i];
+		if (gap->until_ms - gap->from_ms < 1000)
+			continue;
+		buf_printf(page->out, "Not observed: %s from %s on, after the proxy %s.\n",
+			   duration(page, gap->until_ms - gap->from_ms), minute(page, gap->from_ms),
+			   gap->broken_off ? "was killed or crashed" : "was stopped");
+		shown++;
+	}
+	if (report->gap_count > GAPS_MAX)
+		buf_printf(page->out, "%zu gaps in all.\n", report->gap_count);
+}
+
+static bool is_running(const struct report *report)
+{
+	for (size_t i = 0; i < report->observation_count; i++) {
+		if (report->observations[i].end == REPORT_RUNNING)
+			return true;
+	}
+	return false;
+}
+
+static void print_window(const struct page *page)
+{
+	const struct report_filter *filter = &page->report->filter;
+	if (!filter->since_ms && !filter->until_ms)
+		return;
+	buf_append_str(page->out, "Counts");
+	if (filter->since_ms)
+		buf_printf(page->out, " since %s", minute(page, filter->since_ms));
+	if (filter->until_ms)
+		buf_printf(page->out, " until %s", minute(page, filter->until_ms));
+	buf_append_str(page->out, ", in whole hours (older ones in whole days). Verdicts are as of now.\n");
+	if (filter->since_ms && page->report->series_from_ms > filter->since_ms)
+		buf_printf(page->out, "The time series begins at %s only.\n",
+			   minute(page, page->report->series_from_ms));
+}
+
+static void print_head(const struct page *page)
+{
+	const struct report *report = page->report;
+	buf_printf(page->out, "%sUsage of mapped tables%s, %s UTC\n", bold(page), plain(page),
+		   minute(page, report->filter.now_ms));
+	if (!report->observation_count)
+		buf_append_str(page->out, "Nothing has been observed yet.\n");
+	else
+		buf_printf(page->out, "Observed since %s for %s; the proxy is %s.\n",
+			   minute(page, report->observations[0].started_ms), duration(page, report->observed_ms),
+			   is_running(report) ? "running" : "not running");
+	print_gaps(page);
+	if (report->lost)
+		buf_printf(page->out, "Lost: %s counts could not be written.\n",
+			   number(page, (uint64_t)report->lost));
+	print_window(page);
+}
+
+/* ---- one table ---- */
+
+static const char *kinds(const struct page *page, const struct report_side *side)
+{
+	const char *text = "";
+	for (int kind = 0; kind <= USE_KIND_COUNT; kind++) {
+		if (side->kinds[kind])
+			text = arena_printf(page->arena, "%s%s%s %s", text, *text ? ", " : "",
+					    kind < USE_KIND_COUNT ? use_kind_name((enum use_kind)kind) : "unknown",
+					    number(page, side->kinds[kind]));
+	}
+	return text;
+}
+
+static const char *oddities(const struct page *page, const struct report_counts *counts)
+{
+	const struct { uint64_t value; const char *word; } items[] = {
+		{ counts->rewritten, "rewritten" }, { counts->refused, "refused" },
+		{ counts->errors, "failed" }, { counts->unparsed, "not parsed" } };
+	const char *text = "";
+	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
+		if (items[i].value)
+			text = arena_printf(page->arena, "%s; %s %s", text,
+					    items[i].value == counts->total ? "all" : number(page, items[i].value),
+					    items[i].word);
+	}
+	return text;
+}
+
+static void print_who(const struct page *page, const struct report_side *side)
+{
+	static const struct text_column columns[] = { { .elastic = true }, { 0 }, { 0 }, { .right = true }, { 0 } };
+	size_t shown = side->who_count > WHO_MAX ? WHO_MAX : side->who_count;
+	struct text_table table;
+	text_table_init(&table, page->arena, columns, 5);
+	for (size_t i = 0; i < shown; i++) {
+		const struct report_who *who = side->who[i];
+		text_table_add(&table, (const char *[]){
+			*who->application ? who->application : "(no name)",
+			arena_printf(page->arena, "%s@%s", who->user, who->database), who->address,
+			number(page, who->counts.total),
+			arena_printf(page->arena, "last %s", minute(page, who->counts.last_ms)) });
+	}
+	text_table_print(&table, INDENT_LIST, page->style->width, page->out);
+	if (shown < side->who_count)
+		buf_printf(page->out, "%*s... and %zu more clients\n", INDENT_LIST, "", side->who_count - shown);
+}
+
+static void print_statements(const struct page *page, const struct report_side *side)
+{
+	static const struct text_column columns[] = { { .right = true }, { .elastic = true } };
+	struct text_table table;
+	text_table_init(&table, page->arena, columns, 2);
+	for (size_t i = 0; i < side->statement_count; i++)
+		text_table_add(&table, (const char *[]){ number(page, side->statements[i]->counts.total),
+							 side->statements[i]->text });
+	text_table_print(&table, INDENT_LIST, page->style->width, page->out);
+	if (side->statements_left_out)
+		buf_printf(page->out, "%*s... and %zu more statements\n", INDENT_LIST, "", side->statements_left_out);
+}
+
+static void print_side(const struct page *page, const struct report_table *table, enum side which)
+{
+	const struct report_side *side = &table->sides[which];
+	if (!side->counts.total) {
+		buf_printf(page->out, "%*s%s names: not used\n", INDENT, "", side_name(which));
+		return;
+	}
+	buf_printf(page->out, "%*s%s%s names: %s%s (%s)%s\n", INDENT, "", bold(page), side_name(which),
+		   number(page, side->counts.total), plain(page), kinds(page, side),
+		   oddities(page, &side->counts));
+	buf_printf(page->out, "%*sfirst %s, last %s\n", INDENT + 2, "", minute(page, side->counts.first_ms),
+		   minute(page, side->counts.last_ms));
+	print_who(page, side);
+	print_statements(page, side);
+}
+
+static bool has_counts(const struct report_table *table, const bool sides[2])
+{
+	return (sides[SIDE_OLD] && table->sides[SIDE_OLD].counts.total) ||
+	       (sides[SIDE_NEW] && table->sides[SIDE_NEW].counts.total);
+}
+
+static void print_table(const struct page *page, const struct report_table *table, const bool sides[2])
+{
+	buf_printf(page->out, "\n%s%s%s", bold(page), table->name, plain(page));
+	if (table->new_name)
+		buf_printf(page->out, " -> %s", table->new_name);
+	if (table->stage)
+		buf_printf(page->out, ", stage %s", table->stage);
+	if (page->report->map_known && !table->in_map)
+		buf_append_str(page->out, " (no longer in the map)");
+	buf_append_byte(page->out, '\n');
+	for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
+		if (sides[side])
+			print_side(page, table, (enum side)side);
+	}
+}
+
+/* ---- verdicts ---- */
+
+static void print_verdicts(const struct page *page)
+{
+	const struct report *report = page->report;
+	size_t widest = 0;
+	for (size_t i = 0; i < report->table_count; i++) {
+		size_t length = text_length(report->tables[i]->name);
+		if (length > widest)
+			widest = length;
+	}
+	buf_printf(page->out, "\n%sVerdicts%s (old names; quiet means not seen for %u days)\n", bold(page), plain(page),
+		   report->filter.idle_days);
+	for (size_t i = 0; i < report->table_count; i++) {
+		const struct report_table *table = report->tables[i];
+		buf_printf(page->out, "%*s%s%-*s%s  %s%*s  ", INDENT, "",
+			   on(page, verdict_colours[table->verdict]), VERDICT_WIDTH, verdict_words[table->verdict],
+			   plain(page), table->name, (int)(widest - text_length(table->name)), "");
+		text_append_wrapped(page->out, table->verdict_text, INDENT + VERDICT_WIDTH + 2 + widest + 2,
+				    page->style->width);
+		buf_append_byte(page->out, '\n');
+	}
+}
+
+void report_text(struct report *report, const bool sides[2], const struct report_text_style *style,
+		 struct buf *out)
+{
+	struct page page = { report, style, &report->arena, out };
+	print_head(&page);
+	for (size_t i = 0; i < report->table_count; i++) {
+		if (has_counts(report->tables[i], sides))
+			print_table(&page, report->tables[i], sides);
+	}
+	if (report->table_count)
+		print_verdicts(&page);
+	else
+		buf_append_str(out, "\nNo mapped table has been used, and no map says which there are.\n");
+}
