@@ -66,8 +66,14 @@ struct rewrite {
 	struct error refusal;	/* REFUSED; position counts characters of the original */
 	bool depends_on_state;	/* another search_path or temp table could change the outcome */
 	const struct rewrite_splice *splices; /* private to rewrite/ */
+	size_t bytes; /* private: of this block */
 	size_t splice_count;
 };
+
+/* A thread that calls rewriter_run should have this much stack: texts that nest deeper
+ * than the stack allows are treated as those over the nesting limit. Only what is used
+ * becomes memory. */
+enum { REWRITE_PARSE_STACK_BYTES = 64 * 1024 * 1024 };
 
 struct rewriter *rewriter_new(struct rewriter_settings settings);
 void rewriter_free(struct rewriter *rewriter);
@@ -79,8 +85,18 @@ void rewriter_free(struct rewriter *rewriter);
  */
 struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
 			     const struct session_state *state, const struct ruleset *ruleset);
+/* Some results are shared, immutable and never freed; ref and unref know them. */
 struct rewrite *rewrite_ref(struct rewrite *rewrite);
 void rewrite_unref(struct rewrite *rewrite);
+
+/*
+ * What each outcome carries:
+ *   UNCHANGED, REWRITTEN  statements, one per statement of the text, unless the text has
+ *                         neither uses nor effects (then there may be none)
+ *   REFUSED               the statements before the refused one, then the refused one with
+ *                         the uses it was refused for and no effects
+ *   NEED_…                nothing else
+ */
 
 /* A 1-based character position in the rewritten text → in the original (0 stays 0). */
 uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position);

@@ -1,0 +1,214 @@
+#include "rewrite/resolve.h"
+
+static bool given(const char *part)
+{
+	return part && *part;
+}
+
+struct slice resolve_spelled(struct arena *arena, struct rel_name name)
+{
+	return slice_str(rel_name_print(arena, name));
+}
+
+static bool is_cte(const struct analysis *a, const char *name)
+{
+	for (const struct cte *cte = a->ctes; cte; cte = cte->next) {
+		if (strcmp(cte->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct ruleset_name *by_path(struct analysis *a, const struct name_list *path, const char *name)
+{
+	return ruleset_resolve(a->ruleset, path, session_state_user(a->state), name);
+}
+
+/* CREATE SCHEMA s … puts s in front for the statements inside it. */
+static struct name_list effective_path(struct analysis *a, const struct name_list *path)
+{
+	if (!a->schema_being_created)
+		return *path;
+	struct name_list longer = { ARENA_ARRAY(a->arena, path->count + 1, const char *), path->count + 1 };
+	longer.names[0] = a->schema_being_created;
+	if (path->count)
+		memcpy(longer.names + 1, path->names, path->count * sizeof(*path->names));
+	return longer;
+}
+
+/* Would the server, reading the name by itself, find something else than the
+ * table that holds the rows: a leftover of the old table, for one? */
+static bool must_qualify(const struct analysis *a, const struct name_list *path, const struct ruleset_name *found)
+{
+	for (size_t i = 0; i < path->count; i++) {
+		const char *schema = path->names[i];
+		if (strcmp(schema, "$user") == 0)
+			schema = session_state_user(a->state);
+		if (!schema)
+			continue;
+		if (strcmp(schema, found->physical.schema) == 0 &&
+		    strcmp(found->written.name, found->physical.name) == 0)
+			return false;
+		if (a->ruleset->facts ? facts_find(a->ruleset->facts, schema, found->written.name) != NULL
+				      : ruleset_find(a->ruleset, schema, found->written.name) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static size_t temp_place(const struct name_list *path)
+{
+	for (size_t i = 0; i < path->count; i++) {
+		if (strcmp(path->names[i], "pg_temp") == 0)
+			return i;
+	}
+	return 0;
+}
+
+static struct resolved unqualified(struct analysis *a, const char *name, size_t offset)
+{
+	a->depends_on_state = true;
+	const struct name_list *session_path = session_state_search_path(a->state);
+	if (!session_path) {
+		if (!a->needs_search_path)
+			a->needs_search_path_at = offset;
+		a->needs_search_path = true;
+		return (struct resolved){ NULL, "unknown search_path", false };
+	}
+	struct name_list path = effective_path(a, session_path);
+	if (session_state_has_temp(a->state, name)) {
+		/* The temporary schema comes first unless search_path puts it elsewhere. */
+		struct name_list before = { path.names, temp_place(&path) };
+		const struct ruleset_name *found = by_path(a, &before, name);
+		return found ? (struct resolved){ found, "search_path", must_qualify(a, &path, found) }
+			     : (struct resolved){ NULL, "temporary table", false };
+	}
+	const struct ruleset_name *found = by_path(a, &path, name);
+	if (!found)
+		return (struct resolved){ NULL, "another relation of the search_path", false };
+	return (struct resolved){ found, "search_path", must_qualify(a, &path, found) };
+}
+
+static bool is_other_database(const struct analysis *a, struct written_name written)
+{
+	return given(written.database) && strcmp(written.database, session_state_database(a->state)) != 0;
+}
+
+struct resolved resolve_relation(struct analysis *a, struct written_name written, bool read, size_t offset)
+{
+	if (is_other_database(a, written))
+		return (struct resolved){ NULL, "another database", false };
+	if (given(written.schema)) {
+		const struct ruleset_name *found = ruleset_find(a->ruleset, written.schema, written.name);
+		return (struct resolved){ found, found ? "qualified" : "not in the map", false };
+	}
+	if (!ruleset_mentions(a->ruleset, written.name, strlen(written.name)))
+		return (struct resolved){ NULL, "not in the map", false };
+	if (read && is_cte(a, written.name))
+		return (struct resolved){ NULL, "CTE", false };
+	return unqualified(a, written.name, offset);
+}
+
+static bool can_create_in(const struct analysis *a, const char *schema)
+{
+	const struct facts *facts = a->ruleset->facts;
+	if (!facts || facts->schema_count == 0)
+		return true;
+	return facts_has_schema(facts, schema) && facts_may_use(facts, session_state_user(a->state), schema);
+}
+
+/* The first schema of the path that exists. "$user" counts only where the catalog shows it. */
+static const char *creation_schema(struct analysis *a, const struct name_list *path)
+{
+	for (size_t i = 0; i < path->count; i++) {
+		const char *schema = path->names[i];
+		if (strcmp(schema, "$user") == 0) {
+			schema = session_state_user(a->state);
+			if (!schema || !a->ruleset->facts || !facts_has_schema(a->ruleset->facts, schema))
+				continue;
+		}
+		if (can_create_in(a, schema))
+			return schema;
+	}
+	return NULL;
+}
+
+struct resolved resolve_created(struct analysis *a, struct written_name written, size_t offset)
+{
+	if (given(written.schema))
+		return resolve_relation(a, written, false, offset);
+	if (!ruleset_mentions(a->ruleset, written.name, strlen(written.name)))
+		return (struct resolved){ NULL, "not in the map", false };
+	a->depends_on_state = true;
+	const struct name_list *session_path = session_state_search_path(a->state);
+	if (!session_path && !a->schema_being_created) {
+		if (!a->needs_search_path)
+			a->needs_search_path_at = offset;
+		a->needs_search_path = true;
+		return (struct resolved){ NULL, "unknown search_path", false };
+	}
+	const char *schema = a->schema_being_created ? a->schema_being_created : creation_schema(a, session_path);
+	if (!schema)
+		return (struct resolved){ NULL, "no schema to create in", false };
+	const struct ruleset_name *found = ruleset_find(a->ruleset, schema, written.name);
+	return (struct resolved){ found, found ? "first schema of the search_path" : "not in the map", false };
+}
+
+bool resolve_is_retired(const struct ruleset_name *name)
+{
+	return name->side == SIDE_OLD && name->entry->stage == STAGE_COMPLETE && name->entry->kind != MAP_IDENTITY;
+}
+
+static void refuse_retired(struct analysis *a, const struct ruleset_name *name, size_t offset)
+{
+	struct slice written = resolve_spelled(a->arena, name->written);
+	if (name->entry->kind == MAP_DROPPED) {
+		struct error *error = analysis_refuse(a, offset, SQLSTATE_UNDEFINED_TABLE,
+						      "table %s has been retired", written.data);
+		error_detail(error, "%s", name->entry->map->reason ? name->entry->map->reason
+								    : "The new schema has no table in its place.");
+		error_hint(error, "Remove the statement from the application.");
+		return;
+	}
+	struct slice physical = resolve_spelled(a->arena, name->physical);
+	struct error *error =
+		analysis_refuse(a, offset, SQLSTATE_UNDEFINED_TABLE, "%s %s has been retired",
+				name->kind == NAME_TABLE ? "table" : "relation", written.data);
+	error_detail(error, "Its stage is complete: it is %s now, and the old name is no longer served.",
+		     physical.data);
+	error_hint(error, "Write %s instead.", physical.data);
+}
+
+static void refuse_columns(struct analysis *a, const struct ruleset_name *name, size_t offset)
+{
+	struct slice written = resolve_spelled(a->arena, name->written);
+	struct slice physical = resolve_spelled(a->arena, name->physical);
+	struct error *error = analysis_refuse(a, offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
+					      "table %s cannot be served from %s yet", written.data, physical.data);
+	error_detail(error, "The columns of the two tables differ, and the rows are in %s.", physical.data);
+	error_hint(error, "Write %s in its own columns, or keep the table at the stage that matches the code.",
+		   physical.data);
+}
+
+static bool columns_differ(const struct ruleset_entry *entry)
+{
+	return entry->kind == MAP_TRANSFORM || entry->map->columns.count > 0;
+}
+
+enum verdict resolve_settle(struct analysis *a, struct resolved resolved, enum use_kind kind, size_t offset)
+{
+	const struct ruleset_name *name = resolved.name;
+	bool changes = !rel_name_eq(name->written, name->physical);
+	if (resolve_is_retired(name)) {
+		analysis_use(a, name, kind, USE_REFUSED);
+		refuse_retired(a, name, offset);
+		return VERDICT_REFUSED;
+	}
+	if (changes && columns_differ(name->entry)) {
+		analysis_use(a, name, kind, USE_REFUSED);
+		refuse_columns(a, name, offset);
+		return VERDICT_REFUSED;
+	}
+	analysis_use(a, name, kind, changes ? USE_REWRITTEN : 0);
+	return changes || resolved.qualify ? VERDICT_CHANGE : VERDICT_KEEP;
+}

@@ -1,0 +1,33 @@
+/* Which relation a name means (docs/rewriting.md "Which table a name means"). */
+#ifndef CROSSFADE_REWRITE_RESOLVE_H
+#define CROSSFADE_REWRITE_RESOLVE_H
+
+#include "rewrite/analysis.h"
+
+/* A name as the text has it, decoded. */
+struct written_name {
+	const char *database; /* NULL or empty: none */
+	const char *schema;   /* NULL or empty: unqualified */
+	const char *name;
+};
+
+struct resolved {
+	const struct ruleset_name *name; /* NULL: nothing of the map */
+	const char *how;		 /* for explain: "qualified", "search_path", "CTE", … */
+	bool qualify; /* the server, left alone, would find another relation */
+};
+
+/* An existing relation. Read references also see the CTEs in scope. */
+struct resolved resolve_relation(struct analysis *a, struct written_name written, bool read, size_t offset);
+/* The relation that CREATE would make under this name. */
+struct resolved resolve_created(struct analysis *a, struct written_name written, size_t offset);
+
+/* What becomes of a mapped name where it stands. */
+enum verdict { VERDICT_KEEP, VERDICT_CHANGE, VERDICT_REFUSED };
+enum verdict resolve_settle(struct analysis *a, struct resolved resolved, enum use_kind kind, size_t offset);
+
+bool resolve_is_retired(const struct ruleset_name *name);
+/* "schema.name", quoted as SQL wants it. */
+struct slice resolve_spelled(struct arena *arena, struct rel_name name);
+
+#endif

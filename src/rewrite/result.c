@@ -1,0 +1,160 @@
+/* One block of memory per result: prepared statements and the cache keep many of them. */
+#include "rewrite/result.h"
+
+#include "base/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+enum { RESULT_SHARED = UINT32_MAX };
+
+static struct rewrite nothing = { .refs = RESULT_SHARED, .outcome = REWRITE_UNCHANGED };
+static struct rewrite need_search_path = { .refs = RESULT_SHARED, .outcome = REWRITE_NEED_SEARCH_PATH };
+
+static const struct effect transaction_effects[] = {
+	{ .kind = EFFECT_BEGIN }, { .kind = EFFECT_COMMIT }, { .kind = EFFECT_ROLLBACK }
+};
+static struct rewrite_statement transaction_statements[] = {
+	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[0], 1 },
+	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[1], 1 },
+	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[2], 1 },
+};
+#define TRANSACTION_RESULT(i)                                                                      \
+	{ .refs = RESULT_SHARED, .outcome = REWRITE_UNCHANGED, .statements = &transaction_statements[i],  \
+	  .statement_count = 1 }
+static struct rewrite transactions[] = { TRANSACTION_RESULT(0), TRANSACTION_RESULT(1), TRANSACTION_RESULT(2) };
+
+struct rewrite *result_nothing(void)
+{
+	return &nothing;
+}
+
+struct rewrite *result_need_search_path(void)
+{
+	return &need_search_path;
+}
+
+struct rewrite *result_transaction(enum effect_kind kind)
+{
+	return &transactions[kind == EFFECT_BEGIN ? 0 : kind == EFFECT_COMMIT ? 1 : 2];
+}
+
+static size_t aligned(size_t bytes)
+{
+	return (bytes + 15) & ~(size_t)15;
+}
+
+static size_t text_bytes(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static const char *place_text(char **at, const char *text)
+{
+	if (!text)
+		return NULL;
+	size_t bytes = strlen(text) + 1;
+	const char *copy = memcpy(*at, text, bytes);
+	*at += bytes;
+	return copy;
+}
+
+static void *place(char **at, const void *data, size_t bytes)
+{
+	void *copy = *at;
+	if (bytes)
+		memcpy(copy, data, bytes);
+	*at += aligned(bytes);
+	return copy;
+}
+
+static size_t count_effects(const struct result_parts *parts, size_t *text_bytes_out)
+{
+	size_t count = 0, bytes = parts->sql.len + 1;
+	for (size_t i = 0; i < parts->statement_count; i++) {
+		const struct rewrite_statement *statement = &parts->statements[i];
+		for (size_t k = 0; k < statement->effect_count; k++)
+			bytes += text_bytes(statement->effects[k].name) + text_bytes(statement->effects[k].value);
+		count += statement->effect_count;
+	}
+	*text_bytes_out = bytes;
+	return count;
+}
+
+static struct effect *place_effects(char **at, char **texts, const struct rewrite_statement *statement)
+{
+	struct effect *effects = place(at, statement->effects, statement->effect_count * sizeof(*effects));
+	for (size_t k = 0; k < statement->effect_count; k++) {
+		effects[k].name = place_text(texts, effects[k].name);
+		effects[k].value = place_text(texts, effects[k].value);
+	}
+	return effects;
+}
+
+static void place_statements(struct rewrite *rewrite, const struct result_parts *parts, char **at, char **texts)
+{
+	rewrite->statements = place(at, parts->statements, parts->statement_count * sizeof(*parts->statements));
+	rewrite->statement_count = parts->statement_count;
+	for (size_t i = 0; i < parts->statement_count; i++)
+		rewrite->statements[i].effects = place_effects(at, texts, &parts->statements[i]);
+}
+
+struct rewrite *result_new(const struct result_parts *parts)
+{
+	size_t texts_bytes, effects = count_effects(parts, &texts_bytes);
+	size_t fixed = aligned(sizeof(struct rewrite)) +
+		       aligned(parts->statement_count * sizeof(*parts->statements)) +
+		       effects * sizeof(struct effect) + 16 * parts->statement_count +
+		       aligned(parts->splice_count * sizeof(*parts->splices));
+	char *block = memory_alloc(fixed + texts_bytes);
+	char *at = block + aligned(sizeof(struct rewrite)), *texts = block + fixed;
+	struct rewrite *rewrite = (struct rewrite *)(void *)block;
+	*rewrite = (struct rewrite){ .refs = 1,
+				     .outcome = parts->outcome,
+				     .refused_index = parts->refused_index,
+				     .depends_on_state = parts->depends_on_state,
+				     .bytes = fixed + texts_bytes };
+	place_statements(rewrite, parts, &at, &texts);
+	rewrite->splices = place(&at, parts->splices, parts->splice_count * sizeof(*parts->splices));
+	rewrite->splice_count = parts->splice_count;
+	if (parts->refusal)
+		rewrite->refusal = *parts->refusal;
+	if (parts->sql.data) {
+		rewrite->sql = slice_of(texts, parts->sql.len);
+		memcpy(texts, parts->sql.data, parts->sql.len);
+		texts[parts->sql.len] = '\0';
+	}
+	return rewrite;
+}
+
+size_t result_bytes(const struct rewrite *rewrite)
+{
+	size_t bytes = rewrite->bytes;
+	for (size_t i = 0; i < rewrite->statement_count; i++) {
+		const struct statement_shape *shape = rewrite->statements[i].shape;
+		if (shape)
+			bytes += sizeof(*shape) + shape->text.len + shape->use_count * (sizeof(struct use) + 64);
+	}
+	return bytes;
+}
+
+struct rewrite *rewrite_ref(struct rewrite *rewrite)
+{
+	if (rewrite && rewrite->refs != RESULT_SHARED)
+		rewrite->refs++;
+	return rewrite;
+}
+
+void rewrite_unref(struct rewrite *rewrite)
+{
+	if (!rewrite || rewrite->refs == RESULT_SHARED || --rewrite->refs)
+		return;
+	for (size_t i = 0; i < rewrite->statement_count; i++)
+		statement_shape_unref(rewrite->statements[i].shape);
+	free(rewrite);
+}
+
+uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position)
+{
+	return splice_map_position(rewrite->splices, rewrite->splice_count, position);
+}

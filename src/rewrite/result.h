@@ -1,0 +1,30 @@
+/* Building the immutable struct rewrite out of what a run found. */
+#ifndef CROSSFADE_REWRITE_RESULT_H
+#define CROSSFADE_REWRITE_RESULT_H
+
+#include "rewrite/rewriter.h"
+#include "rewrite/splice.h"
+
+/* Shared results that no one frees. */
+struct rewrite *result_nothing(void);
+struct rewrite *result_need_search_path(void);
+struct rewrite *result_transaction(enum effect_kind kind); /* BEGIN, COMMIT, ROLLBACK alone */
+
+/* What a run knows; everything is copied but the shapes, whose references are taken over. */
+struct result_parts {
+	enum rewrite_outcome outcome;
+	struct slice sql;
+	const struct rewrite_statement *statements;
+	size_t statement_count;
+	size_t refused_index;
+	const struct error *refusal; /* NULL: none */
+	bool depends_on_state;
+	const struct rewrite_splice *splices;
+	size_t splice_count;
+};
+/* With one reference. */
+struct rewrite *result_new(const struct result_parts *parts);
+/* What it takes in memory, shapes included. */
+size_t result_bytes(const struct rewrite *rewrite);
+
+#endif

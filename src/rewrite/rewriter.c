@@ -1,0 +1,416 @@
+/*
+ * The facade:
+ *
+ *   text → lexer → prefilter ──────────────→ unchanged, shared result
+ *                      │
+ *                      ├→ cache ───────────→ result
+ *                      └→ parse ─→ analysis of each statement ─→ splices ─→ result
+ *                            └→ unparsed ──────────────────────────────────→ result
+ */
+#include "rewrite/rewriter.h"
+
+#include "base/memory.h"
+#include "rewrite/analysis.h"
+#include "rewrite/parse.h"
+#include "rewrite/prefilter.h"
+#include "rewrite/resolve.h"
+#include "rewrite/result.h"
+#include "rewrite/unparsed.h"
+
+#include <stdlib.h>
+
+struct rewriter {
+	struct rewriter_settings settings;
+	struct token_list tokens, scratch;
+	struct arena arena;
+	struct session_state *follow; /* effects between the statements of one text */
+	bool stack_measured;
+};
+
+/* One run. */
+struct run {
+	struct rewriter *rewriter;
+	struct slice sql;
+	const struct session_state *state;
+	const struct ruleset *ruleset;
+	struct analysis analysis;
+	struct splice_list splices;
+	struct rewrite_statement *statements;
+	size_t statement_count;
+};
+
+struct rewriter_settings rewriter_settings_default(void)
+{
+	return (struct rewriter_settings){ .parse_bytes = 1024 * 1024,
+					   .nesting = 8000,
+					   .cache_bytes = 16 * 1024 * 1024,
+					   .normalised_bytes = 8 * 1024 };
+}
+
+struct rewriter *rewriter_new(struct rewriter_settings settings)
+{
+	struct rewriter *rewriter = memory_zalloc(sizeof(*rewriter));
+	rewriter->settings = settings;
+	token_list_init(&rewriter->tokens);
+	token_list_init(&rewriter->scratch);
+	arena_init(&rewriter->arena);
+	return rewriter;
+}
+
+void rewriter_free(struct rewriter *rewriter)
+{
+	if (!rewriter)
+		return;
+	token_list_deinit(&rewriter->tokens);
+	token_list_deinit(&rewriter->scratch);
+	arena_deinit(&rewriter->arena);
+	session_state_free(rewriter->follow);
+	free(rewriter);
+}
+
+/* The thread that runs decides how deep a text may be, and it may not be the one that made the rewriter. */
+static void measure_stack(struct rewriter *rewriter)
+{
+	if (rewriter->stack_measured)
+		return;
+	rewriter->stack_measured = true;
+	uint32_t possible = parse_stack_nesting();
+	if (rewriter->settings.nesting > possible)
+		rewriter->settings.nesting = possible;
+}
+
+/* ---- results ---- */
+
+static uint32_t position_of(const struct run *run, size_t offset)
+{
+	struct slice before = slice_of(run->sql.data, offset);
+	return (uint32_t)splice_count_characters(before, session_state_encoding(run->state)) + 1;
+}
+
+static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, struct slice sql, size_t splice_count)
+{
+	struct rewrite_splice *positions = ARENA_ARRAY(run->analysis.arena, splice_count, struct rewrite_splice);
+	struct splice_list applied = run->splices;
+	applied.count = splice_count;
+	splice_positions(&applied, run->sql, session_state_encoding(run->state), positions);
+	struct result_parts parts = { .outcome = outcome,
+				      .sql = sql,
+				      .statements = run->statements,
+				      .statement_count = run->statement_count,
+				      .depends_on_state = run->analysis.depends_on_state,
+				      .splices = positions,
+				      .splice_count = splice_count };
+	if (outcome == REWRITE_REFUSED) {
+		parts.refused_index = run->statement_count ? run->statement_count - 1 : 0;
+		parts.refusal = &run->analysis.refusal;
+	}
+	return result_new(&parts);
+}
+
+static struct rewrite *finish_text(struct run *run)
+{
+	splice_sort(&run->splices);
+	if (run->splices.count == 0)
+		return finish(run, REWRITE_UNCHANGED, slice_of(NULL, 0), 0);
+	struct buf text;
+	buf_init(&text);
+	splice_apply(&run->splices, run->sql, run->sql.len, &text);
+	struct rewrite *rewrite = finish(run, REWRITE_REWRITTEN, buf_slice(&text), run->splices.count);
+	buf_deinit(&text);
+	return rewrite;
+}
+
+/* What stands before the refused statement, then one that fails where it would have begun. */
+static struct rewrite *finish_refused(struct run *run, size_t end)
+{
+	run->analysis.refusal.position = position_of(run, run->analysis.refused_at);
+	splice_sort(&run->splices);
+	size_t kept = 0;
+	while (kept < run->splices.count && run->splices.items[kept].offset + run->splices.items[kept].len <= end)
+		kept++;
+	struct buf text;
+	buf_init(&text);
+	run->splices.count = kept;
+	splice_apply(&run->splices, run->sql, end, &text);
+	buf_append_str(&text, end ? " SELECT " REWRITE_REFUSAL_MARK : "SELECT " REWRITE_REFUSAL_MARK);
+	struct rewrite *rewrite = finish(run, REWRITE_REFUSED, buf_slice(&text), kept);
+	buf_deinit(&text);
+	return rewrite;
+}
+
+static void drop_statements(struct run *run)
+{
+	for (size_t i = 0; i < run->statement_count; i++)
+		statement_shape_unref(run->statements[i].shape);
+	run->statement_count = 0;
+}
+
+/* ---- parsed texts ---- */
+
+static enum statement_kind kind_of(const PgQuery__Node *node, const struct analysis *a)
+{
+	switch (node->node_case) {
+	case PG_QUERY__NODE__NODE_TRANSACTION_STMT:
+		return STATEMENT_TRANSACTION;
+	case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT:
+	case PG_QUERY__NODE__NODE_DISCARD_STMT:
+		return STATEMENT_SET;
+	case PG_QUERY__NODE__NODE_PREPARE_STMT:
+	case PG_QUERY__NODE__NODE_EXECUTE_STMT:
+	case PG_QUERY__NODE__NODE_DEALLOCATE_STMT:
+		return STATEMENT_PREPARED;
+	default:
+		return a->changes_catalog ? STATEMENT_DDL : STATEMENT_QUERY;
+	}
+}
+
+static size_t first_token_from(const struct token_list *tokens, size_t offset)
+{
+	size_t low = 0, high = tokens->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (tokens->items[middle].offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void keep_statement(struct run *run, const PgQuery__Node *node)
+{
+	struct analysis *a = &run->analysis;
+	struct rewrite_statement *statement = &run->statements[run->statement_count++];
+	statement->kind = kind_of(node, a);
+	statement->shape = analysis_shape(a, run->rewriter->settings.normalised_bytes);
+	statement->effects = NULL;
+	statement->effect_count = 0;
+	if (a->refused)
+		return;
+	struct effect *effects = (struct effect *)analysis_effects(a, &statement->effect_count);
+	statement->effects = effects;
+	for (size_t i = 0; i < statement->effect_count; i++) {
+		if (effects[i].kind == EFFECT_PREPARE)
+			effects[i].shape = statement->shape;
+	}
+}
+
+/* The state that the next statement of the text will see. */
+static const struct session_state *follow(struct run *run, const struct session_state *now)
+{
+	const struct rewrite_statement *last = &run->statements[run->statement_count - 1];
+	struct rewriter *rewriter = run->rewriter;
+	if (last->effect_count == 0)
+		return now;
+	if (now != rewriter->follow) {
+		if (!rewriter->follow)
+			rewriter->follow = session_state_new("", "", NULL);
+		session_state_assign(rewriter->follow, now);
+	}
+	for (size_t i = 0; i < last->effect_count; i++)
+		session_state_apply(rewriter->follow, &last->effects[i]);
+	return rewriter->follow;
+}
+
+static void refuse_unknown_path(struct analysis *a)
+{
+	struct error *error = analysis_refuse(a, a->needs_search_path_at, SQLSTATE_FEATURE_NOT_SUPPORTED,
+					      "search_path is not known at this point of the text");
+	error_detail(error, "A statement before it, in the same text, sets it to a value only the server knows.");
+	error_hint(error, "Send the statements one by one, or qualify the table's name with its schema.");
+}
+
+static struct rewrite *run_parsed(struct run *run, const PgQuery__ParseResult *tree)
+{
+	struct analysis *a = &run->analysis;
+	const struct session_state *now = run->state;
+	run->statements = ARENA_ARRAY(a->arena, tree->n_stmts, struct rewrite_statement);
+	for (size_t i = 0; i < tree->n_stmts; i++) {
+		const PgQuery__RawStmt *raw = tree->stmts[i];
+		size_t start = (size_t)raw->stmt_location;
+		size_t end = raw->stmt_len ? start + (size_t)raw->stmt_len : run->sql.len;
+		size_t first = first_token_from(a->tokens, start);
+		analysis_run(a, now, raw->stmt, first, first_token_from(a->tokens, end));
+		if (a->needs_search_path && now == run->state) {
+			drop_statements(run);
+			return result_need_search_path();
+		}
+		if (a->needs_search_path && !a->refused)
+			refuse_unknown_path(a);
+		keep_statement(run, raw->stmt);
+		if (a->refused)
+			return finish_refused(run, start);
+		if (i + 1 < tree->n_stmts)
+			now = follow(run, now);
+	}
+	return finish_text(run);
+}
+
+/* ---- texts without a tree ---- */
+
+static void refuse_unparsed(struct run *run, enum parse_status status, const struct ruleset_name *name,
+			    size_t offset)
+{
+	struct analysis *a = &run->analysis;
+	struct slice written = resolve_spelled(a->arena, name->written);
+	if (status == PARSE_REJECTED) {
+		struct error *error = analysis_refuse(a, offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
+						      "statement names %s, which is to be rewritten, but cannot be parsed",
+						      written.data);
+		error_detail(error, "crossfade knows the grammar of PostgreSQL %d; the statement is newer or wrong.",
+			     parse_grammar_major());
+		error_hint(error, "Write %s, the table's present name.",
+			   resolve_spelled(a->arena, name->physical).data);
+		return;
+	}
+	struct error *error = analysis_refuse(a, offset, SQLSTATE_LIMIT_EXCEEDED,
+					      "statement names %s, which is to be rewritten, but is too %s",
+					      written.data, status == PARSE_TOO_LONG ? "long" : "deeply nested");
+	error_hint(error, "Split the statement, write %s, or raise limits in the configuration.",
+		   resolve_spelled(a->arena, name->physical).data);
+}
+
+/* Would the server, without our help, read the text as we did? Then its own error is the better answer. */
+static bool server_will_reject(const struct run *run)
+{
+	const struct facts *facts = run->ruleset->facts;
+	int version = facts ? facts->server_version : 0;
+	return version && version / 10000 <= parse_grammar_major() &&
+	       session_state_encoding(run->state) == ENCODING_UTF8;
+}
+
+static struct rewrite *run_unparsed(struct run *run, enum parse_status status)
+{
+	struct analysis *a = &run->analysis;
+	size_t offset = 0;
+	const struct ruleset_name *name = unparsed_scan(a, run->state, &offset);
+	bool forward = !name || (status == PARSE_REJECTED &&
+				 (server_will_reject(run) ||
+				  run->ruleset->policy.newer_syntax == NEWER_SYNTAX_PASS));
+	if (!forward)
+		refuse_unparsed(run, status, name, offset);
+	else if (a->needs_search_path && !server_will_reject(run))
+		return result_need_search_path();
+	run->statements = ARENA_ARRAY(a->arena, 1, struct rewrite_statement);
+	run->statements[0].kind = STATEMENT_UNPARSED;
+	run->statements[0].shape = analysis_shape(a, run->rewriter->settings.normalised_bytes);
+	run->statement_count = 1;
+	return forward ? finish_text(run) : finish_refused(run, 0);
+}
+
+/* Bytes that cannot be lexed: a name in them cannot be found, so it must not matter. */
+static struct rewrite *run_unlexable(struct run *run)
+{
+	if (!prefilter_mentions_bytes(run->sql, run->ruleset))
+		return result_nothing();
+	struct error *error = analysis_refuse(&run->analysis, 0, SQLSTATE_FEATURE_NOT_SUPPORTED,
+					      "statement cannot be read in this client_encoding");
+	error_detail(error, "It seems to name a mapped table, and its characters may contain bytes of other characters.");
+	error_hint(error, "SET client_encoding TO UTF8.");
+	return finish_refused(run, 0);
+}
+
+/* ---- the whole run ---- */
+
+static void start(struct run *run, struct rewriter *rewriter, struct slice sql, const struct session_state *state,
+		  const struct ruleset *ruleset)
+{
+	arena_reset(&rewriter->arena);
+	*run = (struct run){ .rewriter = rewriter, .sql = sql, .state = state, .ruleset = ruleset };
+	splice_list_init(&run->splices, &rewriter->arena);
+	analysis_init(&run->analysis, &rewriter->arena, sql, &rewriter->tokens, ruleset, &run->splices);
+}
+
+static struct rewrite *analyse(struct run *run)
+{
+	struct rewriter *rewriter = run->rewriter;
+	const PgQuery__ParseResult *tree;
+	measure_stack(rewriter);
+	struct parse_limits limits = { rewriter->settings.parse_bytes, rewriter->settings.nesting };
+	enum parse_status status = parse_run(&rewriter->arena, run->sql, &rewriter->tokens,
+					     session_state_standard_strings(run->state), limits, &tree);
+	return status == PARSE_OK ? run_parsed(run, tree) : run_unparsed(run, status);
+}
+
+static bool has_high_bytes(struct slice sql)
+{
+	for (size_t i = 0; i < sql.len; i++) {
+		if ((uint8_t)sql.data[i] >= 0x80)
+			return true;
+	}
+	return false;
+}
+
+/* Texts that are done without a run; NULL for all others. */
+static struct rewrite *without_run(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
+				   const struct ruleset *ruleset)
+{
+	bool has_temp = session_state_has_any_temp(state);
+	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
+	switch (prefilter_run(sql, &rewriter->tokens, ruleset, has_temp, &rewriter->scratch)) {
+	case PREFILTER_NOTHING:
+		return rewriter->tokens.status == LEXER_OK ? result_nothing() : NULL;
+	case PREFILTER_BEGIN:
+		return result_transaction(EFFECT_BEGIN);
+	case PREFILTER_COMMIT:
+		return result_transaction(EFFECT_COMMIT);
+	case PREFILTER_ROLLBACK:
+		return result_transaction(EFFECT_ROLLBACK);
+	default:
+		return NULL;
+	}
+}
+
+struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
+			     const struct session_state *state, const struct ruleset *ruleset)
+{
+	struct run run;
+	if (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql)) {
+		start(&run, rewriter, sql, state, ruleset);
+		return run_unlexable(&run);
+	}
+	struct rewrite *known = without_run(rewriter, sql, state, ruleset);
+	if (known)
+		return known;
+	start(&run, rewriter, sql, state, ruleset);
+	return analyse(&run);
+}
+
+/* ---- explain ---- */
+
+static void collect(const struct run *run, struct arena *arena, struct rewrite_explanation *explanation_out)
+{
+	size_t count = 0;
+	for (const struct noted_reference *r = run->analysis.references; r; r = r->next)
+		count++;
+	explanation_out->items = ARENA_ARRAY(arena, count, struct rewrite_reference);
+	explanation_out->count = count;
+	size_t i = 0;
+	for (const struct noted_reference *r = run->analysis.references; r; r = r->next)
+		explanation_out->items[i++] = (struct rewrite_reference){
+			.offset = r->offset,
+			.len = r->len,
+			.written = arena_copy(arena, run->sql.data + r->offset, r->len),
+			.resolved = arena_strdup(arena, r->resolved),
+			.became = arena_strdup(arena, r->became),
+			.rule = arena_strdup(arena, r->rule),
+		};
+}
+
+struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
+				 const struct session_state *state, const struct ruleset *ruleset,
+				 struct arena *arena, struct rewrite_explanation *explanation_out)
+{
+	struct run run;
+	*explanation_out = (struct rewrite_explanation){ NULL, 0 };
+	if (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql))
+		return rewriter_run(rewriter, sql, protocol, state, ruleset);
+	struct rewrite *known = without_run(rewriter, sql, state, ruleset);
+	if (known)
+		return known;
+	start(&run, rewriter, sql, state, ruleset);
+	run.analysis.explaining = true;
+	struct rewrite *rewrite = analyse(&run);
+	collect(&run, arena, explanation_out);
+	return rewrite;
+}

@@ -1,0 +1,282 @@
+#include "rewrite/scope.h"
+
+enum { SCOPE_MAX_RANGES = 512 };
+
+struct level *scope_enter(struct analysis *a)
+{
+	struct level *level = ARENA_NEW(a->arena, struct level);
+	level->outer = a->level;
+	level->tail = &level->ranges;
+	level->next = a->levels;
+	a->levels = level;
+	a->level = level;
+	return level;
+}
+
+void scope_leave(struct analysis *a, struct level *level)
+{
+	a->level = level->outer;
+}
+
+struct range *scope_add(struct analysis *a, const char *refname)
+{
+	struct range *range = ARENA_NEW(a->arena, struct range);
+	range->refname = refname;
+	if (!a->level)
+		scope_enter(a);
+	*a->level->tail = range;
+	a->level->tail = &range->next;
+	return range;
+}
+
+void scope_note_qualifier(struct analysis *a, const char *const *parts, size_t part_count, size_t first_token)
+{
+	struct qualifier *qualifier = ARENA_NEW(a->arena, struct qualifier);
+	qualifier->level = a->level;
+	qualifier->part_count = part_count;
+	qualifier->first = first_token;
+	for (size_t i = 0; i < part_count; i++)
+		qualifier->parts[i] = parts[i];
+	*a->qualifiers_tail = qualifier;
+	a->qualifiers_tail = &qualifier->next;
+}
+
+/* ---- aliases ---- */
+
+/* The name under which the server will know the range. */
+static const char *name_after(const struct range *range)
+{
+	if (range->new_alias)
+		return range->new_alias;
+	if (range->aliased || !range->changes)
+		return range->refname;
+	return range->name->physical.name;
+}
+
+static bool bare_after(const struct range *range)
+{
+	return range->is_relation && !range->aliased && !range->new_alias;
+}
+
+/* Two tables without aliases may share a name if they are of different
+ * schemas; everything else of one name in one FROM is an error. */
+static bool clashed_before(const struct range *a, const struct range *b)
+{
+	if (strcmp(a->refname, b->refname) != 0)
+		return false;
+	if (!a->is_relation || !b->is_relation || a->aliased || b->aliased)
+		return true;
+	if (a->name || b->name)
+		return a->name == b->name;
+	return !a->schema || !b->schema || strcmp(a->schema, b->schema) == 0;
+}
+
+static bool clash_after(const struct range *a, const struct range *b)
+{
+	if (strcmp(name_after(a), name_after(b)) != 0)
+		return false;
+	if (!bare_after(a) || !bare_after(b))
+		return true;
+	return a->name && b->name && rel_name_eq(a->name->physical, b->name->physical);
+}
+
+static bool text_has(struct slice text, const char *piece)
+{
+	size_t len = strlen(piece);
+	for (size_t i = 0; i + len <= text.len; i++) {
+		if (strncasecmp(text.data + i, piece, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A name nothing else in the text can have. */
+static const char *fresh_alias(struct analysis *a, unsigned *number)
+{
+	if (!a->alias_prefix) {
+		a->alias_prefix = "crossfade_";
+		for (unsigned i = 0; text_has(a->text, a->alias_prefix); i++)
+			a->alias_prefix = arena_printf(a->arena, "crossfade%u_", i);
+	}
+	return arena_printf(a->arena, "%s%u", a->alias_prefix, ++*number);
+}
+
+static void add_old_name_aliases(struct level *level)
+{
+	for (struct range *r = level->ranges; r; r = r->next) {
+		if (r->changes && !r->aliased && r->can_alias &&
+		    strcmp(r->name->physical.name, r->refname) != 0)
+			r->new_alias = r->refname;
+	}
+}
+
+/* Tables that got along before and would not now are told apart by aliases of ours. */
+static void separate_clashes(struct analysis *a, struct level *level, unsigned *number)
+{
+	for (struct range *r = level->ranges; r; r = r->next) {
+		for (struct range *other = level->ranges; r->changes && other; other = other->next) {
+			if (other == r || clashed_before(r, other) || !clash_after(r, other))
+				continue;
+			if (r->can_alias && !r->aliased)
+				r->new_alias = fresh_alias(a, number);
+			if (other->can_alias && other->is_relation && !other->aliased)
+				other->new_alias = fresh_alias(a, number);
+		}
+	}
+}
+
+/* ---- splices ---- */
+
+static size_t token_end(const struct analysis *a, size_t index)
+{
+	return a->tokens->items[index].offset + a->tokens->items[index].len;
+}
+
+static struct slice quoted(struct analysis *a, const char *before, const char *name)
+{
+	struct buf text;
+	buf_init(&text);
+	buf_append_str(&text, before);
+	name_append_quoted(&text, name);
+	struct slice copy = slice_of(arena_copy(a->arena, text.data, text.len), text.len);
+	buf_deinit(&text);
+	return copy;
+}
+
+static void splice_range(struct analysis *a, const struct range *range)
+{
+	size_t start = a->tokens->items[range->first].offset, end = token_end(a, range->last);
+	if (range->changes)
+		splice_add(a->splices, start, end - start, resolve_spelled(a->arena, range->name->physical));
+	if (range->new_alias)
+		splice_add(a->splices, token_end(a, range->alias_after), 0, quoted(a, " AS ", range->new_alias));
+}
+
+static const struct range *find_by_name(const struct level *level, const char *name)
+{
+	const struct range *found = NULL;
+	for (const struct range *r = level->ranges; r; r = r->next) {
+		if (strcmp(r->refname, name) != 0)
+			continue;
+		if (found)
+			return NULL; /* ambiguous: the server says so */
+		found = r;
+	}
+	return found;
+}
+
+static bool has_name(const struct level *level, const char *name)
+{
+	for (const struct range *r = level->ranges; r; r = r->next) {
+		if (strcmp(r->refname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void splice_table_qualifier(struct analysis *a, const struct qualifier *q)
+{
+	const char *name = q->parts[0];
+	for (const struct level *level = q->level; level; level = level->outer) {
+		if (!has_name(level, name))
+			continue;
+		const struct range *range = find_by_name(level, name);
+		if (range && strcmp(name_after(range), name) != 0) {
+			size_t start = a->tokens->items[q->first].offset;
+			splice_add(a->splices, start, token_end(a, q->first) - start,
+				   quoted(a, "", name_after(range)));
+		}
+		return;
+	}
+}
+
+static const struct range *find_by_relation(const struct level *level, const struct ruleset_name *name)
+{
+	for (const struct range *r = level->ranges; r; r = r->next) {
+		if (r->is_relation && !r->aliased && r->name == name)
+			return r;
+	}
+	return NULL;
+}
+
+/* An unmapped table that got an alias of ours: its schema may be known only from search_path. */
+static const struct range *find_by_parts(const struct level *level, const char *schema, const char *name)
+{
+	for (const struct range *r = level->ranges; r; r = r->next) {
+		if (r->is_relation && !r->aliased && !r->name && r->new_alias && strcmp(r->refname, name) == 0 &&
+		    (!r->schema || strcmp(r->schema, schema) == 0))
+			return r;
+	}
+	return NULL;
+}
+
+/* schema.table.column means the table of that name that has no alias. */
+static void splice_schema_qualifier(struct analysis *a, const struct qualifier *q)
+{
+	const char *schema = q->parts[q->part_count - 2], *table = q->parts[q->part_count - 1];
+	if (q->part_count == 3 && strcmp(q->parts[0], session_state_database(a->state)) != 0)
+		return;
+	const struct ruleset_name *name = ruleset_find(a->ruleset, schema, table);
+	for (const struct level *level = q->level; level; level = level->outer) {
+		const struct range *range = name ? find_by_relation(level, name)
+						 : find_by_parts(level, schema, table);
+		if (!range)
+			continue;
+		if (!range->changes && !range->new_alias)
+			return;
+		size_t start = a->tokens->items[q->first].offset;
+		size_t end = token_end(a, q->first + 2 * (q->part_count - 1));
+		splice_add(a->splices, start, end - start,
+			   range->new_alias ? quoted(a, "", range->new_alias)
+					    : resolve_spelled(a->arena, range->name->physical));
+		return;
+	}
+}
+
+/* Comparing every pair is what this costs; no statement of use comes near the limit. */
+static bool too_many_ranges(struct analysis *a)
+{
+	for (const struct level *level = a->levels; level; level = level->next) {
+		size_t count = 0;
+		for (const struct range *r = level->ranges; r; r = r->next)
+			count++;
+		if (count > SCOPE_MAX_RANGES) {
+			struct error *error = analysis_refuse(a, a->tokens->items[a->first].offset,
+							      SQLSTATE_LIMIT_EXCEEDED,
+							      "more than %d tables in one FROM", SCOPE_MAX_RANGES);
+			error_hint(error, "Split the statement, or write the tables' present names.");
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool changes_anything(const struct analysis *a)
+{
+	for (const struct level *level = a->levels; level; level = level->next) {
+		for (const struct range *r = level->ranges; r; r = r->next) {
+			if (r->changes)
+				return true;
+		}
+	}
+	return false;
+}
+
+void scope_finish(struct analysis *a)
+{
+	if (!changes_anything(a) || too_many_ranges(a))
+		return;
+	unsigned number = 0;
+	for (struct level *level = a->levels; level; level = level->next) {
+		add_old_name_aliases(level);
+		separate_clashes(a, level, &number);
+		for (const struct range *r = level->ranges; r; r = r->next)
+			splice_range(a, r);
+	}
+	for (const struct qualifier *q = a->qualifiers; q; q = q->next) {
+		if (q->part_count == 1)
+			splice_table_qualifier(a, q);
+		else
+			splice_schema_qualifier(a, q);
+	}
+}

@@ -1,0 +1,508 @@
+#include "rewrite/walk.h"
+
+#include "rewrite/tree.h"
+
+/* ---- where names stand among the tokens ---- */
+
+static const struct token *token(const struct analysis *a, size_t index)
+{
+	return index < a->end ? &a->tokens->items[index] : NULL;
+}
+
+static bool is_mark(const struct analysis *a, size_t index, const char *mark)
+{
+	return index < a->end && token_is(a->text, &a->tokens->items[index], mark);
+}
+
+static bool is_keyword(const struct analysis *a, size_t index, const char *keyword)
+{
+	return index < a->end && token_is_word(a->text, &a->tokens->items[index], keyword);
+}
+
+bool walk_token_name(const struct analysis *a, size_t first, struct token_name *name_out)
+{
+	name_out->first = first;
+	name_out->count = 0;
+	for (size_t i = first; name_out->count < 4; i += 2) {
+		if (!token(a, i) || !token_is_identifier(token(a, i)))
+			return name_out->count > 0; /* t.* */
+		token_identifier(a->text, token(a, i), name_out->parts[name_out->count++]);
+		name_out->last = i;
+		if (!is_mark(a, i + 1, "."))
+			return true;
+	}
+	return true;
+}
+
+/* An alias goes behind `ONLY (t)` and `t *`. */
+static size_t alias_place(const struct analysis *a, size_t first, size_t last)
+{
+	bool enclosed = first >= a->first + 2 && is_mark(a, first - 1, "(") && is_keyword(a, first - 2, "only");
+	if ((enclosed && is_mark(a, last + 1, ")")) || is_mark(a, last + 1, "*"))
+		return last + 1;
+	return last;
+}
+
+/* `TABLE t` is a query whose syntax has no room for an alias. */
+static bool is_table_command(const struct analysis *a, size_t first)
+{
+	size_t before = first;
+	if (before > a->first && is_mark(a, before - 1, "("))
+		before--;
+	if (before > a->first && is_keyword(a, before - 1, "only"))
+		before--;
+	else
+		before = first;
+	return before > a->first && is_keyword(a, before - 1, "table");
+}
+
+/* ---- relations ---- */
+
+static void explain_relation(struct analysis *a, size_t first, size_t last, struct resolved resolved,
+			     enum verdict verdict)
+{
+	if (!a->explaining || (!resolved.name && strcmp(resolved.how, "not in the map") == 0))
+		return;
+	size_t offset = a->tokens->items[first].offset;
+	size_t end = a->tokens->items[last].offset + a->tokens->items[last].len;
+	const char *what = resolved.how;
+	const char *became = NULL, *rule = "not mapped";
+	if (resolved.name) {
+		what = arena_printf(a->arena, "%s (%s)",
+				    resolve_spelled(a->arena, resolved.name->written).data, resolved.how);
+		rule = verdict == VERDICT_REFUSED ? "refused" : verdict == VERDICT_CHANGE ? "move" : "in place";
+		if (verdict == VERDICT_CHANGE)
+			became = resolve_spelled(a->arena, resolved.name->physical).data;
+	}
+	analysis_explain(a, offset, end - offset, what, became, rule);
+}
+
+static struct written_name written_of(const PgQuery__RangeVar *relation)
+{
+	return (struct written_name){ relation->catalogname, relation->schemaname, relation->relname };
+}
+
+static bool locate(const struct analysis *a, int32_t location, struct token_name *name_out)
+{
+	if (location < 0)
+		return false;
+	size_t first = token_at(a->tokens, (size_t)location);
+	return first >= a->first && first < a->end && walk_token_name(a, first, name_out);
+}
+
+/* Safety net: a name that must change and cannot be found is never left as it was. */
+static void refuse_unlocated(struct analysis *a, const char *name)
+{
+	struct error *error = analysis_refuse(a, a->tokens->items[a->first].offset,
+					      SQLSTATE_FEATURE_NOT_SUPPORTED,
+					      "cannot tell where the statement names table %s", name);
+	error_hint(error, "Write the table's present name.");
+}
+
+static void settle_range(struct analysis *a, struct range *range, const struct token_name *where, bool located,
+			 struct resolved resolved, enum use_kind kind)
+{
+	size_t offset = a->tokens->items[located ? where->first : a->first].offset;
+	enum verdict verdict = resolve_settle(a, resolved, kind, offset);
+	range->name = resolved.name;
+	range->changes = verdict == VERDICT_CHANGE;
+	if (range->changes && (!located || strcmp(where->parts[where->count - 1], resolved.name->written.name) != 0)) {
+		range->changes = false;
+		refuse_unlocated(a, resolved.name->written.name);
+	}
+	if (located)
+		explain_relation(a, where->first, where->last, resolved, verdict);
+}
+
+struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relation, enum relation_role role,
+			    enum use_kind kind)
+{
+	if (!relation)
+		return NULL;
+	struct token_name where = { 0 };
+	bool located = locate(a, relation->location, &where);
+	size_t offset = located ? a->tokens->items[where.first].offset : 0;
+	struct resolved resolved = role == RELATION_CREATED
+					   ? resolve_created(a, written_of(relation), offset)
+					   : resolve_relation(a, written_of(relation), role == RELATION_READ, offset);
+	bool aliased = relation->alias && relation->alias->aliasname[0];
+	struct range *range = scope_add(a, aliased ? relation->alias->aliasname : relation->relname);
+	range->aliased = aliased;
+	range->is_relation = strcmp(resolved.how, "CTE") != 0;
+	range->schema = relation->schemaname[0] ? relation->schemaname : NULL;
+	if (located) {
+		range->first = where.first;
+		range->last = where.last;
+		range->alias_after = alias_place(a, where.first, where.last);
+		range->can_alias = (role == RELATION_READ || role == RELATION_TARGET) &&
+				   !is_table_command(a, where.first);
+	}
+	if (resolved.name)
+		settle_range(a, range, &where, located, resolved, kind);
+	else if (located)
+		explain_relation(a, where.first, where.last, resolved, VERDICT_KEEP);
+	return range;
+}
+
+const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct token_name *name, size_t parts,
+					     enum use_kind kind)
+{
+	if (parts == 0 || parts > 3)
+		return NULL;
+	struct written_name written = { parts == 3 ? name->parts[0] : NULL, parts >= 2 ? name->parts[parts - 2] : NULL,
+					name->parts[parts - 1] };
+	size_t offset = a->tokens->items[name->first].offset;
+	struct resolved resolved = resolve_relation(a, written, false, offset);
+	if (!resolved.name)
+		return NULL;
+	size_t last = name->first + 2 * (parts - 1);
+	size_t end = a->tokens->items[last].offset + a->tokens->items[last].len;
+	enum verdict verdict = resolve_settle(a, resolved, kind, offset);
+	if (verdict == VERDICT_CHANGE)
+		splice_add(a->splices, offset, end - offset, resolve_spelled(a->arena, resolved.name->physical));
+	explain_relation(a, name->first, last, resolved, verdict);
+	return resolved.name;
+}
+
+/* ---- WITH ---- */
+
+/* Names that nothing mapped bears shadow nothing of interest. */
+static void add_cte(struct analysis *a, const char *name)
+{
+	if (!ruleset_mentions(a->ruleset, name, strlen(name)))
+		return;
+	struct cte *cte = ARENA_NEW(a->arena, struct cte);
+	cte->name = name;
+	cte->next = a->ctes;
+	a->ctes = cte;
+}
+
+/* A WITH query sees those before it; with RECURSIVE, itself and all others. */
+static void walk_with(struct analysis *a, const PgQuery__WithClause *with)
+{
+	if (!with)
+		return;
+	for (size_t i = 0; with->recursive && i < with->n_ctes; i++)
+		add_cte(a, with->ctes[i]->common_table_expr->ctename);
+	for (size_t i = 0; i < with->n_ctes; i++) {
+		const PgQuery__CommonTableExpr *cte = with->ctes[i]->common_table_expr;
+		walk_node(a, cte->ctequery);
+		if (cte->cycle_clause)
+			walk_children(a, &cte->cycle_clause->base);
+		if (!with->recursive)
+			add_cte(a, cte->ctename);
+	}
+}
+
+/* ---- FROM ---- */
+
+static void walk_from(struct analysis *a, const PgQuery__Node *item);
+
+static void add_alias(struct analysis *a, const PgQuery__Alias *alias)
+{
+	if (alias && alias->aliasname[0])
+		scope_add(a, alias->aliasname)->aliased = true;
+}
+
+static void walk_join(struct analysis *a, const PgQuery__JoinExpr *join)
+{
+	walk_from(a, join->larg);
+	walk_from(a, join->rarg);
+	walk_node(a, join->quals);
+	add_alias(a, join->alias);
+	add_alias(a, join->join_using_alias);
+}
+
+static void walk_from(struct analysis *a, const PgQuery__Node *item)
+{
+	if (!item)
+		return;
+	switch (item->node_case) {
+	case PG_QUERY__NODE__NODE_RANGE_VAR:
+		walk_relation(a, item->range_var, RELATION_READ, a->read_kind);
+		break;
+	case PG_QUERY__NODE__NODE_JOIN_EXPR:
+		walk_join(a, item->join_expr);
+		break;
+	case PG_QUERY__NODE__NODE_RANGE_TABLE_SAMPLE:
+		walk_from(a, item->range_table_sample->relation);
+		walk_nodes(a, item->range_table_sample->args, item->range_table_sample->n_args);
+		walk_node(a, item->range_table_sample->repeatable);
+		break;
+	case PG_QUERY__NODE__NODE_RANGE_SUBSELECT:
+		walk_node(a, item->range_subselect->subquery);
+		add_alias(a, item->range_subselect->alias);
+		break;
+	case PG_QUERY__NODE__NODE_RANGE_FUNCTION:
+		walk_children(a, &item->range_function->base);
+		add_alias(a, item->range_function->alias);
+		break;
+	case PG_QUERY__NODE__NODE_RANGE_TABLE_FUNC:
+		walk_children(a, &item->range_table_func->base);
+		add_alias(a, item->range_table_func->alias);
+		break;
+	default:
+		walk_node(a, item);
+	}
+}
+
+static void walk_from_list(struct analysis *a, PgQuery__Node *const *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		walk_from(a, items[i]);
+}
+
+/* ---- queries and DML ---- */
+
+static void created_by_query(struct analysis *a, const PgQuery__IntoClause *into);
+
+static void walk_select_body(struct analysis *a, const PgQuery__SelectStmt *select)
+{
+	if (select->into_clause)
+		created_by_query(a, select->into_clause);
+	walk_from_list(a, select->from_clause, select->n_from_clause);
+	walk_nodes(a, select->distinct_clause, select->n_distinct_clause);
+	walk_nodes(a, select->target_list, select->n_target_list);
+	walk_node(a, select->where_clause);
+	walk_nodes(a, select->group_clause, select->n_group_clause);
+	walk_node(a, select->having_clause);
+	walk_nodes(a, select->window_clause, select->n_window_clause);
+	walk_nodes(a, select->values_lists, select->n_values_lists);
+}
+
+void walk_select(struct analysis *a, const PgQuery__SelectStmt *select)
+{
+	struct cte *outer = a->ctes;
+	walk_with(a, select->with_clause);
+	struct level *level = scope_enter(a);
+	if (select->larg)
+		walk_select(a, select->larg);
+	if (select->rarg)
+		walk_select(a, select->rarg);
+	walk_select_body(a, select);
+	walk_nodes(a, select->sort_clause, select->n_sort_clause);
+	walk_node(a, select->limit_offset);
+	walk_node(a, select->limit_count);
+	walk_nodes(a, select->locking_clause, select->n_locking_clause);
+	scope_leave(a, level);
+	a->ctes = outer;
+}
+
+static void walk_insert(struct analysis *a, const PgQuery__InsertStmt *insert)
+{
+	struct cte *outer = a->ctes;
+	walk_with(a, insert->with_clause);
+	struct level *level = scope_enter(a);
+	walk_relation(a, insert->relation, RELATION_TARGET, USE_INSERT);
+	walk_nodes(a, insert->cols, insert->n_cols);
+	a->level = level->outer; /* the query cannot see the target */
+	walk_node(a, insert->select_stmt);
+	a->level = level;
+	if (insert->on_conflict_clause)
+		walk_children(a, &insert->on_conflict_clause->base);
+	walk_nodes(a, insert->returning_list, insert->n_returning_list);
+	scope_leave(a, level);
+	a->ctes = outer;
+}
+
+static void walk_update(struct analysis *a, const PgQuery__UpdateStmt *update)
+{
+	struct cte *outer = a->ctes;
+	walk_with(a, update->with_clause);
+	struct level *level = scope_enter(a);
+	walk_relation(a, update->relation, RELATION_TARGET, USE_UPDATE);
+	walk_from_list(a, update->from_clause, update->n_from_clause);
+	walk_nodes(a, update->target_list, update->n_target_list);
+	walk_node(a, update->where_clause);
+	walk_nodes(a, update->returning_list, update->n_returning_list);
+	scope_leave(a, level);
+	a->ctes = outer;
+}
+
+static void walk_delete(struct analysis *a, const PgQuery__DeleteStmt *delete_stmt)
+{
+	struct cte *outer = a->ctes;
+	walk_with(a, delete_stmt->with_clause);
+	struct level *level = scope_enter(a);
+	walk_relation(a, delete_stmt->relation, RELATION_TARGET, USE_DELETE);
+	walk_from_list(a, delete_stmt->using_clause, delete_stmt->n_using_clause);
+	walk_node(a, delete_stmt->where_clause);
+	walk_nodes(a, delete_stmt->returning_list, delete_stmt->n_returning_list);
+	scope_leave(a, level);
+	a->ctes = outer;
+}
+
+static void walk_merge(struct analysis *a, const PgQuery__MergeStmt *merge)
+{
+	struct cte *outer = a->ctes;
+	walk_with(a, merge->with_clause);
+	struct level *level = scope_enter(a);
+	walk_relation(a, merge->relation, RELATION_TARGET, USE_MERGE);
+	walk_from(a, merge->source_relation);
+	walk_node(a, merge->join_condition);
+	walk_nodes(a, merge->merge_when_clauses, merge->n_merge_when_clauses);
+	scope_leave(a, level);
+	a->ctes = outer;
+}
+
+static bool is_temporary(const PgQuery__RangeVar *relation)
+{
+	return relation->relpersistence[0] == 't' || strcmp(relation->schemaname, "pg_temp") == 0;
+}
+
+static void created_by_query(struct analysis *a, const PgQuery__IntoClause *into)
+{
+	if (!into->rel)
+		return;
+	if (is_temporary(into->rel)) {
+		analysis_effect(a, (struct effect){ .kind = EFFECT_TEMP_CREATE,
+						    .name = into->rel->relname,
+						    .local = into->on_commit ==
+							     PG_QUERY__ON_COMMIT_ACTION__ONCOMMIT_DROP });
+		return;
+	}
+	a->changes_catalog = true;
+	walk_relation(a, into->rel, RELATION_CREATED, USE_DDL);
+}
+
+/* ---- expressions ---- */
+
+static void walk_column_ref(struct analysis *a, const PgQuery__ColumnRef *ref)
+{
+	const char *parts[3];
+	if (ref->n_fields < 2 || ref->n_fields > 4)
+		return;
+	for (size_t i = 0; i + 1 < ref->n_fields; i++) {
+		parts[i] = tree_string(ref->fields[i]);
+		if (!parts[i])
+			return;
+	}
+	struct token_name where;
+	if (locate(a, ref->location, &where) && where.count >= ref->n_fields - 1)
+		scope_note_qualifier(a, parts, ref->n_fields - 1, where.first);
+}
+
+/* FOR UPDATE OF t means the table as FROM calls it, not a relation. */
+static void walk_locking(struct analysis *a, const PgQuery__LockingClause *locking)
+{
+	for (size_t i = 0; i < locking->n_locked_rels; i++) {
+		const PgQuery__RangeVar *relation = locking->locked_rels[i]->range_var;
+		const char *parts[1] = { relation->relname };
+		struct token_name where;
+		if (locate(a, relation->location, &where) && where.count == 1)
+			scope_note_qualifier(a, parts, 1, where.first);
+	}
+}
+
+/* Base types that are found before any table of the same name. */
+static bool is_builtin_type(const char *name)
+{
+	static const char *const names[] = {
+		"abstime", "aclitem", "bit", "bool", "box", "bpchar", "bytea", "char", "cid", "cidr", "circle",
+		"date", "float4", "float8", "inet", "int2", "int4", "int8", "interval", "json", "jsonb",
+		"jsonpath", "line", "lseg", "macaddr", "macaddr8", "money", "name", "numeric", "oid", "path",
+		"pg_lsn", "point", "polygon", "record", "refcursor", "regclass", "regproc", "regtype", "text",
+		"tid", "time", "timestamp", "timestamptz", "timetz", "tsquery", "tsvector", "uuid", "varbit",
+		"varchar", "void", "xid", "xid8", "xml",
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Row types bear the names of their tables: casts, SETOF, t.c%TYPE. */
+void walk_type(struct analysis *a, const PgQuery__TypeName *type)
+{
+	walk_nodes(a, type->typmods, type->n_typmods);
+	size_t parts = type->n_names - (type->pct_type && type->n_names ? 1 : 0);
+	if (parts == 0 || parts > 3)
+		return;
+	const char *name = tree_string(type->names[parts - 1]);
+	if (!name || !ruleset_mentions(a->ruleset, name, strlen(name)) || (parts == 1 && is_builtin_type(name)))
+		return;
+	struct token_name where;
+	if (!locate(a, type->location, &where))
+		return;
+	if (is_keyword(a, where.first, "setof") && where.count == 1 && !walk_token_name(a, where.first + 1, &where))
+		return;
+	if (where.count >= parts && strcmp(where.parts[parts - 1], name) == 0)
+		walk_named_tokens(a, &where, parts, a->name_kind);
+}
+
+/* ---- all nodes ---- */
+
+static void walk_direct(void *context, const ProtobufCMessage *message)
+{
+	struct analysis *a = context;
+	const ProtobufCMessageDescriptor *type = message->descriptor;
+	if (type == &pg_query__node__descriptor)
+		walk_node(a, (const PgQuery__Node *)message);
+	else if (type == &pg_query__range_var__descriptor)
+		walk_relation(a, (const PgQuery__RangeVar *)message, RELATION_NAMED, a->name_kind);
+	else if (type == &pg_query__select_stmt__descriptor)
+		walk_select(a, (const PgQuery__SelectStmt *)message);
+	else if (type == &pg_query__type_name__descriptor)
+		walk_type(a, (const PgQuery__TypeName *)message);
+	else if (type == &pg_query__into_clause__descriptor)
+		created_by_query(a, (const PgQuery__IntoClause *)message);
+	else
+		walk_children(a, message);
+}
+
+void walk_children(struct analysis *a, const ProtobufCMessage *message)
+{
+	tree_each_child(message, walk_direct, a);
+}
+
+void walk_nodes(struct analysis *a, PgQuery__Node *const *nodes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		walk_node(a, nodes[i]);
+}
+
+void walk_node(struct analysis *a, const PgQuery__Node *node)
+{
+	const ProtobufCMessage *message = node ? tree_unwrap(node) : NULL;
+	if (!message)
+		return;
+	switch (node->node_case) {
+	case PG_QUERY__NODE__NODE_SELECT_STMT:
+		walk_select(a, node->select_stmt);
+		break;
+	case PG_QUERY__NODE__NODE_INSERT_STMT:
+		walk_insert(a, node->insert_stmt);
+		break;
+	case PG_QUERY__NODE__NODE_UPDATE_STMT:
+		walk_update(a, node->update_stmt);
+		break;
+	case PG_QUERY__NODE__NODE_DELETE_STMT:
+		walk_delete(a, node->delete_stmt);
+		break;
+	case PG_QUERY__NODE__NODE_MERGE_STMT:
+		walk_merge(a, node->merge_stmt);
+		break;
+	case PG_QUERY__NODE__NODE_COLUMN_REF:
+		walk_column_ref(a, node->column_ref);
+		break;
+	case PG_QUERY__NODE__NODE_LOCKING_CLAUSE:
+		walk_locking(a, node->locking_clause);
+		break;
+	case PG_QUERY__NODE__NODE_FUNC_CALL:
+		walk_children(a, message);
+		strings_call(a, node->func_call);
+		effects_call(a, node->func_call);
+		break;
+	case PG_QUERY__NODE__NODE_TYPE_CAST:
+		walk_children(a, message);
+		strings_cast(a, node->type_cast);
+		break;
+	case PG_QUERY__NODE__NODE_STRING:
+	case PG_QUERY__NODE__NODE_A_CONST:
+		break;
+	default:
+		if (!walk_ddl(a, node))
+			walk_direct(a, message);
+	}
+}

@@ -1,0 +1,47 @@
+/* Through the tree of one statement; every node type not handled is walked child by child. */
+#ifndef CROSSFADE_REWRITE_WALK_H
+#define CROSSFADE_REWRITE_WALK_H
+
+#include "rewrite/scope.h"
+
+void walk_node(struct analysis *a, const PgQuery__Node *node);
+void walk_nodes(struct analysis *a, PgQuery__Node *const *nodes, size_t count);
+void walk_children(struct analysis *a, const ProtobufCMessage *message);
+void walk_select(struct analysis *a, const PgQuery__SelectStmt *select);
+void walk_type(struct analysis *a, const PgQuery__TypeName *type);
+
+enum relation_role {
+	RELATION_READ,	 /* in FROM: CTEs shadow it, an alias may be added */
+	RELATION_TARGET, /* of INSERT, UPDATE, DELETE, MERGE: an alias may be added */
+	RELATION_NAMED,	 /* anywhere else */
+	RELATION_CREATED,
+};
+/* NULL when relation is. */
+struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relation, enum relation_role role,
+			    enum use_kind kind);
+
+/* A dotted name among the tokens, for statements whose tree does not say where names stand. */
+struct token_name {
+	size_t first, last; /* tokens */
+	char parts[4][NAME_MAX_BYTES + 1];
+	size_t count;
+};
+bool walk_token_name(const struct analysis *a, size_t first, struct token_name *name_out);
+/* A relation named by tokens [first .. last part used]; extra parts (a column) follow it. */
+const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct token_name *name, size_t parts,
+					     enum use_kind kind);
+
+/* walk_ddl.c: true when the node was one of its statements. */
+bool walk_ddl(struct analysis *a, const PgQuery__Node *node);
+
+/* strings.c */
+void strings_call(struct analysis *a, const PgQuery__FuncCall *call);
+void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast);
+/* Bodies of code in strings of the statement: scanned and counted, not rewritten. */
+void strings_opaque(struct analysis *a);
+
+/* effects.c */
+void effects_of(struct analysis *a, const PgQuery__Node *statement);
+void effects_call(struct analysis *a, const PgQuery__FuncCall *call);
+
+#endif
