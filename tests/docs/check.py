@@ -108,6 +108,15 @@ def check_command(program, root, command):
                        fish_options((folder / "crossfade.fish").read_text(), command))
 
 
+def check_values(script):
+    """Values are completed too, also after an equals sign, which bash makes a word of its own."""
+    for words, want in ((["report", "--format", ""], {"text", "json"}), (["report", "--format", "="], {"text", "json"}),
+                        (["report", "--format", "=", "j"], {"json"}), (["report", "--app", ""], set())):
+        have = bash_offers(script, "crossfade", *words)
+        if have != want:
+            yield f"bash completion of {' '.join(words)!r} offers {sorted(have)}, not {sorted(want)}"
+
+
 def main():
     program, root = sys.argv[1], pathlib.Path(sys.argv[2])
     names = commands(program)
@@ -119,8 +128,10 @@ def main():
         if f"Xr crossfade-{name} 1" not in main_page:
             found.append(f"crossfade.1 does not refer to crossfade-{name}(1)")
         found += check_command(program, root, name)
-    offered = bash_offers(root / "config" / "completion" / "crossfade.bash", "crossfade", "")
-    found += compare("crossfade", set(names), "bash completion", offered)
+    script = root / "config" / "completion" / "crossfade.bash"
+    offered = bash_offers(script, "crossfade", "")
+    found += compare("crossfade", set(names), "bash completion", offered - {"--help", "--version"})
+    found += check_values(script)
     print("\n".join(found) if found else f"{len(names)} commands: help, man pages and completions agree")
     sys.exit(1 if found else 0)
 

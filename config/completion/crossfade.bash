@@ -1,0 +1,45 @@
+# bash completion for crossfade(1)
+
+_crossfade_options()
+{
+	case $1 in
+	serve) echo --config --check ;;
+	rewrite) echo --config ;;
+	report) echo --config --ledger --format --table --app --user --since --until --side --statements ;;
+	config) echo --config --defaults --markdown ;;
+	esac
+}
+
+# What may follow an option that takes a value; fails for others.
+_crossfade_value()
+{
+	local option=$1 word=$2
+	case $option in
+	-c | --config | --ledger | --catalog) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
+	--side) mapfile -t COMPREPLY < <(compgen -W 'old new' -- "$word") ;;
+	--since | --until) mapfile -t COMPREPLY < <(compgen -W '1h 1d 7d 35d' -- "$word") ;;
+	--table | --app | --user | --statements) COMPREPLY=() ;;
+	*) return 1 ;;
+	esac
+}
+
+_crossfade()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} before= command=
+	COMPREPLY=()
+	((COMP_CWORD > 1)) && before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+	# bash splits --format=js into three words.
+	if [[ $word == = ]]; then
+		word=
+	elif [[ $before == = ]] && ((COMP_CWORD > 2)); then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	if [[ -z $command ]]; then
+		mapfile -t COMPREPLY < <(compgen -W 'serve rewrite report config --help --version' -- "$word")
+	elif ! _crossfade_value "$before" "$word"; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_crossfade_options "$command") --help" -- "$word")
+	fi
+}
+
+complete -o filenames -F _crossfade crossfade
