@@ -1,6 +1,4 @@
-/*
- * The file itself: opening, one transaction per batch, upkeep, closing.
- */
+/* The file itself: opening, one transaction per batch, closing. */
 #include "usage/store.h"
 
 #include "base/clock.h"
@@ -13,34 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUSY_TIMEOUT_MS = 2000, OBSERVATIONS_MAX = 10000 };
-enum { HOUR_S = 3600, DAY_S = 86400 };
-
-static bool begin(struct usage_store *store)
-{
-	return store_run(store, SQL_BEGIN);
-}
-
-static bool recount(struct usage_store *store)
-{
-	sqlite3_stmt *statement = store_sql(store, SQL_COUNT_ROWS);
-	bool ok = sqlite3_step(statement) == SQLITE_ROW;
-	if (ok) {
-		store->identity_count = (size_t)sqlite3_column_int64(statement, 0);
-		store->statement_count = (size_t)sqlite3_column_int64(statement, 1);
-		store->use_count = (size_t)sqlite3_column_int64(statement, 2);
-	}
-	sqlite3_reset(statement);
-	return ok;
-}
-
-static void undo(struct usage_store *store)
-{
-	if (!sqlite3_get_autocommit(store->db))
-		store_run(store, SQL_ROLLBACK);
-	store->generation = store_next_generation();
-	recount(store);
-}
+enum { BUSY_TIMEOUT_MS = 2000 };
 
 static bool heartbeat(struct usage_store *store, int64_t now_ms)
 {
@@ -65,73 +36,14 @@ bool usage_store_write(struct usage_store *store, struct usage_table *const *tab
 		       const struct usage_declaration *declaration, struct error *error_out)
 {
 	int64_t now_ms = clock_wall_ms();
-	if (begin(store) && write_rows(store, tables, count, declaration, now_ms) && store_run(store, SQL_COMMIT)) {
+	if (store_begin(store) && write_rows(store, tables, count, declaration, now_ms) && store_run(store, SQL_COMMIT)) {
 		store->observation->written_ms = now_ms;
 		return true;
 	}
 	int code = sqlite3_errcode(store->db);
 	store->broken = code != SQLITE_FULL && code != SQLITE_BUSY && code != SQLITE_LOCKED;
 	usage_schema_error(store->db, store->path, "write to", error_out);
-	undo(store);
-	return false;
-}
-
-/* ---- upkeep ---- */
-
-static bool run_until(struct usage_store *store, enum sql_id id, int64_t value)
-{
-	sqlite3_bind_int64(store_sql(store, id), 1, value);
-	return store_run(store, id);
-}
-
-static bool roll_up(struct usage_store *store, int64_t before_s)
-{
-	return run_until(store, SQL_ROLL_UP, before_s) && run_until(store, SQL_DROP_ROLLED_UP, before_s);
-}
-
-static bool series_rows(struct usage_store *store, size_t *rows_out, size_t *days_out)
-{
-	sqlite3_stmt *statement = store_sql(store, SQL_SERIES_ROWS);
-	bool ok = sqlite3_step(statement) == SQLITE_ROW;
-	*rows_out = ok ? (size_t)sqlite3_column_int64(statement, 0) : 0;
-	*days_out = ok ? (size_t)sqlite3_column_int64(statement, 1) : 0;
-	sqlite3_reset(statement);
-	return ok;
-}
-
-/* Too many rows: fewer hours first, then the oldest days go. The totals in uses stay. */
-static bool bound_series(struct usage_store *store, int64_t now_s)
-{
-	static const int64_t hourly_s[] = { DAY_S, 2 * HOUR_S };
-	size_t rows, days;
-	if (!series_rows(store, &rows, &days))
-		return false;
-	for (size_t i = 0; i < 2 && rows > store->settings.series_max; i++) {
-		if (!roll_up(store, (now_s - hourly_s[i]) / HOUR_S * HOUR_S) || !series_rows(store, &rows, &days))
-			return false;
-	}
-	while (rows > store->settings.series_max && days) {
-		if (!store_run(store, SQL_DROP_OLDEST_DAY) || !series_rows(store, &rows, &days))
-			return false;
-	}
-	return true;
-}
-
-static bool maintain(struct usage_store *store)
-{
-	int64_t now_s = clock_wall_ms() / 1000;
-	int64_t today_s = now_s / DAY_S * DAY_S;
-	return roll_up(store, today_s - (int64_t)store->settings.hours_days * DAY_S) &&
-	       run_until(store, SQL_DROP_DAYS, today_s - (int64_t)store->settings.keep_days * DAY_S) &&
-	       run_until(store, SQL_TRIM_OBSERVATIONS, OBSERVATIONS_MAX) && bound_series(store, now_s);
-}
-
-bool usage_store_maintain(struct usage_store *store, struct error *error_out)
-{
-	if (begin(store) && maintain(store) && store_run(store, SQL_COMMIT))
-		return true;
-	usage_schema_error(store->db, store->path, "tidy up", error_out);
-	undo(store);
+	store_undo(store);
 	return false;
 }
 
@@ -178,7 +90,7 @@ static bool open_db(struct usage_store *store, struct error *error_out)
 			 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 			 "PRAGMA journal_size_limit = 4194304; PRAGMA temp_store = MEMORY",
 			 NULL, NULL, NULL) != SQLITE_OK ||
-	    !store_prepare(store) || !recount(store)) {
+	    !store_prepare(store) || !store_recount(store)) {
 		usage_schema_error(store->db, store->path, "prepare", error_out);
 		return false;
 	}

@@ -1,7 +1,7 @@
 /*
- * Inside the store: the handle, its prepared statements, and the two files
- * that work with them (store.c: the file, transactions, upkeep; store_rows.c:
- * one batch's rows).
+ * Inside the store: the handle, its prepared statements, and the files
+ * that work with them (store.c: the file and transactions; store_rows.c: one
+ * batch's rows; store_upkeep.c: bounds; store_sql.c: every SQL text).
  */
 #ifndef CROSSFADE_USAGE_STORE_DB_H
 #define CROSSFADE_USAGE_STORE_DB_H
@@ -19,6 +19,8 @@ enum sql_id {
 	SQL_ADD_COUNTS, SQL_ADD_USE, SQL_ADD_HOUR,
 	SQL_COUNT_ROWS, SQL_BEGIN_OBSERVATION, SQL_FIND_OBSERVATION, SQL_HEARTBEAT, SQL_STOP,
 	SQL_ROLL_UP, SQL_DROP_ROLLED_UP, SQL_DROP_DAYS, SQL_DROP_OLDEST_DAY, SQL_SERIES_ROWS, SQL_TRIM_OBSERVATIONS,
+	SQL_FORGET_USES, SQL_FORGET_HOURS, SQL_DROP_FORGOTTEN_HOURS, SQL_FORGET_DAYS, SQL_DROP_FORGOTTEN_DAYS,
+	SQL_DROP_FORGOTTEN_USES, SQL_DROP_UNUSED_STATEMENTS, SQL_DROP_UNUSED_IDENTITIES,
 	SQL_COUNT
 };
 
@@ -49,6 +51,11 @@ bool store_run_for_id(struct usage_store *store, enum sql_id id, int64_t *id_out
 void store_bind_text(sqlite3_stmt *statement, int index, const char *text);
 /* Never the same twice in this process. */
 uint64_t store_next_generation(void);
+
+bool store_begin(struct usage_store *store);
+/* Ends a failed transaction: ids kept elsewhere are no longer trusted. */
+void store_undo(struct usage_store *store);
+bool store_recount(struct usage_store *store);
 
 bool store_add_table(struct usage_store *store, const struct usage_table *table);
 bool store_declare(struct usage_store *store, const struct usage_declaration *declaration, int64_t now_ms);

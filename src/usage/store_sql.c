@@ -50,6 +50,40 @@ static const char *const sql_texts[SQL_COUNT] = {
 	[SQL_DROP_OLDEST_DAY] = "DELETE FROM days WHERE start_s = (SELECT min(start_s) FROM days)",
 	[SQL_SERIES_ROWS] = "SELECT (SELECT count(*) FROM hours) + (SELECT count(*) FROM days),"
 			    " (SELECT count(*) FROM days)",
+	/* WHERE tells the parser that ON belongs to the upsert */
+	[SQL_FORGET_USES] = "INSERT INTO uses (entry, statement, identity, side, kind, rewritten, refused, unparsed,"
+			    " ok_count, error_count, refused_count, row_count, first_ms, last_ms)"
+			    " SELECT entry, 0, identity, side, kind, rewritten, refused, unparsed, sum(ok_count),"
+			    " sum(error_count), sum(refused_count), sum(row_count), min(first_ms), max(last_ms)"
+			    " FROM uses WHERE statement <> 0 AND last_ms < ?1"
+			    " GROUP BY entry, identity, side, kind, rewritten, refused, unparsed"
+			    " ON CONFLICT (entry, statement, identity, side, kind, rewritten, refused, unparsed)"
+			    " DO UPDATE SET ok_count = ok_count + excluded.ok_count,"
+			    " error_count = error_count + excluded.error_count,"
+			    " refused_count = refused_count + excluded.refused_count,"
+			    " row_count = row_count + excluded.row_count,"
+			    " first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms)",
+	[SQL_FORGET_HOURS] = "INSERT INTO hours SELECT b.start_s, o.id, sum(b.ok_count), sum(b.error_count),"
+			   " sum(b.refused_count), sum(b.row_count) FROM hours b JOIN uses u ON u.id = b.use"
+			   " JOIN uses o ON o.entry = u.entry AND o.statement = 0 AND o.identity = u.identity"
+			   " AND o.side = u.side AND o.kind = u.kind AND o.rewritten = u.rewritten"
+			   " AND o.refused = u.refused AND o.unparsed = u.unparsed"
+			   " WHERE u.statement <> 0 AND u.last_ms < ?1 GROUP BY 1, 2" ADD_SERIES,
+	[SQL_DROP_FORGOTTEN_HOURS] = "DELETE FROM hours WHERE use IN"
+				  " (SELECT id FROM uses WHERE statement <> 0 AND last_ms < ?1)",
+	[SQL_FORGET_DAYS] = "INSERT INTO days SELECT b.start_s, o.id, sum(b.ok_count), sum(b.error_count),"
+			   " sum(b.refused_count), sum(b.row_count) FROM days b JOIN uses u ON u.id = b.use"
+			   " JOIN uses o ON o.entry = u.entry AND o.statement = 0 AND o.identity = u.identity"
+			   " AND o.side = u.side AND o.kind = u.kind AND o.rewritten = u.rewritten"
+			   " AND o.refused = u.refused AND o.unparsed = u.unparsed"
+			   " WHERE u.statement <> 0 AND u.last_ms < ?1 GROUP BY 1, 2" ADD_SERIES,
+	[SQL_DROP_FORGOTTEN_DAYS] = "DELETE FROM days WHERE use IN"
+				  " (SELECT id FROM uses WHERE statement <> 0 AND last_ms < ?1)",
+	[SQL_DROP_FORGOTTEN_USES] = "DELETE FROM uses WHERE statement <> 0 AND last_ms < ?1",
+	[SQL_DROP_UNUSED_STATEMENTS] = "DELETE FROM statements"
+				       " WHERE id <> 0 AND id NOT IN (SELECT statement FROM uses)",
+	[SQL_DROP_UNUSED_IDENTITIES] = "DELETE FROM identities"
+				       " WHERE id <> 0 AND id NOT IN (SELECT identity FROM uses)",
 	[SQL_TRIM_OBSERVATIONS] = "DELETE FROM observations WHERE id <= (SELECT max(id) FROM observations) - ?1",
 };
 
@@ -86,6 +120,32 @@ bool store_run_for_id(struct usage_store *store, enum sql_id id, int64_t *id_out
 void store_bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
 	sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}
+
+bool store_begin(struct usage_store *store)
+{
+	return store_run(store, SQL_BEGIN);
+}
+
+bool store_recount(struct usage_store *store)
+{
+	sqlite3_stmt *statement = store_sql(store, SQL_COUNT_ROWS);
+	bool ok = sqlite3_step(statement) == SQLITE_ROW;
+	if (ok) {
+		store->identity_count = (size_t)sqlite3_column_int64(statement, 0);
+		store->statement_count = (size_t)sqlite3_column_int64(statement, 1);
+		store->use_count = (size_t)sqlite3_column_int64(statement, 2);
+	}
+	sqlite3_reset(statement);
+	return ok;
+}
+
+void store_undo(struct usage_store *store)
+{
+	if (!sqlite3_get_autocommit(store->db))
+		store_run(store, SQL_ROLLBACK);
+	store->generation = store_next_generation();
+	store_recount(store);
 }
 
 void store_finalize(struct usage_store *store)
