@@ -61,10 +61,11 @@ static void take_format(struct argp_state *state, struct arguments *arguments, c
 
 static void take_side(struct argp_state *state, struct arguments *arguments, const char *value)
 {
-	if (strcmp(value, "old") != 0 && strcmp(value, "new") != 0)
+	bool is_old = strcmp(value, "old") == 0;
+	if (!is_old && strcmp(value, "new") != 0)
 		argp_error(state, "unknown side \"%s\": old or new", value);
-	arguments->sides[SIDE_OLD] = strcmp(value, "old") == 0;
-	arguments->sides[SIDE_NEW] = !arguments->sides[SIDE_OLD];
+	arguments->sides[SIDE_OLD] = is_old;
+	arguments->sides[SIDE_NEW] = !is_old;
 }
 
 static void take_time(struct argp_state *state, const char *value, int64_t *ms_out)
