@@ -86,25 +86,21 @@ static void on_warning(void *context, const struct error *warning)
 
 /* ---- building ---- */
 
+struct rules_change {
+	struct rules_inputs *inputs; /* NULL: those of before */
+	struct ruleset *ruleset;
+	struct buf warned;
+};
+
 static bool build(struct rules *rules, const struct rules_inputs *inputs, struct facts *facts,
-		  struct error *error_out)
+		  struct rules_change *change, struct error *error_out)
 {
-	struct ruleset *built;
 	struct warnings warnings = { .rules = rules };
 	buf_init(&warnings.seen);
-	if (!ruleset_build(inputs->map, &inputs->flags, facts, inputs->policy, rules->version + 1, on_warning,
-			   &warnings, &built, error_out)) {
-		buf_deinit(&warnings.seen);
-		return false;
-	}
-	rules->version++;
-	ruleset_unref(rules->current);
-	rules->current = built;
-	buf_deinit(&rules->warned);
-	rules->warned = warnings.seen;
-	if (rules->publish)
-		rules->publish(rules->context, rules->database, built);
-	return true;
+	bool ok = ruleset_build(inputs->map, &inputs->flags, facts, inputs->policy, ++rules->version, on_warning,
+				&warnings, &change->ruleset, error_out);
+	change->warned = warnings.seen;
+	return ok;
 }
 
 static bool load_inputs(const struct rules_files *files, struct rules_inputs *inputs, struct error *error_out)
@@ -116,27 +112,77 @@ static bool load_inputs(const struct rules_files *files, struct rules_inputs *in
 	       flags_file_load(files->flags_path, &inputs->arena, &inputs->flags, error_out);
 }
 
-bool rules_load(struct rules *rules, const struct rules_files *files, struct error *error_out)
+bool rules_prepare(struct rules *rules, const struct rules_files *files, struct rules_change **change_out,
+		   struct error *error_out)
 {
-	struct rules_inputs *inputs = memory_zalloc(sizeof(*inputs));
-	arena_init(&inputs->arena);
-	if (!load_inputs(files, inputs, error_out) || !build(rules, inputs, rules->facts, error_out)) {
-		inputs_free(inputs);
+	struct rules_change *change = memory_zalloc(sizeof(*change));
+	change->inputs = memory_zalloc(sizeof(*change->inputs));
+	arena_init(&change->inputs->arena);
+	if (!load_inputs(files, change->inputs, error_out) ||
+	    !build(rules, change->inputs, rules->facts, change, error_out)) {
+		rules_abandon(change);
 		return false;
 	}
-	inputs_free(rules->inputs);
-	rules->inputs = inputs;
+	*change_out = change;
 	return true;
+}
+
+static void change_free(struct rules_change *change)
+{
+	inputs_free(change->inputs);
+	ruleset_unref(change->ruleset);
+	buf_deinit(&change->warned);
+}
+
+void rules_abandon(struct rules_change *change)
+{
+	if (!change)
+		return;
+	change_free(change);
+	free(change);
+}
+
+/* What was current goes into the change, which is freed with it. */
+static void swap_in(struct rules *rules, struct rules_change *change)
+{
+	struct rules_change old = { NULL, rules->current, rules->warned };
+	if (change->inputs) {
+		old.inputs = rules->inputs;
+		rules->inputs = change->inputs;
+	}
+	rules->current = change->ruleset;
+	rules->warned = change->warned;
+	*change = old;
+	if (rules->publish)
+		rules->publish(rules->context, rules->database, rules->current);
+}
+
+void rules_commit(struct rules *rules, struct rules_change *change)
+{
+	swap_in(rules, change);
+	rules_abandon(change);
 }
 
 bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *error_out)
 {
-	if (rules->inputs && !build(rules, rules->inputs, facts, error_out))
-		return false;
+	struct rules_change change = { 0 };
+	if (rules->inputs) {
+		bool ok = build(rules, rules->inputs, facts, &change, error_out);
+		if (ok)
+			swap_in(rules, &change);
+		change_free(&change);
+		if (!ok)
+			return false;
+	}
 	facts_ref(facts);
 	facts_unref(rules->facts);
 	rules->facts = facts;
 	return true;
+}
+
+const char *rules_database(const struct rules *rules)
+{
+	return rules->database;
 }
 
 const struct ruleset *rules_current(const struct rules *rules)

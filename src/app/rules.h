@@ -22,13 +22,17 @@ struct rules_files {
 	const char *flags_path; /* NULL: all entries are at stage old */
 	struct policy policy;
 };
-/* Loads and checks the files and publishes the outcome. */
-bool rules_load(struct rules *rules, const struct rules_files *files, struct error *error_out);
+struct rules_change;
+/* Loads and checks the files; nothing changes before the commit. One of the two ends the change. */
+bool rules_prepare(struct rules *rules, const struct rules_files *files, struct rules_change **change_out,
+		   struct error *error_out);
+void rules_commit(struct rules *rules, struct rules_change *change);
+void rules_abandon(struct rules_change *change);
 /* Takes new facts (a reference of its own) and publishes what follows from them. */
 bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *error_out);
 
-/* NULL before the first load. */
-const struct ruleset *rules_current(const struct rules *rules);
-struct map *rules_map(const struct rules *rules);
+const char *rules_database(const struct rules *rules); /* NULL: every database */
+const struct ruleset *rules_current(const struct rules *rules); /* NULL before the first commit */
+struct map *rules_map(const struct rules *rules);		 /* likewise */
 
 #endif

@@ -1,0 +1,471 @@
+/*
+ *   files ──load──► rules ──publish──► proxy ──► workers
+ *   catalog thread ──facts──► inbox ──► rules ──publish──► proxy
+ *
+ * Everything here runs on the main thread, except what catalog threads and
+ * workers call: on_facts, on_facts_stale.
+ */
+#include "app/server.h"
+
+#include "app/commands.h"
+#include "app/rules.h"
+#include "base/memory.h"
+#include "catalog/watcher.h"
+#include "config/watch.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <signal.h>
+#include <uv.h>
+
+/* First sessions should find the catalog read; a server that is down must not keep the proxy from starting. */
+enum { FIRST_FACTS_WAIT_MS = 3000, FILES_POLL_MS = 500 };
+
+struct server_database {
+	struct server *server;
+	struct rules *rules;
+	struct catalog_watcher *watcher; /* NULL: no admin connection */
+	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
+	bool has_facts;
+};
+
+struct server {
+	struct settings settings;
+	char *config_path;
+	uv_loop_t loop;
+	uv_signal_t signals[3];
+	uv_async_t inbox;
+	uv_timer_t files_timer;
+	uv_timer_t start_timer;
+	pthread_mutex_t lock;
+	struct config_watch *files;
+	struct usage *usage;
+	struct proxy *proxy;
+	struct server_database *databases;
+	size_t database_count;
+	bool accepting, stopping;
+	int status;
+};
+
+static const int signal_numbers[3] = { SIGHUP, SIGTERM, SIGINT };
+
+static void log_error(enum log_level level, const char *event, const struct error *error)
+{
+	LOG(level, event, LOG_STR("sqlstate", error->sqlstate), LOG_STR("message", error->message),
+	    LOG_STR("detail", error->detail[0] ? error->detail : NULL),
+	    LOG_STR("hint", error->hint[0] ? error->hint : NULL),
+	    LOG_STR("file", error->file[0] ? error->file : NULL), LOG_UINT("line", error->line),
+	    LOG_UINT("column", error->column));
+}
+
+/* ---- rules ---- */
+
+static struct rules_files files_of(const struct settings *settings, const struct settings_database *database)
+{
+	return (struct rules_files){ database->map_path, database->flags_path, settings->policy };
+}
+
+static void declare_entries(struct server *server)
+{
+	size_t count = 0, at = 0;
+	for (size_t i = 0; i < server->database_count; i++) {
+		const struct ruleset *ruleset = rules_current(server->databases[i].rules);
+		count += ruleset ? ruleset->entry_count : 0;
+	}
+	struct usage_entry *entries = memory_zalloc(count * sizeof(*entries));
+	struct arena arena;
+	arena_init(&arena);
+	for (size_t i = 0; i < server->database_count; i++) {
+		const struct ruleset *ruleset = rules_current(server->databases[i].rules);
+		for (size_t k = 0; ruleset && k < ruleset->entry_count; k++) {
+			const struct ruleset_entry *entry = &ruleset->entries[k];
+			struct rel_name new_name = entry->names[SIDE_NEW];
+			entries[at++] = (struct usage_entry){
+				.table = entry->key,
+				.new_name = new_name.name ? rel_name_print(&arena, new_name) : NULL,
+				.stage = entry->stage,
+			};
+		}
+	}
+	usage_declare(server->usage, entries, at);
+	arena_deinit(&arena);
+	free(entries);
+}
+
+static void publish(void *context, const char *database, struct ruleset *ruleset)
+{
+	struct server *server = context;
+	if (server->proxy)
+		proxy_publish(server->proxy, database, ruleset);
+}
+
+/* ---- facts ---- */
+
+static void start_accepting(struct server *server);
+
+static void on_facts(void *context, struct facts *facts)
+{
+	struct server_database *database = context;
+	pthread_mutex_lock(&database->server->lock);
+	facts_unref(database->arrived);
+	database->arrived = facts_ref(facts);
+	pthread_mutex_unlock(&database->server->lock);
+	uv_async_send(&database->server->inbox);
+}
+
+static void take_facts(struct server_database *database)
+{
+	struct server *server = database->server;
+	struct error error;
+	pthread_mutex_lock(&server->lock);
+	struct facts *facts = database->arrived;
+	database->arrived = NULL;
+	pthread_mutex_unlock(&server->lock);
+	if (!facts)
+		return;
+	if (!rules_set_facts(database->rules, facts, &error))
+		log_error(LOG_ERROR, "facts_rejected", &error);
+	LOG(LOG_INFO, "facts", LOG_STR("database", rules_database(database->rules)),
+	    LOG_UINT("relations", facts->relation_count), LOG_UINT("version", facts->version));
+	facts_unref(facts);
+	database->has_facts = true;
+}
+
+static bool all_facts_are_here(const struct server *server)
+{
+	for (size_t i = 0; i < server->database_count; i++) {
+		if (server->databases[i].watcher && !server->databases[i].has_facts)
+			return false;
+	}
+	return true;
+}
+
+static void on_inbox(uv_async_t *async)
+{
+	struct server *server = async->data;
+	for (size_t i = 0; i < server->database_count; i++)
+		take_facts(&server->databases[i]);
+	declare_entries(server);
+	if (!server->accepting && all_facts_are_here(server))
+		start_accepting(server);
+}
+
+static void on_facts_stale(void *context, const char *database)
+{
+	struct server *server = context;
+	for (size_t i = 0; i < server->database_count; i++) {
+		struct server_database *own = &server->databases[i];
+		const char *name = rules_database(own->rules);
+		if (own->watcher && (!name || strcmp(name, database) == 0))
+			catalog_watcher_poke(own->watcher);
+	}
+}
+
+/* ---- reload ---- */
+
+static void on_fixed_field(void *context, const struct field *field)
+{
+	LOG(LOG_WARNING, "reload_needs_restart", LOG_STR("key", field->path),
+	    LOG_STR("message", "the new value takes effect at the next start"));
+}
+
+static bool same_database(const struct settings_database *a, const struct settings_database *b)
+{
+	return (!a->name && !b->name) || (a->name && b->name && strcmp(a->name, b->name) == 0);
+}
+
+/* Prepares all databases, so that either all change or none. */
+static bool prepare_rules(struct server *server, const struct settings *fresh, struct rules_change **changes,
+			  struct error *error_out)
+{
+	for (size_t i = 0; i < server->database_count; i++) {
+		const struct settings_database *database = &fresh->databases.items[i];
+		struct rules_files files = files_of(fresh, database);
+		if (!rules_prepare(server->databases[i].rules, &files, &changes[i], error_out))
+			return false;
+	}
+	return true;
+}
+
+static bool reload_rules(struct server *server, const struct settings *fresh, struct error *error_out)
+{
+	struct rules_change **changes = memory_zalloc(server->database_count * sizeof(*changes));
+	bool ok = prepare_rules(server, fresh, changes, error_out);
+	for (size_t i = 0; i < server->database_count; i++) {
+		if (ok)
+			rules_commit(server->databases[i].rules, changes[i]);
+		else
+			rules_abandon(changes[i]);
+	}
+	free(changes);
+	return ok;
+}
+
+static bool databases_are_the_same(const struct settings *a, const struct settings *b)
+{
+	if (a->databases.count != b->databases.count)
+		return false;
+	for (size_t i = 0; i < a->databases.count; i++) {
+		if (!same_database(&a->databases.items[i], &b->databases.items[i]))
+			return false;
+	}
+	return true;
+}
+
+static void watch_files(struct server *server)
+{
+	config_watch_clear(server->files);
+	config_watch_add(server->files, server->settings.file);
+	for (size_t i = 0; i < server->settings.databases.count; i++) {
+		config_watch_add(server->files, server->settings.databases.items[i].map_path);
+		if (server->settings.databases.items[i].flags_path)
+			config_watch_add(server->files, server->settings.databases.items[i].flags_path);
+	}
+}
+
+/* Everything is read and checked before anything changes. */
+static bool reload(struct server *server, struct error *error_out)
+{
+	struct settings fresh;
+	if (!settings_load(server->config_path, &fresh, error_out))
+		return false;
+	if (!databases_are_the_same(&server->settings, &fresh)) {
+		error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "the databases of the configuration have changed");
+		error_hint(error_out, "Databases are added and removed by a restart.");
+		error_at(error_out, fresh.file, 0, 0);
+		settings_deinit(&fresh);
+		return false;
+	}
+	if (!reload_rules(server, &fresh, error_out)) {
+		settings_deinit(&fresh);
+		return false;
+	}
+	fields_compare(settings_fields(), &server->settings, &fresh, on_fixed_field, NULL);
+	settings_deinit(&server->settings);
+	server->settings = fresh;
+	log_setup(fresh.log_level, fresh.log_format);
+	proxy_set_server(server->proxy, (struct proxy_address){ fresh.server.host, fresh.server.port });
+	declare_entries(server);
+	watch_files(server);
+	return true;
+}
+
+static void reload_and_say(struct server *server, const char *cause)
+{
+	struct error error;
+	if (reload(server, &error))
+		LOG(LOG_INFO, "reload", LOG_STR("cause", cause));
+	else
+		log_error(LOG_ERROR, "reload_failed", &error);
+}
+
+static void on_files_timer(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+	if (config_watch_changed(server->files))
+		reload_and_say(server, "file");
+}
+
+/* ---- start and stop ---- */
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void on_stopped(void *context)
+{
+	struct server *server = context;
+	LOG(LOG_INFO, "stopped", LOG_STR("file", server->settings.file));
+	uv_stop(&server->loop);
+}
+
+static void stop(struct server *server, bool at_once)
+{
+	LOG(LOG_INFO, at_once ? "stopping" : "draining", LOG_STR("file", server->settings.file));
+	if (!server->accepting) {
+		on_stopped(server);
+		return;
+	}
+	server->stopping = true;
+	if (at_once)
+		proxy_stop(server->proxy);
+	else
+		proxy_drain(server->proxy);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct server *server = handle->data;
+	if (number == SIGHUP)
+		reload_and_say(server, "signal");
+	else
+		stop(server, number == SIGINT || server->stopping);
+}
+
+static void start_accepting(struct server *server)
+{
+	struct error error;
+	uv_timer_stop(&server->start_timer);
+	server->accepting = true;
+	if (!proxy_start(server->proxy, &error)) {
+		log_error(LOG_FATAL, "start_failed", &error);
+		server->accepting = false;
+		server->status = EXIT_USAGE;
+		uv_stop(&server->loop);
+		return;
+	}
+	struct buf place;
+	buf_init(&place);
+	endpoint_append(&place, &server->settings.listen.items[0].endpoint);
+	LOG(LOG_INFO, "ready", LOG_STR("version", CROSSFADE_VERSION), LOG_STR("listen", buf_cstr(&place)),
+	    LOG_UINT("port", proxy_port(server->proxy)), LOG_UINT("workers", server->settings.proxy.workers),
+	    LOG_INT("pid", uv_os_getpid()));
+	buf_deinit(&place);
+}
+
+static void on_start_timer(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+	LOG(LOG_WARNING, "starting_without_facts",
+	    LOG_STR("message", "the catalog could not be read yet; flags alone decide until it can"));
+	start_accepting(server);
+}
+
+static void init_loop(struct server *server)
+{
+	uv_loop_init(&server->loop);
+	for (int i = 0; i < 3; i++) {
+		uv_signal_init(&server->loop, &server->signals[i]);
+		server->signals[i].data = server;
+		uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
+	}
+	uv_async_init(&server->loop, &server->inbox, on_inbox);
+	server->inbox.data = server;
+	uv_timer_init(&server->loop, &server->files_timer);
+	server->files_timer.data = server;
+	uv_timer_init(&server->loop, &server->start_timer);
+	server->start_timer.data = server;
+	pthread_mutex_init(&server->lock, NULL);
+}
+
+static bool open_rules(struct server *server, struct error *error_out)
+{
+	const struct settings_databases *wanted = &server->settings.databases;
+	server->databases = memory_zalloc(wanted->count * sizeof(*server->databases));
+	for (size_t i = 0; i < wanted->count; i++) {
+		server->databases[i].server = server;
+		server->databases[i].rules = rules_new(wanted->items[i].name, publish, server);
+		server->database_count = i + 1;
+	}
+	return reload_rules(server, &server->settings, error_out);
+}
+
+static bool open_listeners(struct server *server, struct error *error_out)
+{
+	const struct settings *settings = &server->settings;
+	proxy_set_server(server->proxy, (struct proxy_address){ settings->server.host, settings->server.port });
+	for (size_t i = 0; i < settings->listen.count; i++) {
+		const struct settings_listener *item = &settings->listen.items[i];
+		struct proxy_address address = { item->endpoint.host, item->endpoint.port };
+		if (!proxy_listen(server->proxy, address, item->app, error_out))
+			return false;
+	}
+	return true;
+}
+
+static bool open_all(struct server *server, struct error *error_out)
+{
+	struct proxy_callbacks callbacks = { server, on_stopped, on_facts_stale };
+	if (!usage_open(&server->settings.usage, &server->usage, error_out))
+		return false;
+	server->proxy = proxy_new(&server->loop, &server->settings.proxy, server->usage, callbacks);
+	if (!open_rules(server, error_out) || !open_listeners(server, error_out))
+		return false;
+	declare_entries(server);
+	server->files = config_watch_new();
+	watch_files(server);
+	return true;
+}
+
+bool server_new(struct settings *settings, const char *config_path, struct server **server_out,
+		struct error *error_out)
+{
+	struct server *server = memory_zalloc(sizeof(*server));
+	signal(SIGPIPE, SIG_IGN);
+	server->settings = *settings;
+	server->config_path = memory_strdup(config_path);
+	init_loop(server);
+	if (!open_all(server, error_out)) {
+		server_free(server);
+		return false;
+	}
+	*server_out = server;
+	return true;
+}
+
+static void watch_catalogs(struct server *server)
+{
+	for (size_t i = 0; i < server->database_count; i++) {
+		struct server_database *database = &server->databases[i];
+		const char *dsn = server->settings.databases.items[i].admin_dsn;
+		if (dsn)
+			database->watcher = catalog_watcher_start(dsn, server->settings.poll_ms, on_facts, database);
+	}
+}
+
+int server_run(struct server *server)
+{
+	watch_catalogs(server);
+	uv_timer_start(&server->files_timer, on_files_timer, FILES_POLL_MS, FILES_POLL_MS);
+	if (all_facts_are_here(server))
+		start_accepting(server);
+	else
+		uv_timer_start(&server->start_timer, on_start_timer, FIRST_FACTS_WAIT_MS, 0);
+	if (server->status == 0)
+		uv_run(&server->loop, UV_RUN_DEFAULT);
+	return server->status;
+}
+
+static void free_database(struct server_database *database)
+{
+	catalog_watcher_stop(database->watcher);
+	facts_unref(database->arrived);
+	rules_free(database->rules);
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	for (size_t i = 0; i < server->database_count; i++)
+		free_database(&server->databases[i]);
+	free(server->databases);
+	proxy_free(server->proxy);
+	usage_close(server->usage);
+	config_watch_free(server->files);
+	uv_walk(&server->loop, close_handle, NULL);
+	uv_run(&server->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&server->loop);
+	pthread_mutex_destroy(&server->lock);
+	settings_deinit(&server->settings);
+	free(server->config_path);
+	free(server);
+}
+
+bool server_check(const struct settings *settings, struct error *error_out)
+{
+	for (size_t i = 0; i < settings->databases.count; i++) {
+		const struct settings_database *database = &settings->databases.items[i];
+		struct rules *rules = rules_new(database->name, NULL, NULL);
+		struct rules_files files = files_of(settings, database);
+		struct rules_change *change = NULL;
+		bool ok = rules_prepare(rules, &files, &change, error_out);
+		rules_abandon(change);
+		rules_free(rules);
+		if (!ok)
+			return false;
+	}
+	return usage_check(&settings->usage, error_out);
+}
