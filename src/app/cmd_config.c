@@ -1,5 +1,5 @@
 /* Prints from the table of fields, so that it cannot disagree with what is loaded. */
-#include "app/cmd_config.h"
+#include "app/commands.h"
 
 #include "app/settings.h"
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 enum { KEY_DEFAULTS = 256, KEY_MARKDOWN };
-enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
 
 struct arguments {
 	const char *file;
@@ -48,7 +48,7 @@ static int print(struct buf *text)
 	bool ok = fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0;
 	if (!ok)
 		perror("crossfade: cannot write");
-	return ok ? EXIT_FINE : EXIT_FAILED;
+	return ok ? EXIT_HOLDS : EXIT_HOLDS_NOT;
 }
 
 static void describe(bool markdown, struct buf *out)

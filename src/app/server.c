@@ -10,21 +10,15 @@
 #include "app/commands.h"
 #include "app/rules.h"
 #include "base/memory.h"
-#include "catalog/watcher.h"
-#include "config/watch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <signal.h>
 #include <uv.h>
 
-/* First sessions should find the catalog read; a server that is down must not keep the proxy from starting. */
-enum { FIRST_FACTS_WAIT_MS = 3000, FILES_POLL_MS = 500 };
-
 struct server_database {
 	struct server *server;
 	struct rules *rules;
-	struct catalog_watcher *watcher; /* NULL: no admin connection */
 	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
 	bool has_facts;
 };
@@ -35,10 +29,7 @@ struct server {
 	uv_loop_t loop;
 	uv_signal_t signals[3];
 	uv_async_t inbox;
-	uv_timer_t files_timer;
-	uv_timer_t start_timer;
 	pthread_mutex_t lock;
-	struct config_watch *files;
 	struct usage *usage;
 	struct proxy *proxy;
 	struct server_database *databases;
@@ -103,16 +94,6 @@ static void publish(void *context, const char *database, struct ruleset *ruleset
 
 static void start_accepting(struct server *server);
 
-static void on_facts(void *context, struct facts *facts)
-{
-	struct server_database *database = context;
-	pthread_mutex_lock(&database->server->lock);
-	facts_unref(database->arrived);
-	database->arrived = facts_ref(facts);
-	pthread_mutex_unlock(&database->server->lock);
-	uv_async_send(&database->server->inbox);
-}
-
 static void take_facts(struct server_database *database)
 {
 	struct server *server = database->server;
@@ -134,7 +115,7 @@ static void take_facts(struct server_database *database)
 static bool all_facts_are_here(const struct server *server)
 {
 	for (size_t i = 0; i < server->database_count; i++) {
-		if (server->databases[i].watcher && !server->databases[i].has_facts)
+		if (false && !server->databases[i].has_facts)
 			return false;
 	}
 	return true;
@@ -156,8 +137,7 @@ static void on_facts_stale(void *context, const char *database)
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *own = &server->databases[i];
 		const char *name = rules_database(own->rules);
-		if (own->watcher && (!name || strcmp(name, database) == 0))
-			catalog_watcher_poke(own->watcher);
+		(void)name;
 	}
 }
 
@@ -212,17 +192,6 @@ static bool databases_are_the_same(const struct settings *a, const struct settin
 	return true;
 }
 
-static void watch_files(struct server *server)
-{
-	config_watch_clear(server->files);
-	config_watch_add(server->files, server->settings.file);
-	for (size_t i = 0; i < server->settings.databases.count; i++) {
-		config_watch_add(server->files, server->settings.databases.items[i].map_path);
-		if (server->settings.databases.items[i].flags_path)
-			config_watch_add(server->files, server->settings.databases.items[i].flags_path);
-	}
-}
-
 /* Everything is read and checked before anything changes. */
 static bool reload(struct server *server, struct error *error_out)
 {
@@ -246,7 +215,6 @@ static bool reload(struct server *server, struct error *error_out)
 	log_setup(fresh.log_level, fresh.log_format);
 	proxy_set_server(server->proxy, (struct proxy_address){ fresh.server.host, fresh.server.port });
 	declare_entries(server);
-	watch_files(server);
 	return true;
 }
 
@@ -257,13 +225,6 @@ static void reload_and_say(struct server *server, const char *cause)
 		LOG(LOG_INFO, "reload", LOG_STR("cause", cause));
 	else
 		log_error(LOG_ERROR, "reload_failed", &error);
-}
-
-static void on_files_timer(uv_timer_t *timer)
-{
-	struct server *server = timer->data;
-	if (config_watch_changed(server->files))
-		reload_and_say(server, "file");
 }
 
 /* ---- start and stop ---- */
@@ -307,7 +268,6 @@ static void on_signal(uv_signal_t *handle, int number)
 static void start_accepting(struct server *server)
 {
 	struct error error;
-	uv_timer_stop(&server->start_timer);
 	server->accepting = true;
 	if (!proxy_start(server->proxy, &error)) {
 		log_error(LOG_FATAL, "start_failed", &error);
@@ -325,14 +285,6 @@ static void start_accepting(struct server *server)
 	buf_deinit(&place);
 }
 
-static void on_start_timer(uv_timer_t *timer)
-{
-	struct server *server = timer->data;
-	LOG(LOG_WARNING, "starting_without_facts",
-	    LOG_STR("message", "the catalog could not be read yet; flags alone decide until it can"));
-	start_accepting(server);
-}
-
 static void init_loop(struct server *server)
 {
 	uv_loop_init(&server->loop);
@@ -343,10 +295,6 @@ static void init_loop(struct server *server)
 	}
 	uv_async_init(&server->loop, &server->inbox, on_inbox);
 	server->inbox.data = server;
-	uv_timer_init(&server->loop, &server->files_timer);
-	server->files_timer.data = server;
-	uv_timer_init(&server->loop, &server->start_timer);
-	server->start_timer.data = server;
 	pthread_mutex_init(&server->lock, NULL);
 }
 
@@ -384,8 +332,6 @@ static bool open_all(struct server *server, struct error *error_out)
 	if (!open_rules(server, error_out) || !open_listeners(server, error_out))
 		return false;
 	declare_entries(server);
-	server->files = config_watch_new();
-	watch_files(server);
 	return true;
 }
 
@@ -405,24 +351,9 @@ bool server_new(struct settings *settings, const char *config_path, struct serve
 	return true;
 }
 
-static void watch_catalogs(struct server *server)
-{
-	for (size_t i = 0; i < server->database_count; i++) {
-		struct server_database *database = &server->databases[i];
-		const char *dsn = server->settings.databases.items[i].admin_dsn;
-		if (dsn)
-			database->watcher = catalog_watcher_start(dsn, server->settings.poll_ms, on_facts, database);
-	}
-}
-
 int server_run(struct server *server)
 {
-	watch_catalogs(server);
-	uv_timer_start(&server->files_timer, on_files_timer, FILES_POLL_MS, FILES_POLL_MS);
-	if (all_facts_are_here(server))
-		start_accepting(server);
-	else
-		uv_timer_start(&server->start_timer, on_start_timer, FIRST_FACTS_WAIT_MS, 0);
+	start_accepting(server);
 	if (server->status == 0)
 		uv_run(&server->loop, UV_RUN_DEFAULT);
 	return server->status;
@@ -430,7 +361,6 @@ int server_run(struct server *server)
 
 static void free_database(struct server_database *database)
 {
-	catalog_watcher_stop(database->watcher);
 	facts_unref(database->arrived);
 	rules_free(database->rules);
 }
@@ -444,7 +374,6 @@ void server_free(struct server *server)
 	free(server->databases);
 	proxy_free(server->proxy);
 	usage_close(server->usage);
-	config_watch_free(server->files);
 	uv_walk(&server->loop, close_handle, NULL);
 	uv_run(&server->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&server->loop);
