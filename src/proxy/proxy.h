@@ -77,8 +77,9 @@ uint16_t proxy_port(const struct proxy *proxy);
 
 /*
  * Sessions of this database use the ruleset from their next transaction on;
- * NULL: they pass untouched, as those of databases never published do. The
- * proxy takes references of its own.
+ * a NULL ruleset: they pass untouched, as those of databases never published
+ * do. A NULL database stands for every one without rules of its own. The proxy
+ * takes references of its own.
  */
 void proxy_publish(struct proxy *proxy, const char *database, struct ruleset *ruleset);
 

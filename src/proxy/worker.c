@@ -213,6 +213,9 @@ void worker_post_server(struct worker *worker, struct proxy_address server)
 	inbox_post(&worker->loop.inbox, &task->task);
 }
 
+/* No database has this name, so it can stand for those without rules of their own. */
+#define EVERY_DATABASE ""
+
 struct rules_task {
 	struct inbox_task task;
 	struct worker *worker;
@@ -220,12 +223,18 @@ struct rules_task {
 	char database[];
 };
 
-struct worker_rules *worker_find_rules(struct worker *worker, struct slice database)
+static struct worker_rules *rules_of(struct worker *worker, struct slice database)
 {
 	struct worker_rules *rules = worker->rules;
 	while (rules && !slice_is(database, rules->database))
 		rules = rules->next;
 	return rules;
+}
+
+struct worker_rules *worker_find_rules(struct worker *worker, struct slice database)
+{
+	struct worker_rules *rules = rules_of(worker, database);
+	return rules ? rules : rules_of(worker, slice_str(EVERY_DATABASE));
 }
 
 static struct worker_rules *add_rules(struct worker *worker, const char *database)
@@ -241,7 +250,7 @@ static void run_rules(struct inbox_task *task)
 {
 	struct rules_task *change = (struct rules_task *)task;
 	struct worker *worker = change->worker;
-	struct worker_rules *rules = worker_find_rules(worker, slice_str(change->database));
+	struct worker_rules *rules = rules_of(worker, slice_str(change->database));
 	if (!rules)
 		rules = add_rules(worker, change->database);
 	struct ruleset *before = rules->ruleset;
@@ -255,6 +264,8 @@ static void run_rules(struct inbox_task *task)
 
 void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset)
 {
+	if (!database)
+		database = EVERY_DATABASE;
 	struct rules_task *task = memory_zalloc(sizeof(*task) + strlen(database) + 1);
 	task->task.run = run_rules;
 	task->worker = worker;
