@@ -6,15 +6,17 @@
 #include <stdint.h>
 
 struct micro_case {
-	const char *name;
+	const char *name; /* NULL: end of the array */
 	const char *title;
 	void *(*prepare)(void);
-	/* number differs from call to call; false: the result is wrong */
+	/* number grows by one from call to call; false: the result is wrong */
 	bool (*once)(void *context, uint64_t number);
 	void (*finish)(void *context);
 };
 
-extern const struct micro_case micro_cases[];
-extern const unsigned micro_case_count;
+extern const struct micro_case micro_names_cases[];
+extern const struct micro_case micro_usage_cases[];
+extern const struct micro_case micro_rewrite_cases[];
+extern const struct micro_case micro_conversation_cases[];
 
 #endif

@@ -16,18 +16,28 @@ static int usage(void)
 	return 2;
 }
 
+static const struct micro_case *const groups[] = {
+	micro_names_cases,
+	micro_rewrite_cases,
+	micro_usage_cases,
+	micro_conversation_cases,
+	NULL,
+};
+
 static int list(void)
 {
-	for (unsigned i = 0; i < micro_case_count; i++)
-		printf("%s\t%s\n", micro_cases[i].name, micro_cases[i].title);
+	for (const struct micro_case *const *group = groups; *group; group++)
+		for (const struct micro_case *at = *group; at->name; at++)
+			printf("%s\t%s\n", at->name, at->title);
 	return 0;
 }
 
 static const struct micro_case *find(const char *name)
 {
-	for (unsigned i = 0; i < micro_case_count; i++)
-		if (strcmp(micro_cases[i].name, name) == 0)
-			return &micro_cases[i];
+	for (const struct micro_case *const *group = groups; *group; group++)
+		for (const struct micro_case *at = *group; at->name; at++)
+			if (strcmp(at->name, name) == 0)
+				return at;
 	return NULL;
 }
 
