@@ -8,7 +8,8 @@ import tempfile
 
 FEW, MANY = 200, 1200
 # At most so many instructions each; a case without a line here is only shown.
-LIMITS = {"resolve": 1000, "token-filter": 200, "usage-count": 300_000}
+LIMITS = {"resolve": 1000, "token-filter": 200, "usage-count": 300_000,
+          "rewrite-unmapped": 10_000, "session-prepared": 5000, "session-empty": 4000}
 
 
 class Failed(RuntimeError):
