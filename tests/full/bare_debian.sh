@@ -36,10 +36,10 @@ check_machine() {
 make_root() {
   if [ ! -f "$base" ]; then
     say "making a bare Debian ($suite)"
-    mmdebstrap --quiet --mode=root --variant=minbase --include=ca-certificates,sudo,debian-archive-keyring \
-      "$suite" "$base.part" http://deb.debian.org/debian >"$cache/mmdebstrap.log" 2>&1 ||
-      { tail -20 "$cache/mmdebstrap.log"; rm -f "$base.part"; skip "mmdebstrap failed"; }
-    mv "$base.part" "$base"
+    mmdebstrap --quiet --mode=root --format=tar --variant=minbase --include=ca-certificates,sudo,debian-archive-keyring \
+      "$suite" "$cache/part.tar" http://deb.debian.org/debian >"$cache/mmdebstrap.log" 2>&1 ||
+      { tail -20 "$cache/mmdebstrap.log"; rm -f "$cache/part.tar"; skip "mmdebstrap failed"; }
+    mv "$cache/part.tar" "$base"
   fi
   rm -rf --one-file-system "$root"
   mkdir -p "$root" "$cache/debs/partial"
