@@ -34,13 +34,17 @@ static struct request *push_extended(struct conversation *conversation, enum req
 	return conversation->skipping ? NULL : push(conversation, kind);
 }
 
-/* The name means something else from now on; the request keeps what it meant. */
-static void rename_meaning(struct names *names, struct name *known, struct slice text, struct request *request,
-			   struct rewrite *rewrite)
+static bool has_meaning(const struct name *name)
 {
-	if (!rewrite && !known)
-		return;
-	if (known == &names->unnamed && !rewrite && !known->rewrite && !known->shape)
+	return name && (name->rewrite || name->shape || name->pending);
+}
+
+/* The name means something else from now on; the request keeps what it meant.
+ * Where there is nothing to remember and nothing to forget, nothing is done. */
+static void give_meaning(struct names *names, struct slice text, struct request *request, struct rewrite *rewrite,
+			 struct statement_shape *shape)
+{
+	if (!rewrite && !shape && !has_meaning(names_find(names, text)))
 		return;
 	request->name = names_hold(names, text);
 	request->displaced = name_exchange(request->name, rewrite ? rewrite_ref(rewrite) : NULL);
@@ -77,8 +81,7 @@ static void push_text(struct conversation *conversation, const struct text *text
 	} else {
 		request = push_extended(conversation, REQUEST_PARSE);
 		if (request)
-			rename_meaning(&conversation->statements, names_find(&conversation->statements, text->name),
-				       text->name, request, rewrite);
+			give_meaning(&conversation->statements, text->name, request, rewrite, NULL);
 	}
 	if (!request) {
 		rewrite_unref(rewrite);
@@ -263,10 +266,9 @@ static enum verdict on_bind(struct conversation *conversation, const struct mess
 	if (!request || !bind_read_names(message_body(message), &names))
 		return VERDICT_PASS;
 	struct name *statement = names_find(&conversation->statements, names.statement);
-	struct name *portal = names_find(&conversation->portals, names.portal);
 	struct rewrite *rewrite = statement ? statement->rewrite : NULL;
 	struct statement_shape *shape = statement ? statement->shape : NULL;
-	rename_meaning(&conversation->portals, portal || !shape ? portal : statement, names.portal, request, rewrite);
+	give_meaning(&conversation->portals, names.portal, request, rewrite, shape);
 	if (request->name) {
 		request->flags |= request->name->executed ? REQUEST_WAS_EXECUTED : 0;
 		request->name->executed = false;
@@ -318,7 +320,7 @@ static enum verdict on_close(struct conversation *conversation, const struct mes
 	struct request *request =
 		push_extended(conversation, portal ? REQUEST_CLOSE_PORTAL : REQUEST_CLOSE_STATEMENT);
 	if (request && good)
-		rename_meaning(names, names_find(names, object.name), object.name, request, NULL);
+		give_meaning(names, object.name, request, NULL, NULL);
 	return VERDICT_PASS;
 }
 

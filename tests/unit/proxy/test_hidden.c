@@ -1,0 +1,110 @@
+/* The search_path that only the server knows. */
+#include "talk.h"
+
+#include <criterion/criterion.h>
+
+static struct talk *talk;
+
+static void begin(void)
+{
+	talk = talk_begin(NULL);
+}
+
+static void end(void)
+{
+	talk_end(talk);
+}
+
+TestSuite(hidden, .init = begin, .fini = end);
+
+#define ASKING "P[SHOW search_path] B E C C"
+
+Test(hidden, the_server_is_asked_once_and_the_client_sees_nothing)
+{
+	cr_assert_str_eq(say(talk, "Q:path Q:select_1"), ASKING " S");
+	cr_assert_str_eq(answer(talk, "1 2 D:theirs C:SHOW 3 3 Z:I"), "");
+	cr_assert_str_eq(resumed(talk), "Q[path] Q[select 1]");
+	cr_assert_str_eq(fake_last_path, "theirs");
+	cr_assert_str_eq(answer(talk, "C:SELECT_1 Z:I C:SELECT_1 Z:I"), "C Z C Z");
+	cr_assert_str_eq(say(talk, "Q:path"), "Q[path]");
+}
+
+Test(hidden, what_the_server_says_meanwhile_on_its_own_passes)
+{
+	say(talk, "Q:path");
+	cr_assert_str_eq(answer(talk, "1 2 A:x N:01000/y D:theirs S:geqo=off C:SHOW 3 3 Z:I"), "A N:01000 S");
+}
+
+Test(hidden, byte_by_byte)
+{
+	talk->chunk = 1;
+	say(talk, "Q:path");
+	cr_assert_str_eq(answer(talk, "1 2 D:theirs C:SHOW 3 3 Z:I"), "");
+	cr_assert_str_eq(resumed(talk), "Q[path]");
+	cr_assert_str_eq(fake_last_path, "theirs");
+}
+
+Test(hidden, inside_a_segment_outstanding_answers_are_flushed_first)
+{
+	cr_assert_str_eq(say(talk, "P:=select B:= E: P:=path"), "P[select] B E H");
+	cr_assert_str_eq(answer(talk, "1 2 C:SELECT_1"), "1 2 C");
+	cr_assert_str_eq(resumed(talk), ASKING " H");
+	cr_assert_str_eq(answer(talk, "1 2 D:theirs C:SHOW 3 3"), "");
+	cr_assert_str_eq(resumed(talk), "P[path]");
+	cr_assert_str_eq(say(talk, "B:= E: S"), "B E S");
+	cr_assert_str_eq(answer(talk, "1 2 C:SELECT_1 Z:I"), "1 2 C Z");
+}
+
+Test(hidden, never_in_an_aborted_transaction)
+{
+	say(talk, "Q:boom");
+	answer(talk, "E:22012/zero Z:E");
+	cr_assert_str_eq(say(talk, "Q:path"), "Q[SELECT crossfade_refused_statement]");
+	cr_assert_str_eq(answer(talk, "E:25P02/aborted Z:E"), "E:25P02 Z");
+}
+
+Test(hidden, when_the_segment_failed_before_it_is_not_asked)
+{
+	say(talk, "P:=boom B:= E: P:=path");
+	answer(talk, "1 2 E:22012/zero");
+	cr_assert_str_eq(resumed(talk), "P[SELECT crossfade_refused_statement]");
+	cr_assert_str_eq(say(talk, "S"), "S");
+	cr_assert_str_eq(answer(talk, "Z:I"), "Z");
+	cr_assert_eq(talk->conversation.pipeline.count, 0);
+}
+
+Test(hidden, an_error_between_segments_stays_hidden_and_the_text_is_refused)
+{
+	say(talk, "Q:path");
+	cr_assert_str_eq(answer(talk, "E:42501/denied Z:I"), "");
+	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
+}
+
+Test(hidden, an_error_inside_a_segment_reaches_the_client)
+{
+	say(talk, "P:=select P:=path");
+	answer(talk, "1");
+	resumed(talk);
+	cr_assert_str_eq(answer(talk, "E:42501/denied"), "E:42501");
+	resumed(talk);
+	say(talk, "S");
+	cr_assert_str_eq(answer(talk, "Z:I"), "Z");
+	cr_assert(conversation_idle(&talk->conversation));
+}
+
+Test(hidden, a_fatal_error_reaches_the_client)
+{
+	say(talk, "Q:path");
+	cr_assert_str_eq(answer(talk, "E:57P01/shutdown"), "E:57P01");
+	cr_assert(talk->conversation.server_fatal);
+}
+
+Test(hidden, a_missing_fact_is_waited_for_and_then_refused)
+{
+	cr_assert_str_eq(say(talk, "Q:fact"), "");
+	cr_assert_eq(talk->stale, 1);
+	cr_assert_str_eq(resumed(talk), "");
+	conversation_fact_arrived(&talk->conversation);
+	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
+	cr_assert_eq(talk->stale, 1);
+}
