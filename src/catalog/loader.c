@@ -1,0 +1,402 @@
+/*
+ * One simple Query brings everything. What counts as changed is found by the
+ * xmin of catalog rows: any committed DDL gives the rows it touches a new
+ * one, while VACUUM and ANALYZE update statistics in place and leave it.
+ * search_path is pg_catalog meanwhile, so that types and defaults are printed
+ * with their schemas.
+ */
+#include "catalog/loader.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OLDEST_SERVER = 120000 };
+
+enum statement {
+	STATEMENT_BEGIN,
+	STATEMENT_SERVER,
+	STATEMENT_SETTINGS, /* the transaction's own */
+	STATEMENT_FINGERPRINT,
+	STATEMENT_SCHEMAS,
+	STATEMENT_RELATIONS,
+	STATEMENT_COLUMNS,
+	STATEMENT_ROLE_SETTINGS,
+	STATEMENT_DENIED,
+	STATEMENT_COMMIT,
+	STATEMENT_COUNT
+};
+
+static const char begin[] = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;";
+
+/* Before search_path is set: `source` tells where the session's own value came from. */
+static const char server[] =
+	"SELECT pg_catalog.current_database(), s.source, s.reset_val, s.boot_val,"
+	" pg_catalog.has_table_privilege('pg_catalog.pg_file_settings', 'select')"
+	" AND pg_catalog.has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'execute')"
+	" FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'search_path';";
+
+/* Normal objects have OIDs from 16384 on. */
+static const char fingerprint_rest[] =
+	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(c.xmin::text, c.oid::int8)), 0) FROM pg_class c"
+	" WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relkind IN ('r','p','f','v','m','S','i','I','c')),"
+	/* ALTER SEQUENCE … OWNED BY leaves pg_class alone, but not pg_sequence. */
+	"(SELECT coalesce(sum(hashtextextended(s.xmin::text, s.seqrelid::int8)), 0) FROM pg_sequence s"
+	" JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relpersistence <> 't'),"
+	"(SELECT sum(hashtextextended(n.xmin::text, n.oid::int8)) FROM pg_namespace n"
+	" WHERE n.nspname !~ '^pg_(toast_)?temp_'),"
+	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(s.xmin::text, s.setrole::int8)), 0)"
+	" FROM pg_db_role_setting s WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d"
+	" WHERE d.datname = current_database()))),"
+	"(SELECT coalesce(sum(hashtextextended(m.xmin::text, m.roleid::int8)), 0) FROM pg_auth_members m),"
+	"(SELECT sum(hashtextextended(concat(r.rolname, '/', r.rolsuper, r.rolinherit), r.oid::int8)) FROM pg_roles r)"
+	");";
+
+static const char schemas[] = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_)';";
+
+static const char relations[] =
+	"SELECT n.nspname, c.relname, c.relkind, c.oid, coalesce(xn.nspname, sn.nspname),"
+	" coalesce(xt.relname, st.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" LEFT JOIN pg_index x ON x.indexrelid = c.oid AND c.relkind IN ('i','I')"
+	" LEFT JOIN pg_class xt ON xt.oid = x.indrelid LEFT JOIN pg_namespace xn ON xn.oid = xt.relnamespace"
+	" LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0"
+	" AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a','i')"
+	" AND c.relkind = 'S'"
+	" LEFT JOIN pg_class st ON st.oid = d.refobjid LEFT JOIN pg_namespace sn ON sn.oid = st.relnamespace"
+	" WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+	" AND c.relkind IN ('r','p','f','v','m','S','i','I','c');";
+
+static const char columns[] =
+	"SELECT c.oid, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnum,"
+	" a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, pg_get_expr(e.adbin, e.adrelid)"
+	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+	" LEFT JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum AND a.atthasdef"
+	" WHERE c.relkind IN ('r','p','f','v','m','c') AND n.nspname <> 'information_schema'"
+	" AND n.nspname !~ '^pg_'";
+
+static const char role_settings[] =
+	"SELECT r.rolname, s.setdatabase <> 0, substr(x.item, length('search_path=') + 1)"
+	" FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) AS x(item)"
+	" LEFT JOIN pg_roles r ON r.oid = s.setrole"
+	" WHERE x.item LIKE 'search\\_path=%' AND (s.setrole = 0 OR r.oid IS NOT NULL)"
+	" AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));";
+
+static const char denied[] =
+	"SELECT r.rolname, n.nspname FROM pg_roles r CROSS JOIN pg_namespace n"
+	" WHERE NOT r.rolsuper AND r.rolname !~ '^pg_' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+	" AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE');";
+
+/* ---- the query ---- */
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* " AND n.nspname IN (…)" for the schemas of the map. */
+static void append_scope(struct catalog_connection *connection, const struct map *map, struct buf *sql)
+{
+	struct arena arena;
+	if (!map)
+		return;
+	arena_init(&arena);
+	const char **names = ARENA_ARRAY(&arena, map->entry_count * 2 + 1, const char *);
+	size_t count = 0;
+	for (size_t i = 0; i < map->entry_count; i++) {
+		names[count++] = map->entries[i].old_name.schema;
+		if (map->entries[i].new_name.schema)
+			names[count++] = map->entries[i].new_name.schema;
+	}
+	qsort(names, count, sizeof(*names), compare_text);
+	buf_append_str(sql, " AND n.nspname IN (NULL");
+	for (size_t i = 0; i < count; i++) {
+		if (i && strcmp(names[i - 1], names[i]) == 0)
+			continue;
+		buf_append_str(sql, ", ");
+		catalog_append_literal(connection, sql, names[i]);
+	}
+	buf_append_str(sql, ")");
+	arena_deinit(&arena);
+}
+
+static void append_fingerprint(struct catalog_connection *connection, const struct map *map, uint32_t timeout_ms,
+			       struct buf *sql)
+{
+	buf_append_str(sql, begin);
+	buf_append_str(sql, server);
+	buf_printf(sql,
+		   "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true),"
+		   " pg_catalog.set_config('statement_timeout', '%u', true),"
+		   " pg_catalog.set_config('idle_in_transaction_session_timeout', '%u', true),"
+		   " pg_catalog.set_config('jit', 'off', true),"
+		   " pg_catalog.set_config('max_parallel_workers_per_gather', '0', true);",
+		   timeout_ms, timeout_ms);
+	buf_append_str(sql,
+		       "SELECT concat_ws('/', (SELECT count(*) || ',' || coalesce(sum(hashtextextended(a.xmin::text,"
+		       " (a.attrelid::int8 << 16) | a.attnum)), 0) FROM pg_namespace n"
+		       " JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r','p','f','v','m','c')"
+		       " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+		       " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'");
+	append_scope(connection, map, sql);
+	buf_append_str(sql, "),");
+	buf_append_str(sql, fingerprint_rest);
+}
+
+static void append_load(struct catalog_connection *connection, const struct map *map, uint32_t timeout_ms,
+			struct buf *sql)
+{
+	append_fingerprint(connection, map, timeout_ms, sql);
+	buf_append_str(sql, schemas);
+	buf_append_str(sql, relations);
+	buf_append_str(sql, columns);
+	append_scope(connection, map, sql);
+	buf_append_str(sql, " ORDER BY c.oid, a.attnum;");
+	buf_append_str(sql, role_settings);
+	buf_append_str(sql, denied);
+}
+
+static bool run(struct catalog_connection *connection, struct buf *sql, uint32_t timeout_ms, PGresult **results,
+		size_t count, struct error *error_out)
+{
+	int version = catalog_connection_server_version(connection);
+	if (version < OLDEST_SERVER) {
+		error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED,
+			  "the server is PostgreSQL %d; crossfade reads the catalog of version 12 and later",
+			  version / 10000);
+		return false;
+	}
+	buf_append_str(sql, "COMMIT");
+	return catalog_query(connection, buf_cstr(sql), timeout_ms, results, count, error_out);
+}
+
+/* ---- the answers ---- */
+
+static const char *text_at(const PGresult *result, int row, int column)
+{
+	return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
+static bool flag_at(const PGresult *result, int row, int column)
+{
+	const char *text = text_at(result, row, column);
+	return text && text[0] == 't';
+}
+
+static uint32_t oid_at(const PGresult *result, int row, int column)
+{
+	const char *text = text_at(result, row, column);
+	return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+}
+
+static int int_at(const PGresult *result, int row, int column)
+{
+	const char *text = text_at(result, row, column);
+	return text ? atoi(text) : 0;
+}
+
+static enum fact_kind kind_of(char relkind)
+{
+	switch (relkind) {
+	case 'p':
+		return FACT_PARTITIONED;
+	case 'f':
+		return FACT_FOREIGN;
+	case 'v':
+		return FACT_VIEW;
+	case 'm':
+		return FACT_MATVIEW;
+	case 'S':
+		return FACT_SEQUENCE;
+	case 'i':
+	case 'I':
+		return FACT_INDEX;
+	case 'c':
+		return FACT_COMPOSITE;
+	default:
+		return FACT_TABLE;
+	}
+}
+
+static void take_relations(const PGresult *result, struct facts *facts)
+{
+	for (int row = 0; row < PQntuples(result); row++) {
+		struct rel_name name = { text_at(result, row, 0), text_at(result, row, 1) };
+		struct rel_name owner = { text_at(result, row, 4), text_at(result, row, 5) };
+		struct fact_relation *relation = facts_add_relation(
+			facts, name, kind_of(PQgetvalue(result, row, 2)[0]), oid_at(result, row, 3));
+		if (owner.schema && owner.name)
+			facts_set_owner(facts, relation, owner);
+	}
+}
+
+static struct fact_column column_at(const PGresult *result, int row)
+{
+	return (struct fact_column){
+		.name = text_at(result, row, 1),
+		.type = text_at(result, row, 2),
+		.type_oid = oid_at(result, row, 3),
+		.typmod = int_at(result, row, 4),
+		.attnum = (int16_t)int_at(result, row, 5),
+		.not_null = flag_at(result, row, 6),
+		.has_default = flag_at(result, row, 7),
+		.identity = PQgetvalue(result, row, 8)[0],
+		.generated = PQgetvalue(result, row, 9)[0],
+		.default_text = text_at(result, row, 10),
+	};
+}
+
+static int compare_oid(const void *a, const void *b)
+{
+	const struct fact_relation *x = *(struct fact_relation *const *)a, *y = *(struct fact_relation *const *)b;
+	return (x->oid > y->oid) - (x->oid < y->oid);
+}
+
+/* The rows come ordered by the relation's OID. */
+static void take_columns(const PGresult *result, struct facts *facts)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	struct fact_relation **sorted = ARENA_ARRAY(&scratch, facts->relation_count + 1, struct fact_relation *);
+	struct fact_column *row_columns = ARENA_ARRAY(&scratch, (size_t)PQntuples(result) + 1, struct fact_column);
+	if (facts->relation_count)
+		memcpy(sorted, facts->relations, facts->relation_count * sizeof(*sorted));
+	qsort(sorted, facts->relation_count, sizeof(*sorted), compare_oid);
+	size_t at = 0;
+	for (int row = 0, next; row < PQntuples(result); row = next) {
+		uint32_t oid = oid_at(result, row, 0);
+		for (next = row; next < PQntuples(result) && oid_at(result, next, 0) == oid; next++)
+			row_columns[next - row] = column_at(result, next);
+		while (at < facts->relation_count && sorted[at]->oid < oid)
+			at++;
+		if (at < facts->relation_count && sorted[at]->oid == oid)
+			facts_set_columns(facts, sorted[at], row_columns, (size_t)(next - row));
+	}
+	arena_deinit(&scratch);
+}
+
+static void take_small_ones(PGresult *const *results, struct facts *facts)
+{
+	const PGresult *result = results[STATEMENT_SCHEMAS];
+	for (int row = 0; row < PQntuples(result); row++)
+		facts_add_schema(facts, text_at(result, row, 0));
+	result = results[STATEMENT_ROLE_SETTINGS];
+	for (int row = 0; row < PQntuples(result); row++)
+		facts_add_setting(facts, text_at(result, row, 0), flag_at(result, row, 1), text_at(result, row, 2));
+	result = results[STATEMENT_DENIED];
+	for (int row = 0; row < PQntuples(result); row++)
+		facts_add_denied(facts, text_at(result, row, 0), text_at(result, row, 1));
+}
+
+/* True when reset_val is what every session starts with, not our role's or database's own setting. */
+static bool is_servers_own(const char *source)
+{
+	static const char *const own[] = { "default", "configuration file", "command line",
+					   "environment variable" };
+	for (size_t i = 0; source && i < sizeof(own) / sizeof(own[0]); i++) {
+		if (strcmp(source, own[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Only a privileged role may look into the files; others get the built-in default. */
+static const char *search_path_from_files(struct catalog_connection *connection, struct arena *arena,
+					  uint32_t timeout_ms)
+{
+	struct error ignored;
+	PGresult *result;
+	if (!catalog_query(connection,
+			   "SELECT setting FROM pg_catalog.pg_file_settings WHERE name = 'search_path' AND applied"
+			   " ORDER BY seqno DESC LIMIT 1",
+			   timeout_ms, &result, 1, &ignored))
+		return NULL;
+	const char *setting = PQntuples(result) ? arena_strdup(arena, text_at(result, 0, 0)) : NULL;
+	PQclear(result);
+	return setting;
+}
+
+static void take_server(struct catalog_connection *connection, const PGresult *result, uint32_t timeout_ms,
+			struct facts *facts)
+{
+	const char *path = NULL;
+	facts->server_version = catalog_connection_server_version(connection);
+	if (PQntuples(result) != 1)
+		return;
+	facts->database = arena_strdup(&facts->arena, text_at(result, 0, 0));
+	if (is_servers_own(text_at(result, 0, 1)))
+		path = text_at(result, 0, 2);
+	else if (flag_at(result, 0, 4))
+		path = search_path_from_files(connection, &facts->arena, timeout_ms);
+	facts->search_path = arena_strdup(&facts->arena, path ? path : text_at(result, 0, 3));
+}
+
+static void take_fingerprint(PGresult *const *results, struct buf *fingerprint_out)
+{
+	const PGresult *settings = results[STATEMENT_SERVER], *sums = results[STATEMENT_FINGERPRINT];
+	buf_clear(fingerprint_out);
+	for (int column = 0; column < PQnfields(settings) && PQntuples(settings); column++)
+		buf_printf(fingerprint_out, "%s/", PQgetvalue(settings, 0, column));
+	if (PQntuples(sums))
+		buf_append_str(fingerprint_out, PQgetvalue(sums, 0, 0));
+}
+
+static void clear_all(PGresult **results, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		PQclear(results[i]);
+}
+
+bool catalog_load(struct catalog_connection *connection, const struct map *map, uint64_t version,
+		  uint32_t timeout_ms, struct facts **facts_out, struct buf *fingerprint_out,
+		  struct error *error_out)
+{
+	PGresult *results[STATEMENT_COUNT];
+	struct buf sql;
+	buf_init(&sql);
+	append_load(connection, map, timeout_ms, &sql);
+	bool ok = run(connection, &sql, timeout_ms, results, STATEMENT_COUNT, error_out);
+	buf_deinit(&sql);
+	if (!ok)
+		return false;
+	struct facts *facts = facts_new();
+	facts->version = version;
+	take_server(connection, results[STATEMENT_SERVER], timeout_ms, facts);
+	take_relations(results[STATEMENT_RELATIONS], facts);
+	take_columns(results[STATEMENT_COLUMNS], facts);
+	take_small_ones(results, facts);
+	facts_seal(facts);
+	if (fingerprint_out)
+		take_fingerprint(results, fingerprint_out);
+	clear_all(results, STATEMENT_COUNT);
+	*facts_out = facts;
+	return true;
+}
+
+bool catalog_fingerprint(struct catalog_connection *connection, const struct map *map, uint32_t timeout_ms,
+			 struct buf *fingerprint_out, struct error *error_out)
+{
+	enum { COUNT = STATEMENT_FINGERPRINT + 2 };
+	PGresult *results[COUNT];
+	struct buf sql;
+	buf_init(&sql);
+	append_fingerprint(connection, map, timeout_ms, &sql);
+	bool ok = run(connection, &sql, timeout_ms, results, COUNT, error_out);
+	buf_deinit(&sql);
+	if (!ok)
+		return false;
+	take_fingerprint(results, fingerprint_out);
+	clear_all(results, COUNT);
+	return true;
+}
+
+bool catalog_load_once(const char *dsn, const struct map *map, uint32_t timeout_ms, struct facts **facts_out,
+		       struct error *error_out)
+{
+	struct catalog_connection *connection;
+	if (!catalog_connect(dsn, -1, timeout_ms, &connection, error_out))
+		return false;
+	bool ok = catalog_load(connection, map, 1, timeout_ms, facts_out, NULL, error_out);
+	catalog_connection_free(connection);
+	return ok;
+}

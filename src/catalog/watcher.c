@@ -1,0 +1,419 @@
+/*
+ * The thread owns the connection and all its state; `shared` is what others
+ * touch, under one mutex. Two eventfds wake it: stop_fd stays readable from
+ * then on and ends every wait, poke_fd only ends the pause between two looks.
+ *
+ * A thread that hangs where we cannot reach it (in a resolver, say) is left
+ * behind at the end: it holds a reference and frees what remains.
+ */
+#include "catalog/watcher.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "catalog/loader.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_LAST_MS = 5000,
+	JOIN_MS = 1500,
+	SHARE_OF_POLL = 20, /* pause at least so many times what a look took */
+};
+
+struct catalog_watcher {
+	struct ref ref; /* the owner's and the thread's */
+	struct catalog_watcher_settings settings;
+	char *dsn;
+	struct catalog_watcher_callbacks callbacks;
+	pthread_t thread;
+	int stop_fd, poke_fd;
+	_Atomic uint64_t requested;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool stopped;	    /* no callback from now on */
+	bool attempted;	    /* the first load has ended */
+	bool has_facts;
+	struct map *map;
+	uint64_t map_number; /* grows with each set_map */
+
+	/* the thread's own */
+	struct catalog_connection *connection;
+	struct buf fingerprint;
+	uint64_t loaded_map; /* map_number of the facts; 0: none loaded */
+	uint64_t version;
+	uint64_t answered;
+	uint32_t backoff_ms;
+	uint64_t look_ms; /* how long the last look took … */
+	uint64_t compare_ms; /* … and the last fingerprint */
+	bool in_trouble;
+	struct error trouble;
+};
+
+struct catalog_watcher_settings catalog_watcher_settings_default(void)
+{
+	return (struct catalog_watcher_settings){
+		.poll_ms = 1000,
+		.connect_timeout_ms = 10000,
+		.query_timeout_ms = 15000,
+	};
+}
+
+/* ---- life ---- */
+
+static void unref(struct catalog_watcher *watcher)
+{
+	if (!ref_drop(&watcher->ref))
+		return;
+	catalog_connection_free(watcher->connection);
+	buf_deinit(&watcher->fingerprint);
+	map_unref(watcher->map);
+	close(watcher->stop_fd);
+	close(watcher->poke_fd);
+	pthread_mutex_destroy(&watcher->lock);
+	pthread_cond_destroy(&watcher->changed);
+	free(watcher->dsn);
+	free(watcher);
+}
+
+static void wake(int fd)
+{
+	uint64_t one = 1;
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void drain(int fd)
+{
+	uint64_t count;
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
+static bool is_stopped(struct catalog_watcher *watcher)
+{
+	pthread_mutex_lock(&watcher->lock);
+	bool stopped = watcher->stopped;
+	pthread_mutex_unlock(&watcher->lock);
+	return stopped;
+}
+
+/* ---- telling ---- */
+
+/* Callbacks run under the lock, so that none runs once the owner has stopped us. */
+static void give_facts(struct catalog_watcher *watcher, struct facts *facts)
+{
+	pthread_mutex_lock(&watcher->lock);
+	if (watcher->stopped)
+		facts_unref(facts);
+	else
+		watcher->callbacks.facts(watcher->callbacks.context, facts);
+	watcher->has_facts = true;
+	pthread_mutex_unlock(&watcher->lock);
+}
+
+static void answer(struct catalog_watcher *watcher, uint64_t ticket, bool fresh)
+{
+	pthread_mutex_lock(&watcher->lock);
+	watcher->attempted = true;
+	pthread_cond_broadcast(&watcher->changed);
+	if (ticket > watcher->answered && !watcher->stopped && watcher->callbacks.checked)
+		watcher->callbacks.checked(watcher->callbacks.context, ticket, fresh);
+	pthread_mutex_unlock(&watcher->lock);
+	watcher->answered = ticket;
+}
+
+static void report_trouble(struct catalog_watcher *watcher, const struct error *error)
+{
+	bool known = watcher->in_trouble && strcmp(watcher->trouble.message, error->message) == 0;
+	watcher->in_trouble = true;
+	watcher->trouble = *error;
+	if (known || is_stopped(watcher))
+		return;
+	LOG(LOG_WARNING, "catalog_unreachable", LOG_STR("sqlstate", error->sqlstate),
+	    LOG_STR("error", error->message),
+	    LOG_STR("consequence", watcher->loaded_map ? "facts may be out of date" : "no facts yet"));
+}
+
+static void report_recovery(struct catalog_watcher *watcher)
+{
+	watcher->backoff_ms = 0;
+	if (!watcher->in_trouble)
+		return;
+	watcher->in_trouble = false;
+	LOG(LOG_INFO, "catalog_reachable");
+}
+
+/* ---- looking ---- */
+
+static struct map *take_map(struct catalog_watcher *watcher, uint64_t *number_out)
+{
+	pthread_mutex_lock(&watcher->lock);
+	struct map *map = map_ref(watcher->map);
+	*number_out = watcher->map_number;
+	pthread_mutex_unlock(&watcher->lock);
+	return map;
+}
+
+static bool load(struct catalog_watcher *watcher, const struct map *map, uint64_t map_number,
+		 struct error *error_out)
+{
+	struct facts *facts;
+	if (!catalog_load(watcher->connection, map, watcher->version + 1, watcher->settings.query_timeout_ms, &facts,
+			  &watcher->fingerprint, error_out))
+		return false;
+	watcher->version++;
+	watcher->loaded_map = map_number;
+	LOG(LOG_DEBUG, "catalog_loaded", LOG_UINT("version", watcher->version),
+	    LOG_UINT("relations", facts->relation_count));
+	give_facts(watcher, facts);
+	return true;
+}
+
+static bool compare(struct catalog_watcher *watcher, const struct map *map, bool *same_out,
+		    struct error *error_out)
+{
+	struct buf now;
+	uint64_t started_us = clock_monotonic_us();
+	buf_init(&now);
+	bool ok = catalog_fingerprint(watcher->connection, map, watcher->settings.query_timeout_ms, &now, error_out);
+	if (ok)
+		*same_out = slice_eq(buf_slice(&now), buf_slice(&watcher->fingerprint));
+	buf_deinit(&now);
+	watcher->compare_ms = (clock_monotonic_us() - started_us) / 1000;
+	return ok;
+}
+
+static bool look_with(struct catalog_watcher *watcher, const struct map *map, uint64_t map_number,
+		      struct error *error_out)
+{
+	bool same = false;
+	if (watcher->loaded_map == map_number && !compare(watcher, map, &same, error_out))
+		return false;
+	return same || load(watcher, map, map_number, error_out);
+}
+
+static bool look(struct catalog_watcher *watcher, struct error *error_out)
+{
+	uint64_t map_number;
+	if (!watcher->connection &&
+	    !catalog_connect(watcher->dsn, watcher->stop_fd, watcher->settings.connect_timeout_ms,
+			     &watcher->connection, error_out))
+		return false;
+	struct map *map = take_map(watcher, &map_number);
+	bool ok = look_with(watcher, map, map_number, error_out);
+	map_unref(map);
+	return ok;
+}
+
+static void drop_dead_connection(struct catalog_watcher *watcher)
+{
+	if (!watcher->connection || catalog_connection_is_alive(watcher->connection))
+		return;
+	catalog_connection_free(watcher->connection);
+	watcher->connection = NULL;
+}
+
+static void back_off(struct catalog_watcher *watcher)
+{
+	uint32_t next = watcher->backoff_ms ? watcher->backoff_ms * 2 : BACKOFF_FIRST_MS;
+	watcher->backoff_ms = next < BACKOFF_LAST_MS ? next : BACKOFF_LAST_MS;
+}
+
+static void look_and_tell(struct catalog_watcher *watcher)
+{
+	struct error error;
+	drain(watcher->poke_fd);
+	uint64_t ticket = atomic_load(&watcher->requested); /* before looking: later pokes want a later look */
+	uint64_t started_us = clock_monotonic_us();
+	bool ok = look(watcher, &error);
+	watcher->look_ms = (clock_monotonic_us() - started_us) / 1000;
+	if (ok) {
+		report_recovery(watcher);
+	} else {
+		drop_dead_connection(watcher);
+		back_off(watcher);
+		report_trouble(watcher, &error);
+	}
+	answer(watcher, ticket, ok);
+}
+
+/* ---- pausing ---- */
+
+static uint64_t pause_ms(const struct catalog_watcher *watcher)
+{
+	uint64_t pause = watcher->compare_ms * SHARE_OF_POLL;
+	if (watcher->backoff_ms)
+		return watcher->backoff_ms;
+	if (pause < watcher->look_ms)
+		pause = watcher->look_ms;
+	return pause > watcher->settings.poll_ms ? pause : watcher->settings.poll_ms;
+}
+
+/* A poke ends a pause, but not before as long has passed as the last look
+ * took, nor a pause after trouble: a session that does nothing but DDL must
+ * not keep the server busy with us. */
+static bool may_look_early(const struct catalog_watcher *watcher, uint64_t passed_ms)
+{
+	return !watcher->backoff_ms && passed_ms >= watcher->look_ms;
+}
+
+/* False once it is time to look again. */
+static bool pause_step(struct catalog_watcher *watcher, uint64_t passed_ms, bool *poked)
+{
+	uint64_t whole = pause_ms(watcher);
+	if (passed_ms >= whole || (*poked && may_look_early(watcher, passed_ms)))
+		return false;
+	uint64_t left = (*poked && !watcher->backoff_ms ? watcher->look_ms : whole) - passed_ms;
+	struct pollfd fds[] = {
+		{ .fd = watcher->stop_fd, .events = POLLIN },
+		{ .fd = *poked ? -1 : watcher->poke_fd, .events = POLLIN },
+		{ .fd = watcher->connection ? catalog_connection_fd(watcher->connection) : -1, .events = POLLIN },
+	};
+	if (poll(fds, 3, left > 60000 ? 60000 : (int)left) < 0 && errno != EINTR)
+		return false;
+	if (fds[0].revents)
+		return false;
+	if (fds[1].revents) {
+		drain(watcher->poke_fd);
+		*poked = true;
+	}
+	if (fds[2].revents && !catalog_connection_listen(watcher->connection)) {
+		catalog_connection_free(watcher->connection);
+		watcher->connection = NULL;
+		return false; /* the server went away: see at once whether it is back */
+	}
+	return true;
+}
+
+static void pause_until_due(struct catalog_watcher *watcher)
+{
+	bool poked = false;
+	uint64_t started_us = clock_monotonic_us();
+	while (pause_step(watcher, (clock_monotonic_us() - started_us) / 1000, &poked)) {
+		if (poked && watcher->backoff_ms)
+			answer(watcher, atomic_load(&watcher->requested), false);
+		if (watcher->backoff_ms)
+			poked = false;
+	}
+}
+
+static void *run(void *context)
+{
+	struct catalog_watcher *watcher = context;
+	while (!is_stopped(watcher)) {
+		look_and_tell(watcher);
+		pause_until_due(watcher);
+	}
+	unref(watcher);
+	return NULL;
+}
+
+/* ---- interface ---- */
+
+/* Signals are for the main thread. */
+static void start_thread(struct catalog_watcher *watcher)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&watcher->thread, NULL, run, watcher) != 0)
+		memory_exhausted(0);
+	pthread_setname_np(watcher->thread, "catalog");
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+struct catalog_watcher *catalog_watcher_new(const struct catalog_watcher_settings *settings, struct map *map,
+					    struct catalog_watcher_callbacks callbacks)
+{
+	struct catalog_watcher *watcher = memory_zalloc(sizeof(*watcher));
+	ref_init(&watcher->ref);
+	ref_take(&watcher->ref);
+	watcher->settings = *settings;
+	watcher->dsn = memory_strdup(settings->dsn);
+	watcher->callbacks = callbacks;
+	watcher->map = map_ref(map);
+	watcher->map_number = 1;
+	watcher->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	watcher->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	buf_init(&watcher->fingerprint);
+	pthread_mutex_init(&watcher->lock, NULL);
+	init_condition(&watcher->changed);
+	start_thread(watcher);
+	return watcher;
+}
+
+static struct timespec after_ms(clockid_t clock, uint32_t ms)
+{
+	struct timespec time;
+	clock_gettime(clock, &time);
+	time.tv_sec += ms / 1000;
+	time.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (time.tv_nsec >= 1000000000) {
+		time.tv_sec++;
+		time.tv_nsec -= 1000000000;
+	}
+	return time;
+}
+
+void catalog_watcher_free(struct catalog_watcher *watcher)
+{
+	if (!watcher)
+		return;
+	pthread_mutex_lock(&watcher->lock);
+	watcher->stopped = true;
+	pthread_cond_broadcast(&watcher->changed);
+	pthread_mutex_unlock(&watcher->lock);
+	wake(watcher->stop_fd);
+	struct timespec deadline = after_ms(CLOCK_REALTIME, JOIN_MS);
+	if (pthread_timedjoin_np(watcher->thread, NULL, &deadline) != 0)
+		pthread_detach(watcher->thread);
+	unref(watcher);
+}
+
+uint64_t catalog_watcher_poke(struct catalog_watcher *watcher)
+{
+	uint64_t ticket = atomic_fetch_add(&watcher->requested, 1) + 1;
+	wake(watcher->poke_fd);
+	return ticket;
+}
+
+void catalog_watcher_set_map(struct catalog_watcher *watcher, struct map *map)
+{
+	pthread_mutex_lock(&watcher->lock);
+	map_unref(watcher->map);
+	watcher->map = map_ref(map);
+	watcher->map_number++;
+	pthread_mutex_unlock(&watcher->lock);
+	wake(watcher->poke_fd);
+}
+
+bool catalog_watcher_wait(struct catalog_watcher *watcher, uint32_t timeout_ms)
+{
+	struct timespec deadline = after_ms(CLOCK_MONOTONIC, timeout_ms);
+	pthread_mutex_lock(&watcher->lock);
+	while (!watcher->attempted && !watcher->stopped &&
+	       pthread_cond_timedwait(&watcher->changed, &watcher->lock, &deadline) == 0)
+		;
+	bool has_facts = watcher->has_facts;
+	pthread_mutex_unlock(&watcher->lock);
+	return has_facts;
+}
