@@ -121,18 +121,14 @@ static bool has_pattern(const struct map *map)
 	return false;
 }
 
-static const char *full_name(struct arena *arena, struct rel_name name)
-{
-	return name.name ? arena_printf(arena, "%s.%s", name.schema, name.name) : NULL;
-}
-
 static void add_entries(struct report *report, const struct ruleset *ruleset, bool all)
 {
 	struct usage_entry *entries = ARENA_ARRAY(&report->arena, ruleset->entry_count, struct usage_entry);
 	for (size_t i = 0; i < ruleset->entry_count; i++) {
 		const struct ruleset_entry *entry = &ruleset->entries[i];
-		entries[i] = (struct usage_entry){ entry->key, full_name(&report->arena, entry->names[SIDE_NEW]),
-						   entry->stage };
+		struct rel_name new_name = entry->names[SIDE_NEW];
+		entries[i] = (struct usage_entry){
+			entry->key, new_name.name ? rel_name_print(&report->arena, new_name) : NULL, entry->stage };
 	}
 	report_add_entries(report, entries, ruleset->entry_count, all);
 }

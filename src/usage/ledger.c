@@ -23,7 +23,8 @@ struct writer {
 	struct usage_observation observation;
 	struct usage_table **tables;
 	size_t count, capacity;
-	struct usage_declaration *declaration; /* taken from usage.declared, not yet written */
+	struct usage_declaration *declaration; /* the latest; kept for a file that is made anew */
+	bool declared;				/* it is in the file */
 	uint32_t retry_ms;	/* 0: all is well */
 	uint64_t failing_since_us;
 	uint64_t maintained_us;
@@ -57,6 +58,7 @@ static void collect(struct writer *writer)
 	if (writer->usage->declared) {
 		usage_declaration_free(writer->declaration);
 		writer->declaration = writer->usage->declared;
+		writer->declared = false;
 		writer->usage->declared = NULL;
 	}
 }
@@ -110,22 +112,24 @@ static bool reopen(struct writer *writer, struct error *error_out)
 		usage_store_abandon(writer->store);
 		writer->store = NULL;
 	}
-	return writer->store ||
-	       usage_store_open(&writer->usage->settings, &writer->observation, &writer->store, error_out);
+	if (writer->store)
+		return true;
+	writer->declared = false;
+	return usage_store_open(&writer->usage->settings, &writer->observation, &writer->store, error_out);
 }
 
 static bool write_round(struct writer *writer)
 {
 	struct error error;
 	if (!reopen(writer, &error) ||
-	    !usage_store_write(writer->store, writer->tables, writer->count, writer->declaration, &error)) {
+	    !usage_store_write(writer->store, writer->tables, writer->count,
+			       writer->declared ? NULL : writer->declaration, &error)) {
 		note_failure(writer, &error);
 		return false;
 	}
 	if (writer->count)
 		atomic_fetch_add(&writer->usage->batches, 1);
-	usage_declaration_free(writer->declaration);
-	writer->declaration = NULL;
+	writer->declared = true;
 	give_back(writer);
 	note_success(writer);
 	return true;

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUSY_TIMEOUT_MS = 2000 };
+/* Opening is patient: a backup may hold the file for a moment. */
+enum { BUSY_TIMEOUT_MS = 2000, OPEN_TIMEOUT_MS = 8000 };
 
 static bool heartbeat(struct usage_store *store, int64_t now_ms)
 {
@@ -82,7 +83,7 @@ static bool open_db(struct usage_store *store, struct error *error_out)
 		return false;
 	}
 	sqlite3_extended_result_codes(store->db, 0);
-	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+	sqlite3_busy_timeout(store->db, OPEN_TIMEOUT_MS);
 	if (!usage_schema_prepare(store->db, store->path, error_out))
 		return false;
 	/* Where WAL cannot be (some network file systems) SQLite stays with its journal: slower, still right. */
@@ -156,6 +157,7 @@ bool usage_store_open(const struct usage_settings *settings, struct usage_observ
 		usage_store_abandon(store);
 		return false;
 	}
+	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
 	*store_out = store;
 	return true;
 }
@@ -175,7 +177,8 @@ void usage_store_close(struct usage_store *store, uint64_t lost)
 bool usage_store_is_stale(const struct usage_store *store)
 {
 	struct stat status;
-	return store->broken || stat(store->path, &status) != 0 || status.st_dev != store->device || status.st_ino != store->inode;
+	return store->broken || stat(store->path, &status) != 0 || status.st_dev != store->device ||
+	       status.st_ino != store->inode;
 }
 
 /* ---- usage_check ---- */

@@ -209,6 +209,44 @@ Test(report_command, json_has_the_documented_keys_and_exact_numbers)
 	ledger_deinit(&ledger);
 }
 
+static char *read_doc(void)
+{
+	static char text[65536];
+	FILE *file = fopen(REPORT_DOC, "r");
+	cr_assert_not_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+static void expect_documented(json_t *value, const char *doc)
+{
+	const char *key;
+	char quoted[64];
+	json_t *item;
+	size_t i;
+	json_object_foreach(value, key, item) {
+		snprintf(quoted, sizeof(quoted), "`%s`", key);
+		cr_assert_not_null(strstr(doc, quoted), "docs/report.md does not mention %s", quoted);
+		if (strcmp(key, "kinds") != 0)
+			expect_documented(item, doc);
+	}
+	json_array_foreach(value, i, item)
+		expect_documented(item, doc);
+}
+
+Test(report_command, every_json_key_is_documented)
+{
+	struct ledger ledger;
+	char out[32768];
+	fill(&ledger);
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--format", "json"), 0);
+	json_t *root = parse(out);
+	expect_documented(root, read_doc());
+	json_decref(root);
+	ledger_deinit(&ledger);
+}
+
 Test(report_command, configuration_names_ledger_and_unused_entries)
 {
 	struct ledger ledger;

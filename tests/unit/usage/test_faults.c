@@ -176,10 +176,14 @@ Test(faults, deleted_file_is_made_anew)
 	ledger_init(&ledger);
 	struct usage *usage = ledger_open(&ledger);
 	session_init(&session, usage);
+	const struct usage_entry entry = { "public.stocks", "data.stocks", STAGE_LIVE };
+	usage_declare(usage, &entry, 1);
+	ledger_wait_until(&ledger, "SELECT count(*) FROM entries", 1);
 	unlink(ledger.path);
 	count(&session, 10);
 	wait_until_all_is_written(usage);
 	cr_assert_eq(ledger_number(&ledger, TOTAL), 10);
+	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM entries WHERE declared_ms > 0"), 1);
 	session_deinit(&session);
 	usage_close(usage);
 	ledger_deinit(&ledger);
