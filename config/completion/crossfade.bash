@@ -4,7 +4,7 @@ _crossfade_options()
 {
 	case $1 in
 	serve) echo --config --check ;;
-	rewrite) echo --config ;;
+	rewrite) echo --config --map --flags --stage --catalog --search-path --user --database --explain ;;
 	report) echo --config --ledger --format --table --app --user --since --until --side --statements ;;
 	config) echo --config --defaults --markdown ;;
 	esac
@@ -15,11 +15,11 @@ _crossfade_value()
 {
 	local option=$1 word=$2
 	case $option in
-	-c | --config | --ledger | --catalog) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	-c | --config | --ledger | --catalog | --map | --flags) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	--format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
 	--side) mapfile -t COMPREPLY < <(compgen -W 'old new' -- "$word") ;;
 	--since | --until) mapfile -t COMPREPLY < <(compgen -W '1h 1d 7d 35d' -- "$word") ;;
-	--table | --app | --user | --statements) COMPREPLY=() ;;
+	--table | --app | --user | --statements | --stage | --search-path | --database) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
