@@ -12,6 +12,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "serve", "run the proxy", cmd_serve },
+	{ "rewrite", "rewrite SQL from standard input, without any server", cmd_rewrite },
 	{ "report", "show which old paths are still in use", cmd_report },
 	{ "config", "print every configuration key with its default", cmd_config },
 };
