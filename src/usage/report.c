@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-enum { BUSY_TIMEOUT_MS = 5000, RUNNING_MS = 60000, HOUR_S = 3600, DAY_S = 86400 };
+enum { BUSY_TIMEOUT_MS = 5000, RUNNING_MS = 30000, HOUR_S = 3600, DAY_S = 86400 };
 
 #define ROW_COLUMNS                                                                                \
 	"SELECT e.table_name, u.side, u.kind, i.database, i.user, i.application, i.address, s.text, s.hash," \
@@ -40,7 +40,7 @@ static const char entries_sql[] =
 	" FROM entries WHERE (?1 IS NULL OR table_name = ?1 OR new_name = ?1)";
 
 static const char observations_sql[] =
-	"SELECT host, version, pid, started_ms, heartbeat_ms, stopped_ms, lost FROM observations ORDER BY started_ms";
+	"SELECT host, version, pid, started_ms, heartbeat_ms, stopped_ms, lost, broken_off FROM observations ORDER BY started_ms";
 
 static const char series_sql[] =
 	"SELECT min(start_s) FROM (SELECT min(start_s) AS start_s FROM hours UNION ALL SELECT min(start_s) FROM days)";
@@ -130,11 +130,12 @@ static void read_entry(struct report *report, sqlite3_stmt *statement)
 	report->map_known |= table->declared_ms != 0;
 }
 
-static enum report_end end_of(const struct report *report, bool stopped, int64_t heartbeat_ms)
+static enum report_end end_of(const struct report *report, bool stopped, bool broken_off, int64_t heartbeat_ms)
 {
 	if (stopped)
 		return REPORT_STOPPED;
-	return report->filter.now_ms - heartbeat_ms < RUNNING_MS ? REPORT_RUNNING : REPORT_BROKEN_OFF;
+	bool alive = !broken_off && report->filter.now_ms - heartbeat_ms < RUNNING_MS;
+	return alive ? REPORT_RUNNING : REPORT_BROKEN_OFF;
 }
 
 static void read_observation(struct report *report, sqlite3_stmt *statement)
@@ -152,7 +153,7 @@ static void read_observation(struct report *report, sqlite3_stmt *statement)
 		.pid = sqlite3_column_int64(statement, 2),
 		.started_ms = sqlite3_column_int64(statement, 3),
 		.until_ms = sqlite3_column_int64(statement, stopped ? 5 : 4),
-		.end = end_of(report, stopped, sqlite3_column_int64(statement, 4)),
+		.end = end_of(report, stopped, sqlite3_column_int(statement, 7), sqlite3_column_int64(statement, 4)),
 		.lost = (uint64_t)sqlite3_column_int64(statement, 6),
 	};
 	report->lost += (int64_t)observation->lost;

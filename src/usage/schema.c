@@ -40,7 +40,7 @@ static const char version_1[] =
 
 	"CREATE TABLE observations (id INTEGER PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL,"
 	" version TEXT NOT NULL, started_ms INTEGER NOT NULL, heartbeat_ms INTEGER NOT NULL, stopped_ms INTEGER,"
-	" lost INTEGER NOT NULL DEFAULT 0);"
+	" lost INTEGER NOT NULL DEFAULT 0, broken_off INTEGER NOT NULL DEFAULT 0);"
 
 	"CREATE VIEW usage AS SELECT e.table_name, e.new_name, u.side, u.kind, i.database, i.user, i.application,"
 	" i.address, u.ok_count + u.error_count + u.refused_count AS count, u.ok_count, u.error_count,"
@@ -69,7 +69,7 @@ static const char version_1[] =
 	" strftime('%Y-%m-%dT%H:%M:%SZ', started_ms / 1000, 'unixepoch') AS started,"
 	" strftime('%Y-%m-%dT%H:%M:%SZ', coalesce(stopped_ms, heartbeat_ms) / 1000, 'unixepoch') AS until,"
 	" CASE WHEN stopped_ms IS NOT NULL THEN 'stopped'"
-	"  WHEN heartbeat_ms > strftime('%s', 'now') * 1000 - 60000 THEN 'running' ELSE 'broken off' END AS state,"
+	"  WHEN NOT broken_off AND heartbeat_ms > strftime('%s', 'now') * 1000 - 30000 THEN 'running' ELSE 'broken off' END AS state,"
 	" lost FROM observations;";
 
 /* migrations[n] takes version n to n + 1. */

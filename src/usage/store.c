@@ -8,11 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Opening is patient: a backup may hold the file for a moment. */
-enum { BUSY_TIMEOUT_MS = 2000, OPEN_TIMEOUT_MS = 8000 };
+enum { BUSY_TIMEOUT_MS = 2000, OPEN_TIMEOUT_MS = 8000, HOST_BYTES = 256 };
 
 static bool heartbeat(struct usage_store *store, int64_t now_ms)
 {
@@ -107,13 +108,19 @@ static bool find_observation(struct usage_store *store, int64_t *id_out)
 	return store_run_for_id(store, SQL_FIND_OBSERVATION, id_out);
 }
 
+static void host_name(char host_out[HOST_BYTES])
+{
+	host_out[0] = host_out[HOST_BYTES - 1] = '\0';
+	gethostname(host_out, HOST_BYTES - 1);
+}
+
 static bool add_observation(struct usage_store *store)
 {
-	char host[256] = "";
+	char host[HOST_BYTES];
 	sqlite3_stmt *statement = store_sql(store, SQL_BEGIN_OBSERVATION);
 	struct usage_observation *observation = store->observation;
 	int64_t started_ms = observation->written_ms ? observation->written_ms : clock_wall_ms();
-	gethostname(host, sizeof(host) - 1);
+	host_name(host);
 	store_bind_text(statement, 1, host);
 	sqlite3_bind_int64(statement, 2, getpid());
 	sqlite3_bind_int64(statement, 3, started_ms);
@@ -124,10 +131,46 @@ static bool add_observation(struct usage_store *store)
 	return true;
 }
 
+/* Our own pid in an older row is that of a predecessor: in a container every run is number 1. */
+static bool is_gone(int64_t pid)
+{
+	return pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+}
+
+static bool next_gone(struct usage_store *store, const char *host, int64_t *id_out)
+{
+	sqlite3_stmt *statement = store_sql(store, SQL_UNENDED_OBSERVATIONS);
+	int64_t found = -1;
+	int result;
+	store_bind_text(statement, 1, host);
+	sqlite3_bind_int64(statement, 2, store->observation->id);
+	while (found < 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (is_gone(sqlite3_column_int64(statement, 1)))
+			found = sqlite3_column_int64(statement, 0);
+	}
+	sqlite3_reset(statement);
+	*id_out = found;
+	return found >= 0;
+}
+
+/* Without this a run that was killed would look alive until its heartbeat is old. Should we err, the next one helps. */
+static bool break_off_gone(struct usage_store *store)
+{
+	char host[HOST_BYTES];
+	int64_t id;
+	host_name(host);
+	while (next_gone(store, host, &id)) {
+		sqlite3_bind_int64(store_sql(store, SQL_BREAK_OFF), 1, id);
+		if (!store_run(store, SQL_BREAK_OFF))
+			return false;
+	}
+	return true;
+}
+
 static bool begin_observation(struct usage_store *store, struct error *error_out)
 {
 	int64_t id;
-	if (find_observation(store, &id) && (id > 0 || add_observation(store)))
+	if (find_observation(store, &id) && (id > 0 || add_observation(store)) && break_off_gone(store))
 		return true;
 	usage_schema_error(store->db, store->path, "write to", error_out);
 	return false;

@@ -41,7 +41,10 @@ static const char *const sql_texts[SQL_COUNT] = {
 	[SQL_BEGIN_OBSERVATION] = "INSERT INTO observations (host, pid, version, started_ms, heartbeat_ms)"
 				  " VALUES (?1, ?2, '" CROSSFADE_VERSION "', ?3, ?3)",
 	[SQL_FIND_OBSERVATION] = "SELECT id FROM observations WHERE id = ?1 AND pid = ?2 AND started_ms = ?3",
-	[SQL_HEARTBEAT] = "UPDATE observations SET heartbeat_ms = max(heartbeat_ms, ?2) WHERE id = ?1",
+	[SQL_UNENDED_OBSERVATIONS] = "SELECT id, pid FROM observations"
+				     " WHERE stopped_ms IS NULL AND NOT broken_off AND host = ?1 AND id <> ?2",
+	[SQL_BREAK_OFF] = "UPDATE observations SET broken_off = 1 WHERE id = ?1",
+	[SQL_HEARTBEAT] = "UPDATE observations SET heartbeat_ms = max(heartbeat_ms, ?2), broken_off = 0 WHERE id = ?1",
 	[SQL_STOP] = "UPDATE observations SET stopped_ms = ?2, heartbeat_ms = ?2, lost = lost + ?3 WHERE id = ?1",
 	[SQL_ROLL_UP] = "INSERT INTO days SELECT start_s / 86400 * 86400, use, sum(ok_count), sum(error_count),"
 			" sum(refused_count), sum(row_count) FROM hours WHERE start_s < ?1 GROUP BY 1, 2" ADD_SERIES,

@@ -263,6 +263,36 @@ Test(ledger, kill_9_loses_at_most_what_was_not_flushed_and_leaves_a_gap)
 	cr_assert_eq(ledger_number(&ledger, TOTAL), 1010);
 	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM observations WHERE stopped_ms IS NULL"), 1);
 	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM observations WHERE stopped_ms IS NOT NULL"), 1);
+	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM observed WHERE state = 'broken off'"), 1);
+	ledger_deinit(&ledger);
+}
+
+Test(ledger, two_proxies_on_one_file_leave_each_other_alone)
+{
+	struct ledger ledger;
+	int ready[2], go[2];
+	char byte;
+	ledger_init(&ledger);
+	cr_assert_eq(pipe(ready), 0);
+	cr_assert_eq(pipe(go), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct usage *other = ledger_open(&ledger);
+		cr_assert_eq(write(ready[1], "x", 1), 1);
+		cr_assert_eq(read(go[0], &byte, 1), 1);
+		count_once_over(other, "SELECT 1", 500);
+		usage_close(other);
+		_exit(0);
+	}
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	struct usage *usage = ledger_open(&ledger);
+	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM observed WHERE state = 'running'"), 2);
+	cr_assert_eq(write(go[1], "x", 1), 1);
+	count_once_over(usage, "SELECT 1", 700);
+	usage_close(usage);
+	waitpid(child, NULL, 0);
+	cr_assert_eq(ledger_number(&ledger, TOTAL), 1200);
+	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM observed WHERE state = 'stopped'"), 2);
 	ledger_deinit(&ledger);
 }
 
