@@ -1,6 +1,6 @@
 #include "app/rules.h"
 
-#include "base/log.h"
+#include "app/error_log.h"
 #include "base/memory.h"
 #include "config/flags_file.h"
 #include "config/map_file.h"
@@ -75,12 +75,8 @@ static void on_warning(void *context, const struct error *warning)
 	struct warnings *warnings = context;
 	char line[sizeof(warning->message) + 2];
 	snprintf(line, sizeof(line), "%s\n", warning->message);
-	if (!is_known(&warnings->rules->warned, line)) {
-		LOG(LOG_WARNING, "map_warning", LOG_STR("database", warnings->rules->database),
-		    LOG_STR("message", warning->message),
-		    LOG_STR("hint", warning->hint[0] ? warning->hint : NULL),
-		    LOG_STR("file", warning->file[0] ? warning->file : NULL), LOG_UINT("line", warning->line));
-	}
+	if (!is_known(&warnings->rules->warned, line))
+		error_log(LOG_WARNING, "map_warning", warnings->rules->database, warning);
 	buf_append_str(&warnings->seen, line);
 }
 
@@ -142,6 +138,12 @@ void rules_abandon(struct rules_change *change)
 	free(change);
 }
 
+void rules_publish_again(const struct rules *rules)
+{
+	if (rules->publish && rules->current)
+		rules->publish(rules->context, rules->database, rules->current);
+}
+
 /* What was current goes into the change, which is freed with it. */
 static void swap_in(struct rules *rules, struct rules_change *change)
 {
@@ -153,8 +155,7 @@ static void swap_in(struct rules *rules, struct rules_change *change)
 	rules->current = change->ruleset;
 	rules->warned = change->warned;
 	*change = old;
-	if (rules->publish)
-		rules->publish(rules->context, rules->database, rules->current);
+	rules_publish_again(rules);
 }
 
 void rules_commit(struct rules *rules, struct rules_change *change)

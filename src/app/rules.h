@@ -31,6 +31,9 @@ void rules_abandon(struct rules_change *change);
 /* Takes new facts (a reference of its own) and publishes what follows from them. */
 bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *error_out);
 
+/* For those who wait for a look at the catalog that found nothing new. */
+void rules_publish_again(const struct rules *rules);
+
 const char *rules_database(const struct rules *rules); /* NULL: every database */
 const struct ruleset *rules_current(const struct rules *rules); /* NULL before the first commit */
 struct map *rules_map(const struct rules *rules);		 /* likewise */

@@ -8,18 +8,27 @@
 #include "app/server.h"
 
 #include "app/commands.h"
+#include "app/error_log.h"
 #include "app/rules.h"
+#include "base/clock.h"
 #include "base/memory.h"
+#include "catalog/watcher.h"
+#include "config/watch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <signal.h>
 #include <uv.h>
 
+/* First sessions should find the catalog read; a server that is down must not keep the proxy from starting. */
+enum { FIRST_FACTS_WAIT_MS = 3000, FILES_POLL_MS = 500 };
+
 struct server_database {
 	struct server *server;
 	struct rules *rules;
+	struct catalog_watcher *watcher; /* NULL: no admin connection */
 	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
+	bool checked;			 /* under server->lock: the catalog was looked at again */
 	bool has_facts;
 };
 
@@ -29,7 +38,10 @@ struct server {
 	uv_loop_t loop;
 	uv_signal_t signals[3];
 	uv_async_t inbox;
+	uv_timer_t files_timer;
+	uv_timer_t start_timer;
 	pthread_mutex_t lock;
+	struct watch *files;
 	struct usage *usage;
 	struct proxy *proxy;
 	struct server_database *databases;
@@ -39,15 +51,6 @@ struct server {
 };
 
 static const int signal_numbers[3] = { SIGHUP, SIGTERM, SIGINT };
-
-static void log_error(enum log_level level, const char *event, const struct error *error)
-{
-	LOG(level, event, LOG_STR("sqlstate", error->sqlstate), LOG_STR("message", error->message),
-	    LOG_STR("detail", error->detail[0] ? error->detail : NULL),
-	    LOG_STR("hint", error->hint[0] ? error->hint : NULL),
-	    LOG_STR("file", error->file[0] ? error->file : NULL), LOG_UINT("line", error->line),
-	    LOG_UINT("column", error->column));
-}
 
 /* ---- rules ---- */
 
@@ -94,18 +97,42 @@ static void publish(void *context, const char *database, struct ruleset *ruleset
 
 static void start_accepting(struct server *server);
 
+static void on_facts(void *context, struct facts *facts)
+{
+	struct server_database *database = context;
+	pthread_mutex_lock(&database->server->lock);
+	facts_unref(database->arrived);
+	database->arrived = facts;
+	pthread_mutex_unlock(&database->server->lock);
+	uv_async_send(&database->server->inbox);
+}
+
+/* Sessions that wait for a fact go on when rules are published, changed or not. */
+static void on_checked(void *context, uint64_t ticket, bool fresh)
+{
+	struct server_database *database = context;
+	pthread_mutex_lock(&database->server->lock);
+	database->checked = true;
+	pthread_mutex_unlock(&database->server->lock);
+	uv_async_send(&database->server->inbox);
+}
+
 static void take_facts(struct server_database *database)
 {
 	struct server *server = database->server;
 	struct error error;
 	pthread_mutex_lock(&server->lock);
 	struct facts *facts = database->arrived;
+	bool checked = database->checked;
 	database->arrived = NULL;
+	database->checked = false;
 	pthread_mutex_unlock(&server->lock);
+	if (!facts && checked)
+		rules_publish_again(database->rules);
 	if (!facts)
 		return;
 	if (!rules_set_facts(database->rules, facts, &error))
-		log_error(LOG_ERROR, "facts_rejected", &error);
+		error_log(LOG_ERROR, "facts_rejected", rules_database(database->rules), &error);
 	LOG(LOG_INFO, "facts", LOG_STR("database", rules_database(database->rules)),
 	    LOG_UINT("relations", facts->relation_count), LOG_UINT("version", facts->version));
 	facts_unref(facts);
@@ -115,7 +142,7 @@ static void take_facts(struct server_database *database)
 static bool all_facts_are_here(const struct server *server)
 {
 	for (size_t i = 0; i < server->database_count; i++) {
-		if (false && !server->databases[i].has_facts)
+		if (server->databases[i].watcher && !server->databases[i].has_facts)
 			return false;
 	}
 	return true;
@@ -137,7 +164,8 @@ static void on_facts_stale(void *context, const char *database)
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *own = &server->databases[i];
 		const char *name = rules_database(own->rules);
-		(void)name;
+		if (own->watcher && (!name || strcmp(name, database) == 0))
+			catalog_watcher_poke(own->watcher);
 	}
 }
 
@@ -167,13 +195,20 @@ static bool prepare_rules(struct server *server, const struct settings *fresh, s
 	return true;
 }
 
+static void commit_rules(struct server_database *database, struct rules_change *change)
+{
+	rules_commit(database->rules, change);
+	if (database->watcher)
+		catalog_watcher_set_map(database->watcher, rules_map(database->rules));
+}
+
 static bool reload_rules(struct server *server, const struct settings *fresh, struct error *error_out)
 {
 	struct rules_change **changes = memory_zalloc(server->database_count * sizeof(*changes));
 	bool ok = prepare_rules(server, fresh, changes, error_out);
 	for (size_t i = 0; i < server->database_count; i++) {
 		if (ok)
-			rules_commit(server->databases[i].rules, changes[i]);
+			commit_rules(&server->databases[i], changes[i]);
 		else
 			rules_abandon(changes[i]);
 	}
@@ -190,6 +225,20 @@ static bool databases_are_the_same(const struct settings *a, const struct settin
 			return false;
 	}
 	return true;
+}
+
+static void watch_all_files(struct server *server)
+{
+	const struct settings *settings = &server->settings;
+	size_t count = 0;
+	const char **paths = memory_zalloc((1 + 2 * settings->databases.count) * sizeof(*paths));
+	paths[count++] = settings->file;
+	for (size_t i = 0; i < settings->databases.count; i++) {
+		paths[count++] = settings->databases.items[i].map_path;
+		paths[count++] = settings->databases.items[i].flags_path;
+	}
+	watch_files(server->files, paths, count);
+	free(paths);
 }
 
 /* Everything is read and checked before anything changes. */
@@ -215,6 +264,7 @@ static bool reload(struct server *server, struct error *error_out)
 	log_setup(fresh.log_level, fresh.log_format);
 	proxy_set_server(server->proxy, (struct proxy_address){ fresh.server.host, fresh.server.port });
 	declare_entries(server);
+	watch_all_files(server);
 	return true;
 }
 
@@ -224,7 +274,14 @@ static void reload_and_say(struct server *server, const char *cause)
 	if (reload(server, &error))
 		LOG(LOG_INFO, "reload", LOG_STR("cause", cause));
 	else
-		log_error(LOG_ERROR, "reload_failed", &error);
+		error_log(LOG_ERROR, "reload_failed", NULL, &error);
+}
+
+static void on_files_timer(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+	if (watch_changed(server->files, clock_monotonic_us() / 1000))
+		reload_and_say(server, "file");
 }
 
 /* ---- start and stop ---- */
@@ -268,9 +325,10 @@ static void on_signal(uv_signal_t *handle, int number)
 static void start_accepting(struct server *server)
 {
 	struct error error;
+	uv_timer_stop(&server->start_timer);
 	server->accepting = true;
 	if (!proxy_start(server->proxy, &error)) {
-		log_error(LOG_FATAL, "start_failed", &error);
+		error_log(LOG_FATAL, "start_failed", NULL, &error);
 		server->accepting = false;
 		server->status = EXIT_USAGE;
 		uv_stop(&server->loop);
@@ -285,6 +343,14 @@ static void start_accepting(struct server *server)
 	buf_deinit(&place);
 }
 
+static void on_start_timer(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+	LOG(LOG_WARNING, "starting_without_facts",
+	    LOG_STR("message", "the catalog could not be read yet; flags alone decide until it can"));
+	start_accepting(server);
+}
+
 static void init_loop(struct server *server)
 {
 	uv_loop_init(&server->loop);
@@ -295,6 +361,10 @@ static void init_loop(struct server *server)
 	}
 	uv_async_init(&server->loop, &server->inbox, on_inbox);
 	server->inbox.data = server;
+	uv_timer_init(&server->loop, &server->files_timer);
+	server->files_timer.data = server;
+	uv_timer_init(&server->loop, &server->start_timer);
+	server->start_timer.data = server;
 	pthread_mutex_init(&server->lock, NULL);
 }
 
@@ -326,6 +396,8 @@ static bool open_listeners(struct server *server, struct error *error_out)
 static bool open_all(struct server *server, struct error *error_out)
 {
 	struct proxy_callbacks callbacks = { server, on_stopped, on_facts_stale };
+	server->files = watch_new(WATCH_SETTLE_MS);
+	watch_all_files(server);
 	if (!usage_open(&server->settings.usage, &server->usage, error_out))
 		return false;
 	server->proxy = proxy_new(&server->loop, &server->settings.proxy, server->usage, callbacks);
@@ -351,9 +423,27 @@ bool server_new(struct settings *settings, const char *config_path, struct serve
 	return true;
 }
 
+static void watch_catalogs(struct server *server)
+{
+	for (size_t i = 0; i < server->database_count; i++) {
+		struct server_database *database = &server->databases[i];
+		struct catalog_watcher_settings settings = catalog_watcher_settings_default();
+		struct catalog_watcher_callbacks callbacks = { database, on_facts, on_checked };
+		settings.dsn = server->settings.databases.items[i].admin_dsn;
+		settings.poll_ms = server->settings.poll_ms;
+		if (settings.dsn)
+			database->watcher = catalog_watcher_new(&settings, rules_map(database->rules), callbacks);
+	}
+}
+
 int server_run(struct server *server)
 {
-	start_accepting(server);
+	watch_catalogs(server);
+	uv_timer_start(&server->files_timer, on_files_timer, FILES_POLL_MS, FILES_POLL_MS);
+	if (all_facts_are_here(server))
+		start_accepting(server);
+	else
+		uv_timer_start(&server->start_timer, on_start_timer, FIRST_FACTS_WAIT_MS, 0);
 	if (server->status == 0)
 		uv_run(&server->loop, UV_RUN_DEFAULT);
 	return server->status;
@@ -361,6 +451,7 @@ int server_run(struct server *server)
 
 static void free_database(struct server_database *database)
 {
+	catalog_watcher_free(database->watcher);
 	facts_unref(database->arrived);
 	rules_free(database->rules);
 }
@@ -374,6 +465,7 @@ void server_free(struct server *server)
 	free(server->databases);
 	proxy_free(server->proxy);
 	usage_close(server->usage);
+	watch_free(server->files);
 	uv_walk(&server->loop, close_handle, NULL);
 	uv_run(&server->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&server->loop);

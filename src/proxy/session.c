@@ -731,7 +731,9 @@ void session_on_rules(struct session *session, struct worker_rules *rules)
 {
 	struct conversation *conversation = &session->conversation;
 	bool watched = session->database && conversation->vars.confirmed;
-	if (!watched || strcmp(session->database, rules->database) != 0 || session->phase >= SESSION_RELAY)
+	bool ours = conversation->published == &rules->ruleset ||
+		    (session->database && strcmp(session->database, rules->database) == 0);
+	if (!watched || !ours || session->phase >= SESSION_RELAY)
 		return;
 	conversation->published = &rules->ruleset;
 	if (session->phase != SESSION_RUNNING)
