@@ -62,21 +62,36 @@ def test_client_that_gives_up_at_the_password(ep, pg):
                 c.send(end)
 
 
-@pytest.mark.parametrize('answer', [
-    raw.msg('p', b'secret'), raw.msg('p', b''), raw.msg('p', b'\0'), raw.msg('Q', b'select 1\0'),
-    raw.msg('p', b'x' * 5000 + b'\0'), raw.msg('p', b'SCRAM-SHA-256\0' + raw.i32(0x7fffffff)),
-    raw.msg('p', b'SCRAM-SHA-256-PLUS\0' + raw.i32(3) + b'abc'),
-    raw.msg('p', b'SCRAM-SHA-256\0' + raw.i32(-1))])
+NONSENSE = {
+    'no end': raw.msg('p', b'secret'), 'no body': raw.msg('p', b''), 'empty': raw.msg('p', b'\0'),
+    'long': raw.msg('p', b'x' * 5000 + b'\0'), 'bytes behind it': raw.msg('p', b'secret\0secret'),
+    'a response of 2 GB': raw.msg('p', b'SCRAM-SHA-256\0' + raw.i32(0x7fffffff)),
+    'a negative response': raw.msg('p', b'SCRAM-SHA-256\0' + raw.i32(-1)),
+    'a mechanism not offered': raw.msg('p', b'SCRAM-SHA-256-PLUS\0' + raw.i32(3) + b'abc'),
+}
+
+
+def after_nonsense(address, user, answer):
+    with Raw(address) as c:
+        c.send(raw.startup_packet({'user': user, 'database': 'postgres'}))
+        c.message()
+        c.send(answer)
+        c.sock.settimeout(5)
+        kind, body = c.message()
+        return kind, raw.error_fields(body) if kind == 'E' else body[:4]
+
+
+@pytest.mark.parametrize('name', NONSENSE)
 @pytest.mark.parametrize('user', USERS)
-def test_nonsense_in_place_of_a_password_ends_as_directly(ep, pg, user, answer):
-    def run(address):
-        with Raw(address) as c:
-            c.send(raw.startup_packet({'user': user, 'database': 'postgres'}))
-            c.message()
-            c.send(answer)
-            c.sock.shutdown(1)
-            return c.rest()
-    assert run(ep.address) == run(pg.address)
+def test_nonsense_in_place_of_a_password_is_answered_as_directly(ep, pg, user, name):
+    answer = NONSENSE[name]
+    assert after_nonsense(ep.address, user, answer) == after_nonsense(pg.address, user, answer)
+
+
+@pytest.mark.parametrize('user', USERS)
+def test_a_query_in_place_of_a_password(ep, user):
+    kind, fields = after_nonsense(ep.address, user, raw.query('select 1'))
+    assert (kind, fields['S'], fields['C']) == ('E', 'FATAL', '08P01')
 
 
 def mechanisms(address):

