@@ -21,11 +21,11 @@ def side(proxy, table, which, *args):
     for entry in json.loads(done.stdout)['tables']:
         if entry['table'] == table:
             return entry[which]
-    return {'total': 0}
+    return {'count': 0}
 
 
 def total(proxy, table, which, *args):
-    return side(proxy, table, which, *args)['total']
+    return side(proxy, table, which, *args)['count']
 
 
 def expect(proxy, table, which, n, *args):
@@ -81,7 +81,7 @@ def test_literals_are_not_in_the_report_and_not_in_the_file(proxy):
             c.ask(f"selec * from prices where '{word}'")
     expect(proxy, 'public.prices', 'old', 4)
     statements = side(proxy, 'public.prices', 'old')['statements']
-    assert len(statements) == 1 and '$1' in statements[0]['text']
+    assert len(statements) == 1 and '$1' in statements[0]['statement']
     for file in proxy.dir.glob('usage.db*'):
         content = file.read_bytes()
         assert b'hush-hush' not in content and b'top-secret' not in content
@@ -95,7 +95,7 @@ def test_who_is_named(proxy, pg):
         c.ask("set application_name = 'nightly'")
         c.ask('select count(*) from prices')
     expect(proxy, 'public.prices', 'old', 2)
-    who = side(proxy, 'public.prices', 'old')['who']
+    who = side(proxy, 'public.prices', 'old')['clients']
     assert {(w['user'], w['database'], w['application']) for w in who} == {('app', 'moves', 'billing'),
                                                                           ('app', 'moves', 'nightly')}
     expect(proxy, 'public.prices', 'old', 1, '--app', 'billing')
