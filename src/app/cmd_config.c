@@ -8,7 +8,6 @@
 
 enum { KEY_DEFAULTS = 256, KEY_MARKDOWN };
 
-
 struct arguments {
 	const char *file;
 	bool defaults, markdown;

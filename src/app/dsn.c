@@ -95,15 +95,31 @@ static bool append_options(struct arena *arena, const PQconninfoOption *options,
 	return true;
 }
 
+/* libpq's messages may quote what follows a password with a space in it. Only
+ * the name of an unknown option is taken from them, and only where no
+ * password is near. */
+static const char *why_invalid(struct arena *arena, const char *text, const char *message)
+{
+	static const char unknown[] = "invalid connection option \"";
+	const char *option = message ? strstr(message, unknown) : NULL;
+	if (!option || strstr(text, "password") || strstr(text, "://"))
+		return "is not one that libpq understands";
+	option += strlen(unknown);
+	return arena_printf(arena, "has the option `%.*s`, which libpq does not know", (int)strcspn(option, "\""),
+			    option);
+}
+
 static bool resolve(struct arena *arena, const char *text, bool expanded, const char **dsn_out,
 		    bool *has_password_out, const char **why_out)
 {
-	PQconninfoOption *options = PQconninfoParse(text, NULL);
+	char *message = NULL;
+	PQconninfoOption *options = PQconninfoParse(text, &message);
 	struct buf dsn;
-	if (!options) {
-		*why_out = "is not one that libpq understands";
+	if (!options)
+		*why_out = why_invalid(arena, text, message);
+	PQfreemem(message);
+	if (!options)
 		return false;
-	}
 	buf_init(&dsn);
 	bool ok = append_options(arena, options, expanded, &dsn, has_password_out, why_out);
 	if (ok)

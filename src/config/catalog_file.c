@@ -1,184 +1,367 @@
-/* Facts from a file instead of a server. */
+/* Reading a catalog from YAML. catalog_writer.c is its counterpart. */
 #include "config/catalog_file.h"
 
+#include "config/catalog_words.h"
 #include "config/sql_name.h"
 #include "config/suggest.h"
 #include "config/yaml_tree.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
-struct catalog_reader {
+struct loader {
 	const struct yaml_doc *doc;
+	struct arena *scratch; /* the facts copy what they take */
 	struct facts *facts;
-	struct arena arena;
-	struct error *error_out;
+	struct error *error;
+	const char **schemas; /* as listed */
+	size_t schema_count;
 };
 
-static const char *const kind_words[] = {
-	[FACT_TABLE] = "table",	  [FACT_PARTITIONED] = "partitioned", [FACT_FOREIGN] = "foreign",
-	[FACT_VIEW] = "view",	  [FACT_MATVIEW] = "matview",	      [FACT_SEQUENCE] = "sequence",
-	[FACT_INDEX] = "index",	  [FACT_COMPOSITE] = "composite",
-};
-enum { KIND_COUNT = sizeof(kind_words) / sizeof(kind_words[0]) };
+enum { MAX_COLUMNS = 1600 };
 
-static bool read_kind(struct catalog_reader *r, const struct yaml_value *value, enum fact_kind *kind_out)
+#define FAIL(loader, value, ...) yaml_fail((loader)->doc, (value), (loader)->error, __VA_ARGS__)
+
+static bool is_given(const struct yaml_value *value)
 {
-	if (!yaml_expect(r->doc, value, YAML_TEXT, "a kind of relation", r->error_out))
+	return value && !yaml_is_null(value);
+}
+
+static bool read_text(struct loader *loader, const struct yaml_value *value, const char *what,
+		      const char **text_out)
+{
+	if (!yaml_expect(loader->doc, value, YAML_TEXT, what, loader->error))
 		return false;
-	for (int i = 0; i < KIND_COUNT; i++) {
-		if (strcmp(kind_words[i], value->text) == 0) {
-			*kind_out = (enum fact_kind)i;
+	*text_out = arena_strdup(&loader->facts->arena, value->text);
+	return true;
+}
+
+static bool read_bool(struct loader *loader, const struct yaml_value *value, const char *what, bool *flag_out)
+{
+	bool yes = value->kind == YAML_TEXT && strcmp(value->text, "true") == 0;
+	if (!yes && (value->kind != YAML_TEXT || strcmp(value->text, "false") != 0))
+		return FAIL(loader, value, "%s must be true or false", what);
+	*flag_out = yes;
+	return true;
+}
+
+static bool read_word(struct loader *loader, const struct yaml_value *value, const char *what,
+		      const char *const *words, size_t count, size_t *index_out)
+{
+	if (!yaml_expect(loader->doc, value, YAML_TEXT, what, loader->error))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(value->text, words[i]) == 0) {
+			*index_out = i;
 			return true;
 		}
 	}
-	const char *near = suggest_word(value->text, kind_words, KIND_COUNT);
-	yaml_fail(r->doc, value, r->error_out, "unknown kind of relation `%s`", value->text);
+	const char *near = suggest_word(value->text, words, count);
+	FAIL(loader, value, "%s cannot be `%s`", what, value->text);
 	if (near)
-		error_hint(r->error_out, "Did you mean `%s`?", near);
+		error_hint(loader->error, "Did you mean `%s`?", near);
 	return false;
 }
 
-static bool read_name(struct catalog_reader *r, const struct yaml_value *value, struct rel_name *name_out)
+static bool read_table(struct loader *loader, const struct yaml_value *value, struct rel_name *name_out)
 {
 	struct sql_name name;
-	const char *why;
-	if (!yaml_expect(r->doc, value, YAML_TEXT, "a relation's name", r->error_out))
+	const char *why = "needs schema.name";
+	if (!yaml_expect(loader->doc, value, YAML_TEXT, "a relation's name", loader->error))
 		return false;
-	if (!sql_name_parse(&r->arena, value->text, &name, &why))
-		return yaml_fail(r->doc, value, r->error_out, "relation name `%s` %s", value->text, why);
-	if (!name.name.schema || name.star)
-		return yaml_fail(r->doc, value, r->error_out, "relation name `%s` needs a schema and a name", value->text);
+	if (!sql_name_parse(loader->scratch, value->text, &name, &why) || !name.name.schema || name.star)
+		return FAIL(loader, value, "relation name `%s` %s", value->text, why);
 	*name_out = name.name;
 	return true;
 }
 
-static bool read_columns(struct catalog_reader *r, struct fact_relation *relation, const struct yaml_value *columns)
+static bool read_single(struct loader *loader, const struct yaml_value *value, const char *what,
+			const char **name_out)
 {
-	if (!yaml_expect(r->doc, columns, YAML_MAP, "`columns`", r->error_out))
+	const char *why;
+	if (!yaml_expect(loader->doc, value, YAML_TEXT, what, loader->error))
 		return false;
-	struct fact_column *items = ARENA_ARRAY(&r->arena, columns->count, struct fact_column);
-	for (size_t i = 0; i < columns->count; i++) {
-		const char *why;
-		if (!yaml_expect(r->doc, &columns->items[i], YAML_TEXT, "a column's type", r->error_out))
-			return false;
-		if (!sql_name_parse_single(&r->arena, columns->keys[i].text, &items[i].name, &why))
-			return yaml_fail(r->doc, &columns->keys[i], r->error_out, "column name `%s` %s",
-					 columns->keys[i].text, why);
-		items[i].type = columns->items[i].text;
-		items[i].typmod = -1;
-		items[i].attnum = (int16_t)(i + 1);
-	}
-	facts_set_columns(r->facts, relation, items, columns->count);
+	return sql_name_parse_single(loader->scratch, value->text, name_out, &why) ||
+	       FAIL(loader, value, "%s `%s` %s", what, value->text, why);
+}
+
+/* ---- columns ---- */
+
+static bool read_identity(struct loader *loader, const struct yaml_value *value, struct fact_column *column)
+{
+	size_t index;
+	if (!read_word(loader, value, "`identity`", catalog_identity_words, 2, &index))
+		return false;
+	column->identity = index == 0 ? 'a' : 'd';
 	return true;
 }
 
-static bool read_relation(struct catalog_reader *r, const struct yaml_value *key, const struct yaml_value *value)
+static bool read_column_map(struct loader *loader, const struct yaml_value *map, struct fact_column *column)
+{
+	static const char *const keys[] = { "type", "not_null", "default", "identity", "generated" };
+	const struct yaml_value *type = yaml_get(map, "type"), *not_null = yaml_get(map, "not_null");
+	const struct yaml_value *initial = yaml_get(map, "default"), *identity = yaml_get(map, "identity");
+	const struct yaml_value *generated = yaml_get(map, "generated");
+	bool is_generated = false;
+	if (!yaml_check_keys(loader->doc, map, keys, 5, "a column", loader->error))
+		return false;
+	if (!type)
+		return FAIL(loader, map, "column %s has no `type`", column->name);
+	if (!read_text(loader, type, "`type`", &column->type) ||
+	    (is_given(not_null) && !read_bool(loader, not_null, "`not_null`", &column->not_null)) ||
+	    (is_given(initial) && !read_text(loader, initial, "`default`", &column->default_text)) ||
+	    (is_given(identity) && !read_identity(loader, identity, column)) ||
+	    (is_given(generated) && !read_bool(loader, generated, "`generated`", &is_generated)))
+		return false;
+	column->generated = is_generated ? 's' : 0;
+	column->has_default = column->default_text != NULL;
+	return true;
+}
+
+static bool read_column(struct loader *loader, const struct yaml_value *key, const struct yaml_value *value,
+			struct fact_column *column)
+{
+	if (!read_single(loader, key, "column name", &column->name))
+		return false;
+	column->typmod = -1;
+	if (value->kind == YAML_MAP)
+		return read_column_map(loader, value, column);
+	return read_text(loader, value, "a column's type", &column->type);
+}
+
+static bool read_columns(struct loader *loader, const struct yaml_value *map, struct fact_relation *relation)
+{
+	if (!yaml_expect(loader->doc, map, YAML_MAP, "`columns`", loader->error))
+		return false;
+	if (map->count > MAX_COLUMNS)
+		return FAIL(loader, map, "a relation has %d columns at most", MAX_COLUMNS);
+	struct fact_column *columns = ARENA_ARRAY(loader->scratch, map->count + 1, struct fact_column);
+	for (size_t i = 0; i < map->count; i++) {
+		columns[i].attnum = (int16_t)(i + 1);
+		if (!read_column(loader, &map->keys[i], &map->items[i], &columns[i]))
+			return false;
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(columns[j].name, columns[i].name) == 0)
+				return FAIL(loader, &map->keys[i], "column %s is given twice", columns[i].name);
+		}
+	}
+	facts_set_columns(loader->facts, relation, columns, map->count);
+	return true;
+}
+
+/* ---- relations ---- */
+
+static bool read_relation(struct loader *loader, const struct yaml_value *key, const struct yaml_value *value)
 {
 	static const char *const keys[] = { "kind", "owned_by", "columns" };
-	struct rel_name name, owner;
-	enum fact_kind kind = FACT_TABLE;
-	if (!read_name(r, key, &name))
+	struct rel_name name, owner = { 0 };
+	size_t kind = FACT_TABLE;
+	if (!read_table(loader, key, &name))
 		return false;
-	bool brief = value->kind == YAML_TEXT;
-	if (!brief && !yaml_expect(r->doc, value, YAML_MAP, "a relation", r->error_out))
+	bool is_map = value->kind == YAML_MAP;
+	if (is_map && !yaml_check_keys(loader->doc, value, keys, 3, "a relation", loader->error))
 		return false;
-	if (!brief && !yaml_check_keys(r->doc, value, keys, 3, "a relation", r->error_out))
+	const struct yaml_value *kind_value = is_map ? yaml_get(value, "kind") : value;
+	const struct yaml_value *owned_by = yaml_get(value, "owned_by"), *columns = yaml_get(value, "columns");
+	if (is_given(kind_value) && !read_word(loader, kind_value, "a relation's kind", catalog_kind_words,
+					       CATALOG_KIND_COUNT, &kind))
 		return false;
-	const struct yaml_value *kind_value = brief ? value : yaml_get(value, "kind");
-	if (kind_value && !read_kind(r, kind_value, &kind))
+	if (is_given(owned_by) && !read_table(loader, owned_by, &owner))
 		return false;
-	const struct yaml_value *owned_by = brief ? NULL : yaml_get(value, "owned_by");
-	const struct yaml_value *columns = brief ? NULL : yaml_get(value, "columns");
-	if (owned_by && !read_name(r, owned_by, &owner))
-		return false;
-	struct fact_relation *relation = facts_add_relation(r->facts, name, kind, 0);
-	if (owned_by)
-		facts_set_owner(r->facts, relation, owner);
-	facts_add_schema(r->facts, name.schema);
-	return !columns || read_columns(r, relation, columns);
+	struct fact_relation *relation = facts_add_relation(loader->facts, name, (enum fact_kind)kind, 0);
+	if (owner.name)
+		facts_set_owner(loader->facts, relation, owner);
+	return !is_given(columns) || read_columns(loader, columns, relation);
 }
 
-static bool read_schemas(struct catalog_reader *r, const struct yaml_value *schemas)
+static int compare_relations(const void *a, const void *b)
 {
-	if (!yaml_expect(r->doc, schemas, YAML_LIST, "`schemas`", r->error_out))
-		return false;
-	for (size_t i = 0; i < schemas->count; i++) {
-		const char *name, *why;
-		if (!yaml_expect(r->doc, &schemas->items[i], YAML_TEXT, "a schema's name", r->error_out))
-			return false;
-		if (!sql_name_parse_single(&r->arena, schemas->items[i].text, &name, &why))
-			return yaml_fail(r->doc, &schemas->items[i], r->error_out, "schema name `%s` %s",
-					 schemas->items[i].text, why);
-		facts_add_schema(r->facts, name);
+	const struct fact_relation *x = *(struct fact_relation *const *)a, *y = *(struct fact_relation *const *)b;
+	int order = strcmp(x->name.schema, y->name.schema);
+	return order ? order : strcmp(x->name.name, y->name.name);
+}
+
+/* Also two spellings of one name, which YAML's own check cannot see. */
+static bool check_distinct(struct loader *loader, const struct yaml_value *map)
+{
+	size_t count = loader->facts->relation_count;
+	struct fact_relation **sorted = ARENA_ARRAY(loader->scratch, count + 1, struct fact_relation *);
+	if (count)
+		memcpy(sorted, loader->facts->relations, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), compare_relations);
+	for (size_t i = 1; i < count; i++) {
+		if (rel_name_eq(sorted[i - 1]->name, sorted[i]->name))
+			return FAIL(loader, map, "relation %s.%s is given twice", sorted[i]->name.schema,
+				    sorted[i]->name.name);
 	}
 	return true;
 }
 
-static bool read_version(struct catalog_reader *r, const struct yaml_value *value)
+static bool read_relations(struct loader *loader, const struct yaml_value *map)
+{
+	if (!yaml_expect(loader->doc, map, YAML_MAP, "`relations`", loader->error))
+		return false;
+	for (size_t i = 0; i < map->count; i++) {
+		if (!read_relation(loader, &map->keys[i], &map->items[i]))
+			return false;
+	}
+	return check_distinct(loader, map);
+}
+
+/* ---- the rest ---- */
+
+static bool read_schemas(struct loader *loader, const struct yaml_value *list)
+{
+	if (!yaml_expect(loader->doc, list, YAML_LIST, "`schemas`", loader->error))
+		return false;
+	loader->schemas = ARENA_ARRAY(loader->scratch, list->count + 1, const char *);
+	for (size_t i = 0; i < list->count; i++) {
+		if (!read_single(loader, &list->items[i], "schema", &loader->schemas[i]))
+			return false;
+		loader->schema_count++;
+	}
+	return true;
+}
+
+static bool read_setting(struct loader *loader, const struct yaml_value *map)
+{
+	static const char *const keys[] = { "role", "this_database", "search_path" };
+	const char *role = NULL, *path;
+	bool this_database = false;
+	if (!yaml_expect(loader->doc, map, YAML_MAP, "an item of `settings`", loader->error) ||
+	    !yaml_check_keys(loader->doc, map, keys, 3, "`settings`", loader->error))
+		return false;
+	const struct yaml_value *role_value = yaml_get(map, "role"), *value = yaml_get(map, "search_path");
+	const struct yaml_value *database = yaml_get(map, "this_database");
+	if (!value)
+		return FAIL(loader, map, "an item of `settings` has no `search_path`");
+	if (!read_text(loader, value, "`search_path`", &path) ||
+	    (is_given(role_value) && !read_single(loader, role_value, "role", &role)) ||
+	    (is_given(database) && !read_bool(loader, database, "`this_database`", &this_database)))
+		return false;
+	facts_add_setting(loader->facts, role, this_database, path);
+	return true;
+}
+
+static bool read_settings(struct loader *loader, const struct yaml_value *list)
+{
+	if (!yaml_expect(loader->doc, list, YAML_LIST, "`settings`", loader->error))
+		return false;
+	for (size_t i = list->count; i > 0; i--) { /* facts put the last one first */
+		if (!read_setting(loader, &list->items[i - 1]))
+			return false;
+	}
+	return true;
+}
+
+static bool read_denied_role(struct loader *loader, const struct yaml_value *key, const struct yaml_value *list)
+{
+	const char *role, *schema;
+	if (!read_single(loader, key, "role", &role) ||
+	    !yaml_expect(loader->doc, list, YAML_LIST, "the schemas a role may not use", loader->error))
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		if (!read_single(loader, &list->items[i], "schema", &schema))
+			return false;
+		facts_add_denied(loader->facts, role, schema);
+	}
+	return true;
+}
+
+static bool read_denied(struct loader *loader, const struct yaml_value *map)
+{
+	if (!yaml_expect(loader->doc, map, YAML_MAP, "`denied`", loader->error))
+		return false;
+	for (size_t i = 0; i < map->count; i++) {
+		if (!read_denied_role(loader, &map->keys[i], &map->items[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool read_database(struct loader *loader, const struct yaml_value *value)
+{
+	return read_text(loader, value, "`database`", &loader->facts->database);
+}
+
+static bool read_search_path(struct loader *loader, const struct yaml_value *value)
+{
+	return read_text(loader, value, "`search_path`", &loader->facts->search_path);
+}
+
+static bool read_version(struct loader *loader, const struct yaml_value *value)
 {
 	char *end = NULL;
-	if (!yaml_expect(r->doc, value, YAML_TEXT, "`server_version`", r->error_out))
-		return false;
-	long version = strtol(value->text, &end, 10);
-	if (*end || version < 90000 || version > 10000000)
-		return yaml_fail(r->doc, value, r->error_out,
-				 "`server_version` is a number as SHOW server_version_num prints it, such as 150004");
-	r->facts->server_version = (int)version;
+	long number = value->kind == YAML_TEXT ? strtol(value->text, &end, 10) : -1;
+	if (!end || *end || end == value->text || number < 0 || number > 9999999)
+		return FAIL(loader, value, "`server_version` must be a number such as 150004");
+	loader->facts->server_version = (int)number;
 	return true;
 }
 
-static bool read_text(struct catalog_reader *r, const char *key, const char **text_out)
+static const char *const root_keys[] = { "database", "server_version", "search_path", "schemas",
+					 "relations", "settings",	"denied" };
+
+static bool (*const root_readers[])(struct loader *, const struct yaml_value *) = {
+	read_database, read_version, read_search_path, read_schemas, read_relations, read_settings, read_denied,
+};
+
+enum { ROOT_COUNT = sizeof(root_keys) / sizeof(root_keys[0]) };
+
+static int compare_text(const void *a, const void *b)
 {
-	const struct yaml_value *value = yaml_get(&r->doc->root, key);
-	if (!value)
-		return true;
-	if (!yaml_expect(r->doc, value, YAML_TEXT, key, r->error_out))
-		return false;
-	*text_out = arena_strdup(&r->facts->arena, value->text);
-	return true;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool read_relations(struct catalog_reader *r, const struct yaml_value *relations)
+/* A relation's schema exists without being listed. */
+static void add_schemas(struct loader *loader)
 {
-	if (!yaml_expect(r->doc, relations, YAML_MAP, "`relations`", r->error_out))
-		return false;
-	for (size_t i = 0; i < relations->count; i++) {
-		if (!read_relation(r, &relations->keys[i], &relations->items[i]))
-			return false;
+	struct facts *facts = loader->facts;
+	size_t count = 0;
+	const char **names = ARENA_ARRAY(loader->scratch, loader->schema_count + facts->relation_count + 1,
+					 const char *);
+	for (size_t i = 0; i < loader->schema_count; i++)
+		names[count++] = loader->schemas[i];
+	for (size_t i = 0; i < facts->relation_count; i++)
+		names[count++] = facts->relations[i]->name.schema;
+	qsort(names, count, sizeof(*names), compare_text);
+	for (size_t i = 0; i < count; i++) {
+		if (!i || strcmp(names[i - 1], names[i]) != 0)
+			facts_add_schema(facts, names[i]);
 	}
-	return true;
 }
 
-static bool read_all(struct catalog_reader *r)
+static bool read_root(struct loader *loader)
 {
-	static const char *const keys[] = { "server_version", "database", "search_path", "schemas", "relations" };
-	const struct yaml_value *root = &r->doc->root;
+	const struct yaml_value *root = &loader->doc->root;
 	if (yaml_is_null(root))
 		return true;
-	if (!yaml_expect(r->doc, root, YAML_MAP, "a catalog", r->error_out) ||
-	    !yaml_check_keys(r->doc, root, keys, 5, "a catalog", r->error_out))
+	if (!yaml_expect(loader->doc, root, YAML_MAP, "a catalog", loader->error) ||
+	    !yaml_check_keys(loader->doc, root, root_keys, ROOT_COUNT, "a catalog", loader->error))
 		return false;
-	const struct yaml_value *schemas = yaml_get(root, "schemas"), *relations = yaml_get(root, "relations");
-	const struct yaml_value *version = yaml_get(root, "server_version");
-	return read_text(r, "database", &r->facts->database) && read_text(r, "search_path", &r->facts->search_path) &&
-	       (!version || read_version(r, version)) && (!schemas || read_schemas(r, schemas)) &&
-	       (!relations || read_relations(r, relations));
+	for (size_t i = 0; i < ROOT_COUNT; i++) {
+		const struct yaml_value *value = yaml_get(root, root_keys[i]);
+		if (is_given(value) && !root_readers[i](loader, value))
+			return false;
+	}
+	add_schemas(loader);
+	return true;
 }
 
 static bool finish(struct yaml_doc *doc, struct facts **facts_out, struct error *error_out)
 {
-	struct catalog_reader reader = { .doc = doc, .facts = facts_new(), .error_out = error_out };
-	arena_init(&reader.arena);
-	bool ok = read_all(&reader);
-	arena_deinit(&reader.arena);
+	struct arena scratch;
+	struct loader loader = { .doc = doc, .scratch = &scratch, .facts = facts_new(), .error = error_out };
+	arena_init(&scratch);
+	bool ok = read_root(&loader);
+	arena_deinit(&scratch);
 	yaml_doc_deinit(doc);
 	if (!ok) {
-		facts_unref(reader.facts);
+		facts_unref(loader.facts);
 		return false;
 	}
-	facts_seal(reader.facts);
-	*facts_out = reader.facts;
+	loader.facts->version = 1;
+	facts_seal(loader.facts);
+	*facts_out = loader.facts;
 	return true;
 }
 

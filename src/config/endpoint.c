@@ -59,7 +59,11 @@ static bool check_host(const char *host, size_t len, const char **why_out)
 
 static bool check_ipv6(const char *host, size_t len, const char **why_out)
 {
-	if (len > 1 && len < 64 && strspn(host, "0123456789abcdefABCDEF:.%") >= len)
+	size_t digits = strspn(host, "0123456789abcdefABCDEF:.");
+	size_t zone = digits < len && host[digits] == '%' ? digits + 1 : digits;
+	while (zone < len && zone > digits && is_host_byte((unsigned char)host[zone]))
+		zone++;
+	if (digits > 1 && len < 64 && zone == len)
 		return true;
 	*why_out = "has no IPv6 address between its brackets";
 	return false;

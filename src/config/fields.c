@@ -152,7 +152,10 @@ static bool parse_enum(struct field_context *context, const struct field *field,
 	buf_init(&words);
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&words, "%s%s", !i ? "" : i + 1 < count ? ", " : " or ", field->words[i]);
-	FAIL(context, value, "`%s` must be %s", field->path, buf_cstr(&words));
+	if (value->kind == YAML_TEXT)
+		FAIL(context, value, "`%s` must be %s, but is `%s`", field->path, buf_cstr(&words), value->text);
+	else
+		FAIL(context, value, "`%s` must be %s", field->path, buf_cstr(&words));
 	buf_deinit(&words);
 	const char *near = value->kind == YAML_TEXT ? suggest_word(value->text, field->words, count) : NULL;
 	if (near)

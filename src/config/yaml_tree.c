@@ -49,7 +49,7 @@ static yaml_mark_t mark_of_offset(struct slice text, size_t offset)
 
 static const char *syntax_hint(const char *problem)
 {
-	if (strstr(problem, "cannot start any token"))
+	if (strstr(problem, "cannot start any token") || strstr(problem, "tab character"))
 		return "Indent with spaces, not tabs; quote texts that begin with one of * & ! % @ `.";
 	if (strstr(problem, "mapping values are not allowed"))
 		return "Check the indentation, and quote texts that contain \": \".";
@@ -358,7 +358,7 @@ const struct yaml_value *yaml_get(const struct yaml_value *map, const char *key)
 bool yaml_fail(const struct yaml_doc *doc, const struct yaml_value *at, struct error *error_out,
 	       const char *format, ...)
 {
-	char message[sizeof(error_out->message)];
+	char message[2 * sizeof(error_out->message)]; /* error_set cuts at a character's edge */
 	va_list args;
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);

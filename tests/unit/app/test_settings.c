@@ -41,9 +41,11 @@ static const struct bad_input bad_settings[] = {
 	{ HEAD "limits: {queue_low_bytes: 1GB}\n", 4, 9,
 	  "`limits.queue_low_bytes` must be less than `limits.queue_high_bytes`", NULL },
 	/* words */
-	{ HEAD "log: {level: verbose}\n", 4, 14, "`log.level` must be debug, info, warning, error or fatal", NULL },
-	{ HEAD "log: {level: warn}\n", 4, 14, "`log.level` must be debug, info, warning, error or fatal", NULL },
-	{ HEAD "log: {format: jsn}\n", 4, 15, "`log.format` must be logfmt or json", "Did you mean `json`?" },
+	{ HEAD "log: {level: verbose}\n", 4, 14, "`log.level` must be debug, info, warning, error or fatal, but is `verbose`",
+	  NULL },
+	{ HEAD "log: {level: warn}\n", 4, 14, "`log.level` must be debug, info, warning, error or fatal, but is `warn`",
+	  NULL },
+	{ HEAD "log: {format: jsn}\n", 4, 15, "`log.format` must be logfmt or json, but is `jsn`", "Did you mean `json`?" },
 	{ HEAD "policy: {ddl: [allow]}\n", 4, 15, "`policy.ddl` must be refuse or allow", NULL },
 	/* addresses */
 	{ "listen: []\nserver: a\nmap: b\n", 1, 9, "`listen` takes 1 to 64 addresses", NULL },
@@ -68,6 +70,10 @@ static const struct bad_input bad_settings[] = {
 	/* connection strings: never quoted in a message */
 	{ HEAD "admin: {dsn: 'password=very secret'}\n", 4, 14, "the connection string is not one that libpq understands",
 	  "single quotes" },
+	{ HEAD "admin: {dsn: 'host=h nonsense=1'}\n", 4, 14,
+	  "the connection string has the option `nonsense`, which libpq does not know", "libpq" },
+	{ HEAD "admin: {dsn: 'password=a se=cret'}\n", 4, 14,
+	  "the connection string is not one that libpq understands", "single quotes" },
 	{ HEAD "admin: {dsn: 'host=${NOT_SET_ANYWHERE}'}\n", 4, 14,
 	  "the connection string names ${NOT_SET_ANYWHERE}, which is not set in the environment", "libpq" },
 	{ HEAD "admin: {dsn: 'host=${'}\n", 4, 14,
