@@ -5,6 +5,7 @@
  *   run_cases FILE.case...
  */
 #include "config/map_file.h"
+#include "config/sql_name.h"
 #include "rewrite/rewriter.h"
 
 #include <stdio.h>
@@ -102,13 +103,13 @@ static _Noreturn void broken(const struct suite *suite, unsigned line, const cha
 
 static struct rel_name parse_name(struct arena *arena, char *text)
 {
-	char *dot = strchr(text, '.');
-	if (!dot)
-		return (struct rel_name){ NULL, arena_strdup(arena, text) };
-	*dot = '\0';
-	struct rel_name name = { arena_strdup(arena, text), arena_strdup(arena, dot + 1) };
-	*dot = '.';
-	return name;
+	struct sql_name name;
+	const char *why;
+	if (!sql_name_parse(arena, text, &name, &why)) {
+		fprintf(stderr, "the name %s %s\n", text, why);
+		exit(2);
+	}
+	return name.name;
 }
 
 static void add_fact(const struct suite *suite, unsigned line, struct facts *facts, struct arena *arena, char *text)
