@@ -28,6 +28,7 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 	a->ctes = NULL;
 	a->level = a->levels = NULL;
 	a->schema_being_created = NULL;
+	a->created = NULL;
 	a->plain_select = NULL;
 	a->qualifiers = NULL;
 	a->qualifiers_tail = &a->qualifiers;

@@ -23,7 +23,7 @@
 
 #include <pg_query/pg_query.pb-c.h>
 
-/* A WITH query in scope. */
+/* A WITH query in scope, or another name that means something new. */
 struct cte {
 	struct cte *next;
 	const char *name;
@@ -86,7 +86,8 @@ struct analysis {
 	struct cte *ctes;
 	struct level *level;
 	struct level *levels;
-	const char *schema_being_created;
+	const char *schema_being_created; /* by CREATE SCHEMA with elements; NULL: none */
+	struct cte *created; /* its elements */
 	const char *alias_prefix; /* of aliases we make up; NULL until the first */
 	const PgQuery__SelectStmt *plain_select; /* its targets are evaluated once, for sure; NULL: no such */
 

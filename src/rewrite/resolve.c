@@ -10,9 +10,9 @@ struct slice resolve_spelled(struct arena *arena, struct rel_name name)
 	return slice_str(rel_name_print(arena, name));
 }
 
-static bool is_cte(const struct analysis *a, const char *name)
+static bool is_among(const struct cte *names, const char *name)
 {
-	for (const struct cte *cte = a->ctes; cte; cte = cte->next) {
+	for (const struct cte *cte = names; cte; cte = cte->next) {
 		if (strcmp(cte->name, name) == 0)
 			return true;
 	}
@@ -104,8 +104,10 @@ struct resolved resolve_relation(struct analysis *a, struct written_name written
 	}
 	if (!ruleset_mentions(a->ruleset, written.name, strlen(written.name)))
 		return (struct resolved){ NULL, "not in the map", false };
-	if (read && is_cte(a, written.name))
+	if (read && is_among(a->ctes, written.name))
 		return (struct resolved){ NULL, "CTE", false };
+	if (is_among(a->created, written.name))
+		return (struct resolved){ NULL, "in the schema being created", false };
 	return unqualified(a, written.name, offset);
 }
 
@@ -209,6 +211,7 @@ enum verdict resolve_settle(struct analysis *a, struct resolved resolved, enum u
 		refuse_columns(a, name, offset);
 		return VERDICT_REFUSED;
 	}
+	changes |= resolved.qualify;
 	analysis_use(a, name, kind, changes ? USE_REWRITTEN : 0);
-	return changes || resolved.qualify ? VERDICT_CHANGE : VERDICT_KEEP;
+	return changes ? VERDICT_CHANGE : VERDICT_KEEP;
 }

@@ -143,13 +143,22 @@ static struct slice quoted(struct analysis *a, const char *before, const char *n
 	return copy;
 }
 
+/* Name and alias in one piece where they touch, so that an error in either points at the name. */
 static void splice_range(struct analysis *a, const struct range *range)
 {
 	size_t start = a->tokens->items[range->first].offset, end = token_end(a, range->last);
+	struct slice name = range->changes ? resolve_spelled(a->arena, range->name->physical)
+					   : slice_of(a->text.data + start, end - start);
+	struct slice alias = range->new_alias ? quoted(a, " AS ", range->new_alias) : slice_of("", 0);
+	if (range->alias_after == range->last && alias.len) {
+		char *both = arena_printf(a->arena, "%.*s%s", (int)name.len, name.data, alias.data);
+		splice_add(a->splices, start, end - start, slice_str(both));
+		return;
+	}
 	if (range->changes)
-		splice_add(a->splices, start, end - start, resolve_spelled(a->arena, range->name->physical));
-	if (range->new_alias)
-		splice_add(a->splices, token_end(a, range->alias_after), 0, quoted(a, " AS ", range->new_alias));
+		splice_add(a->splices, start, end - start, name);
+	if (alias.len)
+		splice_add(a->splices, token_end(a, range->alias_after), 0, alias);
 }
 
 static const struct range *find_by_name(const struct level *level, const char *name)

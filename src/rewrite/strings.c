@@ -153,10 +153,14 @@ void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast)
 
 static bool is_name_place(struct slice body, const struct token_list *tokens, size_t i)
 {
-	static const char *const before[] = { "from", "join", "into", "update", "table", "only", "using", "copy",
+	static const char *const before[] = { "from", "join", "update", "table", "only", "using", "copy",
 					      "truncate", "lock", "exists", "analyze", "on" };
 	if (i == 0)
 		return false;
+	/* SELECT … INTO is followed by a variable. */
+	if (i >= 2 && token_is_word(body, &tokens->items[i - 1], "into"))
+		return token_is_word(body, &tokens->items[i - 2], "insert") ||
+		       token_is_word(body, &tokens->items[i - 2], "merge");
 	for (size_t k = 0; k < sizeof(before) / sizeof(before[0]); k++) {
 		if (token_is_word(body, &tokens->items[i - 1], before[k]))
 			return true;

@@ -251,12 +251,42 @@ static void on_alter_sequence(struct analysis *a, const PgQuery__AlterSeqStmt *a
 	on_owned_by(a);
 }
 
+static const char *element_name(const PgQuery__Node *element)
+{
+	switch (element->node_case) {
+	case PG_QUERY__NODE__NODE_CREATE_STMT:
+		return element->create_stmt->relation->relname;
+	case PG_QUERY__NODE__NODE_VIEW_STMT:
+		return element->view_stmt->view->relname;
+	case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
+		return element->create_seq_stmt->sequence->relname;
+	default:
+		return NULL;
+	}
+}
+
+/* The elements may name each other; the catalog does not know them yet. */
+static void note_elements(struct analysis *a, const PgQuery__CreateSchemaStmt *create)
+{
+	for (size_t i = 0; i < create->n_schema_elts; i++) {
+		const char *name = element_name(create->schema_elts[i]);
+		if (!name || !ruleset_mentions(a->ruleset, name, strlen(name)))
+			continue;
+		struct cte *created = ARENA_NEW(a->arena, struct cte);
+		created->name = name;
+		created->next = a->created;
+		a->created = created;
+	}
+}
+
 static void on_create_schema(struct analysis *a, const PgQuery__CreateSchemaStmt *create)
 {
 	a->changes_catalog = true;
 	a->schema_being_created = create->schemaname[0] ? create->schemaname : session_state_user(a->state);
+	note_elements(a, create);
 	walk_nodes(a, create->schema_elts, create->n_schema_elts);
 	a->schema_being_created = NULL;
+	a->created = NULL;
 }
 
 static void on_create_function(struct analysis *a, const PgQuery__CreateFunctionStmt *create)
