@@ -8,7 +8,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 here=$top/build/demo
 throwaway_pg=$top/tests/lib/throwaway-pg
 crossfade=$top/build/crossfade
-load_seconds=2
+load_seconds=2 load_total=0
 steps=10 step=0 keep=no finished=no proxy_pid='' said=''
 
 usage() {
@@ -203,6 +203,7 @@ run_load() {
   transactions=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$log")
   failed=$(sed -n 's/^number of failed transactions: \([0-9]*\).*/\1/p' "$log")
   [ "${failed:-0}" = 0 ] && [ "$transactions" -gt 0 ] || fail "$failed of the load's transactions failed" "$log"
+  load_total=$((load_total + transactions))
   [ $((after - before)) = "$transactions" ] || fail "$transactions updates were sent, $((after - before)) are there"
 }
 
@@ -210,7 +211,7 @@ first_run() {
   begin 'v10 app'
   answers v10 "$here/v10-before"
   run_load public
-  ok "answers kept; $transactions transactions, 0 failed, every update there"
+  ok "answers kept; $(grouped "$transactions") transactions, 0 failed, every update there"
 }
 
 new_code_before() {
@@ -241,7 +242,7 @@ second_run() {
   run_load data
   answers v13 "$here/v13-after"
   cmp -s "$here/v10-before" "$here/v13-after" || fail 'new names give other answers than old ones' "$here/v13-after"
-  ok "unchanged, same answers; $transactions transactions, 0 failed, every update there"
+  ok "unchanged, same answers; $(grouped "$transactions") transactions, 0 failed, every update there"
 }
 
 side_by_side() {
@@ -252,21 +253,25 @@ side_by_side() {
   printf '\n   %swithout crossfade:%s %s\n' "$dim" "$plain" "$(head -n 1 "$here/old-name")"
 }
 
+# 1234567 as the report writes it: 1,234,567
+grouped() { sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"; }
+
 show_report() {
-  local i
+  local i total
   begin report
-  # The ledger is written in batches; the last one is there within a second or two.
-  for ((i = 0; i < 50; i++)); do
-    "$crossfade" report -c "$here/crossfade.yaml" >"$here/report" 2>"$here/report.err" || fail 'the report failed' "$here/report.err"
-    ! grep -q prices "$here/report" || break
+  # Every transaction of the load is one SELECT and one UPDATE.
+  total=$(grouped $((2 * load_total)))
+  # The ledger is written in batches; the last one is there within some seconds.
+  for ((i = 0; i < 100; i++)); do
+    "$crossfade" report -c "$here/crossfade.yaml" --table public.prices >"$here/report" 2>"$here/report.err" ||
+      fail 'the report failed' "$here/report.err"
+    ! grep -E " $total " "$here/report" >/dev/null || break
     sleep 0.1
   done
-  sleep 1
-  "$crossfade" report -c "$here/crossfade.yaml" >"$here/report" 2>"$here/report.err" || fail 'the report failed' "$here/report.err"
-  grep -q prices "$here/report" || fail 'the report knows of no use of prices' "$here/report"
-  ok 'who still uses the old names'
+  ((i < 100)) || fail "the report should know of $total statements of the load" "$here/report"
+  ok "all $total statements of the load are in it"
   side_by_side
-  printf '\n%s   crossfade report%s\n\n' "$bold" "$plain"
+  printf '\n%s   crossfade report --table public.prices%s\n\n' "$bold" "$plain"
   sed 's/^/   /' "$here/report"
 }
 
