@@ -12,7 +12,7 @@ import sys
 
 REASON = re.compile(r'\[CLOSE_\w+\]\s*=\s*\{\s*"(\w+)",\s*"((?:[^"\\]|\\.)*)"')
 # From the name of a logging function up to its first field: level and event, or a choice of two.
-CALL = re.compile(r"\b(?:LOG|log_[a-z]+)\(((?:(?!LOG_(?:STR|SLICE|INT|UINT)|[;{]).)*)", re.S)
+CALL = re.compile(r"\b(?:LOG|log_[a-z]+|[a-z]+_log)\(((?:(?!LOG_(?:STR|SLICE|INT|UINT)|[;{]).)*)", re.S)
 
 
 def rows(text, heading):
