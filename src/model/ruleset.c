@@ -199,6 +199,19 @@ static void place_entry(struct builder *b, struct ruleset_entry *entry)
 		warn_drift(b, entry);
 }
 
+static void shape_entry(struct builder *b, struct ruleset_entry *entry)
+{
+	const struct map_entry *map = entry->map;
+	bool differs = map->columns.count || map->shape.count || map->new_shape.count || map->read.count ||
+		       map->write.count || map->kind == MAP_TRANSFORM;
+	enum side there = entry->physical;
+	if (!differs || entry->kind == MAP_DROPPED || entry->kind == MAP_IDENTITY)
+		return;
+	struct shape *shape = shape_build(&b->ruleset->arena, map, there, entry->relation[there],
+					  entry->relation[side_other(there)]);
+	entry->shape = shape->same ? NULL : shape;
+}
+
 /* ---- names ---- */
 
 static uint64_t hash_name(const char *name, size_t len)
@@ -329,6 +342,8 @@ bool ruleset_build(struct map *map, const struct flags *flags, struct facts *fac
 		ok = apply_flag(&b, &flags->items[i]);
 	for (size_t i = 0; ok && i < rs->entry_count; i++)
 		place_entry(&b, &rs->entries[i]);
+	for (size_t i = 0; ok && i < rs->entry_count; i++)
+		shape_entry(&b, &rs->entries[i]);
 	if (!ok || !add_names(&b)) {
 		ruleset_unref(rs);
 		return false;

@@ -9,6 +9,7 @@
 
 #include "model/facts.h"
 #include "model/map.h"
+#include "model/shape.h"
 
 enum policy_opaque { OPAQUE_PASS, OPAQUE_NOTICE, OPAQUE_REFUSE };
 enum policy_introspection { INTROSPECTION_PASS, INTROSPECTION_MAP };
@@ -46,6 +47,7 @@ struct ruleset_entry {
 	enum side physical;
 	bool drift; /* the catalog contradicts the flag and, for a move, wins */
 	const struct fact_relation *relation[2]; /* by enum side; NULL: not in the catalog */
+	const struct shape *shape; /* NULL: the columns are the same on both sides */
 };
 
 enum name_kind { NAME_TABLE, NAME_INDEX, NAME_SEQUENCE };
