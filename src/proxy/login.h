@@ -1,8 +1,8 @@
 /*
  * A session between its startup packet and the server's first ReadyForQuery,
  * on plain buffers: authentication passes through both ways, the server's
- * words are learned on the way. Of the client nothing but answers to the
- * server's authentication requests passes; what it sends ahead waits.
+ * words are learned on the way. Of the client only one message passes for each
+ * authentication request of the server; what it sends ahead waits.
  */
 #ifndef CROSSFADE_PROXY_LOGIN_H
 #define CROSSFADE_PROXY_LOGIN_H
@@ -14,6 +14,7 @@ struct login {
 	struct buf packet; /* the startup packet, sent on byte for byte */
 	struct startup_packet startup;
 	size_t client_pass, server_pass;
+	bool foreign;	   /* another protocol version: only the server's refusal passes */
 	bool wants_answer; /* the server waits for the client */
 	bool ready;	   /* the session begins: what follows is for the conversation */
 	bool fatal;	   /* the server said why it refuses */

@@ -91,9 +91,24 @@ static void linger(struct session *session)
 	session->phase = SESSION_LINGERING;
 	drop_server(session);
 	buf_deinit(&session->client_rest);
+	session->client.low_bytes = 0; /* on_drained when all is sent */
+	session->lingering_bytes = stream_unsent(&session->client);
 	stream_shutdown(&session->client);
-	stream_read_enable(&session->client, true);
+	stream_read_enable(&session->client, !session->client_ended);
 	set_deadline(session, &session->worker->lingering, LINGER_MS);
+	if (session->client_ended && !session->lingering_bytes)
+		close_streams(session);
+}
+
+/* Ends the session once the client has what was meant for it. */
+static void session_finish(struct session *session, enum close_reason reason)
+{
+	if (!note_reason(session, reason))
+		return;
+	if (session->client.open && !session->client.broken && stream_unsent(&session->client))
+		linger(session);
+	else
+		close_streams(session);
 }
 
 static bool may_speak_to_client(const struct session *session)
@@ -293,6 +308,13 @@ static void fail_shutdown(struct session *session)
 	session_fail(session, CLOSE_SHUTDOWN, &error);
 }
 
+/* Nothing is on its way in either direction. */
+static bool is_quiet(const struct session *session)
+{
+	return !session->conversation.pipeline.count && !stream_unsent(&session->server) &&
+	       !stream_unsent(&session->client);
+}
+
 /* What a round has brought about besides bytes; false: the session is over. */
 static bool after_round(struct session *session)
 {
@@ -309,7 +331,7 @@ static bool after_round(struct session *session)
 		fail_violation(session, conversation->violation, conversation->violation_text);
 		return false;
 	}
-	if (conversation->terminated && !conversation->pipeline.count && !stream_unsent(&session->server)) {
+	if (conversation->terminated && is_quiet(session)) {
 		session_end(session, CLOSE_CLIENT_TERMINATED);
 		return false;
 	}
@@ -354,7 +376,7 @@ static void prepare_conversation(struct session *session)
 	struct worker *worker = session->worker;
 	struct conversation *conversation = &session->conversation;
 	struct worker_rules *rules = worker_find_rules(worker, session->login->startup.database);
-	bool rewritten = !session->login->startup.replication;
+	bool rewritten = !session->login->startup.replication && !session->login->foreign;
 	struct session_state *state =
 		rewritten ? login_session_state(session->login, rules ? rules->ruleset : NULL) : NULL;
 	conversation_init(conversation, &worker->env, state);
@@ -444,6 +466,7 @@ static void on_startup_bytes(struct session *session, const char *data, size_t l
 		begin_cancel(session, &packet, slice_of(data, packet.size));
 		break;
 	case STARTUP_SESSION:
+	case STARTUP_FOREIGN:
 		begin_session(session, slice_of(data, packet.size));
 		break;
 	}
@@ -480,6 +503,8 @@ static void on_connected(void *context, int fd, const struct address *address, c
 	} else {
 		session->phase = SESSION_LOGIN;
 		stream_write(&session->server, session->login->packet.data, session->login->packet.len);
+		if (session->client_ended)
+			stream_shutdown(&session->server);
 	}
 	update_reading(session);
 }
@@ -515,11 +540,11 @@ static void on_client_end(struct session *session)
 {
 	struct conversation *conversation = &session->conversation;
 	session->client_ended = true;
-	if (session->phase < SESSION_RUNNING || session->phase == SESSION_CANCELLING) {
+	if (session->phase == SESSION_STARTUP || session->phase == SESSION_CANCELLING) {
 		session_end(session, CLOSE_CLIENT_GAVE_UP);
 		return;
 	}
-	if (session->phase == SESSION_RUNNING && !conversation->pipeline.count && !stream_unsent(&session->server)) {
+	if (session->phase == SESSION_RUNNING && is_quiet(session)) {
 		say_goodbye(session);
 		session_end(session, conversation->terminated ? CLOSE_CLIENT_TERMINATED : CLOSE_CLIENT_CLOSED);
 		return;
@@ -540,6 +565,19 @@ static void on_client_bytes(struct session *session, char *data, size_t len)
 		update_reading(session);
 }
 
+/* Whatever the client still says is thrown away; when it says no more, and has all, it is over. */
+static void on_lingering(struct session *session, ssize_t got)
+{
+	if (got > 0)
+		return;
+	if (got == 0 && stream_unsent(&session->client)) {
+		session->client_ended = true;
+		stream_read_enable(&session->client, false);
+		return;
+	}
+	close_streams(session);
+}
+
 static void on_client_readable(struct stream *stream)
 {
 	struct session *session = stream->owner;
@@ -549,8 +587,7 @@ static void on_client_readable(struct stream *stream)
 	if (got == -EAGAIN)
 		return;
 	if (session->phase == SESSION_LINGERING) {
-		if (got <= 0)
-			close_streams(session);
+		on_lingering(session, got);
 		return;
 	}
 	if (got < 0) {
@@ -584,18 +621,15 @@ static void on_server_gone(struct session *session, bool broken)
 		return;
 	}
 	bool said_why = conversation->server_fatal || (session->login && session->login->fatal);
-	if (said_why && !session->login) {
-		note_reason(session, CLOSE_SERVER_FATAL);
-		linger(session);
-		return;
-	}
 	if (said_why) {
-		note_reason(session, CLOSE_AUTH_FAILED);
-		linger(session);
+		if (note_reason(session, session->login ? CLOSE_AUTH_FAILED : CLOSE_SERVER_FATAL))
+			linger(session);
 		return;
 	}
 	if (conversation->terminated || session->client_ended) {
-		session_end(session, conversation->terminated ? CLOSE_CLIENT_TERMINATED : CLOSE_CLIENT_CLOSED);
+		session_finish(session, conversation->terminated ? CLOSE_CLIENT_TERMINATED :
+					session->login	       ? CLOSE_CLIENT_GAVE_UP :
+								 CLOSE_CLIENT_CLOSED);
 		return;
 	}
 	error_set(&error, SQLSTATE_CONNECTION_FAILURE, "the server closed the connection unexpectedly");
@@ -656,7 +690,12 @@ static void on_server_readable(struct stream *stream)
 static void on_drained(struct stream *stream)
 {
 	struct session *session = stream->owner;
-	if (session->phase < SESSION_LINGERING && after_round(session))
+	if (session->phase == SESSION_LINGERING) {
+		if (session->client_ended)
+			close_streams(session);
+		return;
+	}
+	if (after_round(session))
 		update_reading(session);
 }
 
@@ -708,11 +747,23 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, co
 	stream_read_enable(&session->client, true);
 }
 
+/* A slow reader gets more time as long as it reads. */
+static void on_linger_deadline(struct session *session)
+{
+	size_t left = stream_unsent(&session->client);
+	if (!left || left >= session->lingering_bytes) {
+		close_streams(session);
+		return;
+	}
+	session->lingering_bytes = left;
+	set_deadline(session, &session->worker->lingering, LINGER_MS);
+}
+
 void session_on_deadline(struct session *session)
 {
 	struct error error;
 	if (session->phase == SESSION_LINGERING) {
-		close_streams(session);
+		on_linger_deadline(session);
 	} else if (session->phase == SESSION_RUNNING) {
 		conversation_fact_arrived(&session->conversation);
 		resume_client(session);

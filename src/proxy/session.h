@@ -43,6 +43,7 @@ struct session {
 	struct address server_address;
 	struct cancel_entry *cancel;
 	uint64_t bytes_from_client, bytes_from_server;
+	size_t lingering_bytes; /* unsent when the present deadline was set */
 	const char *app; /* the listener's */
 	char *user, *database;
 	char address[ADDRESS_TEXT_BYTES];

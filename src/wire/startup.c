@@ -90,12 +90,8 @@ static enum startup_kind parse_session(struct reader *body, uint32_t version, st
 {
 	packet->major = (uint16_t)(version >> 16);
 	packet->minor = (uint16_t)version;
-	if (packet->major != 3) {
-		error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED,
-			  "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0", packet->major,
-			  packet->minor);
-		return STARTUP_INVALID;
-	}
+	if (packet->major != 3)
+		return STARTUP_FOREIGN;
 	struct slice rest = reader_rest(body);
 	if (!rest.len || rest.data[rest.len - 1] != '\0')
 		return invalid(error_out, "invalid startup packet layout: expected terminator as last byte");

@@ -21,6 +21,7 @@ enum startup_kind {
 	STARTUP_GSSENC,
 	STARTUP_CANCEL,
 	STARTUP_SESSION,
+	STARTUP_FOREIGN, /* of another protocol version, which the server may refuse in its own words */
 	STARTUP_INVALID,
 };
 
@@ -35,7 +36,7 @@ struct startup_packet {
 	struct slice cancel_key;
 };
 
-/* packet_out is filled for CANCEL and SESSION (size for all complete kinds), error_out for INVALID. */
+/* packet_out is filled for all complete kinds (size and version alone for FOREIGN), error_out for INVALID. */
 enum startup_kind startup_parse(struct slice data, struct startup_packet *packet_out, struct error *error_out);
 
 /* Walks the parameters; false at the end. *rest starts as packet.parameters. */

@@ -160,18 +160,26 @@ Test(login, only_an_answer_passes_when_the_server_waits_for_one)
 	cr_assert_eq(from_client("p\0\0\0\x7", 5, &out), 5);
 	cr_assert_eq(from_client("pw\0Q\0\0\0\6a\0", 10, &out), 3);
 	cr_assert_eq(out.len, 3);
-	from_server("R\0\0\0\x8\0\0\0\3", 9, &out);
-	from_client("Q\0\0\0\6a\0", 7, &out);
-	cr_assert_eq(login->violation, VIOLATION_CLIENT);
-	cr_assert_eq(out.len, 0);
+	cr_assert_eq(from_client("Q\0\0\0\6a\0", 7, &out), 0);
 }
 
-Test(login, an_answer_longer_than_the_server_takes_is_a_violation)
+Test(login, what_is_no_answer_is_left_to_the_server_to_refuse)
 {
 	struct slice out;
 	from_server("R\0\0\0\x8\0\0\0\3", 9, &out);
-	from_client("p\0\1\0\5", 5, &out);
-	cr_assert_eq(login->violation, VIOLATION_CLIENT);
+	cr_assert_eq(from_client("Q\0\0\0\6a\0Q\0\0\0\6a\0", 14, &out), 7);
+	from_server("R\0\0\0\x8\0\0\0\3", 9, &out);
+	cr_assert_eq(from_client("p\0\0\0\0abcdef", 11, &out), 11);
+	cr_assert_eq(from_client("more", 4, &out), 4);
+}
+
+Test(login, a_server_that_takes_another_protocol_version_is_refused)
+{
+	struct slice out;
+	login->foreign = true;
+	from_server("R\0\0\0\x8\0\0\0\0", 9, &out);
+	cr_assert_eq(login->violation, VIOLATION_SERVER);
+	cr_assert_eq(out.len, 0);
 }
 
 Test(login, channel_binding_is_not_offered)

@@ -85,12 +85,20 @@ Test(startup, malformed_parameters_are_refused)
 		packet_of(3 << 16, "user\0alice", 10),	     /* value without NUL */
 		packet_of(3 << 16, "user\0", 5),	     /* no value at all */
 		packet_of(3 << 16, "user\0a\0\0rest\0x\0\0", 17), /* bytes after the terminator */
-		packet_of(2 << 16, "user\0a\0\0", 8),	     /* another protocol */
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		cr_assert_eq(parse(bad[i], &packet), STARTUP_INVALID, "case %zu", i);
 		buf_deinit(&bad[i]);
 	}
+}
+
+Test(startup, other_versions_are_left_to_the_server)
+{
+	struct startup_packet packet;
+	struct buf two = packet_of(2 << 16, "anything", 8);
+	cr_assert_eq(parse(two, &packet), STARTUP_FOREIGN);
+	cr_assert_eq(packet.major, 2);
+	buf_deinit(&two);
 }
 
 Test(startup, requests_for_encryption_and_cancel_are_told_apart)
