@@ -79,9 +79,10 @@ def test_literals_are_not_in_the_report_and_not_in_the_file(proxy):
             c.send(extended('select * from prices where code = $1', [word]) + sync())
             c.until()
             c.ask(f"selec * from prices where '{word}'")
-    expect(proxy, 'public.prices', 'old', 4)
-    statements = side(proxy, 'public.prices', 'old')['statements']
-    assert len(statements) == 1 and '$1' in statements[0]['statement']
+    expect(proxy, 'public.prices', 'old', 6)
+    counts = side(proxy, 'public.prices', 'old')
+    assert (counts['ok'], counts['unparsed']) == (4, 2)
+    assert any(s['statement'].endswith('where code = $1') and s['count'] == 4 for s in counts['statements'])
     for file in proxy.dir.glob('usage.db*'):
         content = file.read_bytes()
         assert b'hush-hush' not in content and b'top-secret' not in content
@@ -106,7 +107,7 @@ def test_errors_and_batches_are_counted_as_they_end(proxy):
     with session(proxy) as c:
         c.ask('select nix from prices')
         c.ask('select 1 from prices limit 1; select 2 from stocks limit 1')
-        c.send(extended('select 1/0 from prices') + extended('select 1 from stocks') + sync())
+        c.send(extended('select 1 / (close - close) from prices') + extended('select 1 from stocks') + sync())
         c.until()
     expect(proxy, 'public.prices', 'old', 3)
     counts = side(proxy, 'public.prices', 'old')
@@ -164,7 +165,7 @@ def test_report_while_the_proxy_works(proxy):
     expect(proxy, 'public.prices', 'old', 2000)
 
 
-@pytest.mark.parametrize('format_', ['text', 'json', 'csv'])
+@pytest.mark.parametrize('format_', ['text', 'json'])
 def test_report_formats_name_the_table(proxy, format_):
     with session(proxy) as c:
         c.ask('select 1 from prices limit 1')
