@@ -141,3 +141,20 @@ bool dsn_resolve(struct arena *arena, const char *text, const char **dsn_out, bo
 	buf_deinit(&whole);
 	return ok;
 }
+
+/*
+ * libpq itself decides, so that services, the environment and defaults count.
+ * Host and port are replaced by ones that need no network and fail at once:
+ * the database is settled before that.
+ */
+const char *dsn_database(struct arena *arena, const char *dsn)
+{
+	static const char *const keys[] = { "dbname", "host", "hostaddr", "port", NULL };
+	const char *const values[] = { dsn, "/nonexistent", "", "1", NULL };
+	PGconn *connection = PQconnectStartParams(keys, values, 1);
+	const char *database = connection ? PQdb(connection) : NULL;
+	if (database)
+		database = arena_strdup(arena, database);
+	PQfinish(connection);
+	return database;
+}

@@ -17,4 +17,7 @@
 bool dsn_resolve(struct arena *arena, const char *text, const char **dsn_out, bool *has_password_out,
 		 const char **why_out);
 
+/* The database that dsn, as dsn_resolve made it, connects to; NULL when libpq cannot tell. */
+const char *dsn_database(struct arena *arena, const char *dsn);
+
 #endif

@@ -6,6 +6,7 @@
 #include "app/settings.h"
 
 #include "app/cores.h"
+#include "app/dsn.h"
 
 #include <unistd.h>
 
@@ -66,6 +67,9 @@ static bool unite_forms(struct settings *settings, const struct yaml_doc *doc, s
 		return false;
 	}
 	settings->databases.items = ARENA_NEW(&settings->arena, struct settings_database);
+	settings->single.short_form = true;
+	if (settings->single.admin_dsn)
+		settings->single.name = dsn_database(&settings->arena, settings->single.admin_dsn);
 	*settings->databases.items = settings->single;
 	settings->databases.count = 1;
 	return true;

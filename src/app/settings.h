@@ -25,7 +25,8 @@ struct settings_listeners {
 
 /* One database whose sessions are rewritten. */
 struct settings_database {
-	const char *name;	/* NULL (short form): the one admin_dsn connects to */
+	const char *name;	/* short form: the one admin_dsn connects to; NULL without it: all */
+	bool short_form;	/* `map` and `flags` at the top, not below `databases` */
 	const char *map_path;
 	const char *flags_path; /* NULL: every entry at stage old */
 	const char *admin_dsn;	/* for libpq, a secret; NULL: no facts */

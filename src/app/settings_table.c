@@ -274,7 +274,7 @@ static void format_databases(const struct field *field, const void *place, struc
 	buf_append_byte(out, '{');
 	for (size_t i = 0; i < list->count; i++) {
 		const struct settings_database *database = &list->items[i];
-		if (!database->name)
+		if (database->short_form)
 			continue; /* the short form, shown by its own keys */
 		buf_append_str(out, out->data[out->len - 1] == '{' ? "" : ", ");
 		yaml_append_text(out, database->name);

@@ -1,3 +1,4 @@
+#include "app/dsn.h"
 #include "app/settings.h"
 
 #include "../config/bad_input.h"
@@ -157,6 +158,7 @@ Test(settings, values_arrive_in_the_modules_structs)
 	cr_expect_str_eq(settings.databases.items[0].flags_path, "/abs/f.yaml");
 	cr_expect_str_eq(settings.usage.path, "/etc/cf/u.db");
 	cr_expect_str_eq(settings.databases.items[0].admin_dsn, "dbname='d' host='h'");
+	cr_expect_str_eq(settings.databases.items[0].name, "d");
 	cr_expect_eq(settings.poll_ms, 250);
 	cr_expect_eq(settings.policy.opaque, OPAQUE_NOTICE);
 	cr_expect_eq(settings.policy.newer_syntax, NEWER_SYNTAX_PASS);
@@ -326,4 +328,17 @@ Test(settings, the_sample_loads)
 		cr_assert_fail("%u:%u: %s", error.line, error.column, error.message);
 	cr_expect_str_eq(settings.databases.items[0].map_path, SAMPLE_FOLDER "/v10-to-v13.yaml");
 	settings_deinit(&settings);
+}
+
+Test(settings, database_of_a_connection_string_is_the_one_libpq_would_use)
+{
+	struct arena arena;
+	arena_init(&arena);
+	unsetenv("PGDATABASE");
+	cr_expect_str_eq(dsn_database(&arena, "dbname='d' host='a,b' port='1,2'"), "d");
+	cr_expect_str_eq(dsn_database(&arena, "host='h' user='u'"), "u");
+	cr_expect_str_eq(dsn_database(&arena, "dbname='it\\'s' hostaddr='192.0.2.1'"), "it's");
+	setenv("PGDATABASE", "from_environment", 1);
+	cr_expect_str_eq(dsn_database(&arena, "user='u'"), "from_environment");
+	arena_deinit(&arena);
 }
