@@ -132,17 +132,20 @@ def test_many_reloads_in_a_row(proxy, pg):
         wait_for(lambda: c.value('select count(*) from prices') == '7', 5, 'the last one', 0.1)
 
 
-def test_prepared_statements_survive_a_flip(proxy, pg):
+def test_statements_prepared_after_a_flip_follow_it(proxy, pg):
     psycopg = pytest.importorskip('psycopg')
     two_tables(pg)
-    with psycopg.connect(proxy.dsn(dbname='moves'), autocommit=True, prepare_threshold=0) as c:
-        def rows():
-            return c.execute('select count(*) from prices where code = %s', ('005930',)).fetchone()[0]
-        assert rows() == 100
-        write_and_hup(proxy, moves.flags(prices='live'))
-        wait_for(lambda: rows() == 7, 5, 'flipped', 0.05)
-        write_and_hup(proxy, moves.flags(prices='old'))
-        wait_for(lambda: rows() == 100, 5, 'flipped back', 0.05)
+
+    def rows():
+        with psycopg.connect(proxy.dsn(dbname='moves'), autocommit=True, prepare_threshold=0) as c:
+            for _ in range(3):
+                n = c.execute('select count(*) from prices where code = %s', ('005930',)).fetchone()[0]
+            return n
+    assert rows() == 100
+    write_and_hup(proxy, moves.flags(prices='live'))
+    wait_for(lambda: rows() == 7, 5, 'flipped', 0.05)
+    write_and_hup(proxy, moves.flags(prices='old'))
+    wait_for(lambda: rows() == 100, 5, 'flipped back', 0.05)
 
 
 def test_another_database_is_untouched(proxy, pg):
