@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Installs into an empty folder and holds that everything arrived, in its place.
+"""Installs into an empty folder and holds that everything arrived, in its place, and that the samples are valid.
 
 usage: check_install.py BUILD PREFIX FILE...   (FILE: relative to the prefix)
 """
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,23 @@ def problems(folder, prefix, wanted):
             yield f"{path.relative_to(folder)} does not belong on a system"
 
 
+def check_samples(folder, prefix):
+    """The installed program takes the installed samples, copied as their comments say."""
+    top = folder / prefix.lstrip("/")
+    examples = top / "share" / "crossfade" / "examples"
+    etc = folder / "etc-crossfade"
+    shutil.copytree(examples, etc)
+    sample = (etc / "system" / "crossfade.yaml").read_text()
+    state = "/var/lib/crossfade/"
+    if state not in sample:
+        yield "the system sample does not keep its ledger in the service's folder"
+    (etc / "system.yaml").write_text(sample.replace(state, f"{etc}/"))
+    for file in (etc / "crossfade.yaml", etc / "system.yaml"):
+        done = subprocess.run([top / "bin" / "crossfade", "serve", "--check", "-c", file], capture_output=True, text=True)
+        if done.returncode:
+            yield f"sample {file.name}: {done.stderr}"
+
+
 def main():
     build, prefix, *wanted = sys.argv[1:]
     with tempfile.TemporaryDirectory() as name:
@@ -38,6 +56,7 @@ def main():
         install(build, name)
         found = list(problems(folder, prefix, wanted))
         count = sum(path.is_file() for path in folder.rglob("*"))
+        found = found or list(check_samples(folder, prefix))
     print("\n".join(found) if found else f"{count} files installed, all in place")
     sys.exit(1 if found else 0)
 
