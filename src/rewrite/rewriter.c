@@ -1,9 +1,8 @@
 /*
  * The facade:
  *
- *   text → lexer → prefilter ──────────────→ unchanged, shared result
- *                      │
- *                      ├→ cache ───────────→ result
+ *   text → cache ──────────────────────────→ result, as often as not
+ *            └→ lexer → prefilter ─────────→ unchanged, shared result
  *                      └→ parse ─→ analysis of each statement ─→ splices ─→ result
  *                            └→ unparsed ──────────────────────────────────→ result
  */
@@ -15,6 +14,7 @@
 #include "rewrite/prefilter.h"
 #include "rewrite/resolve.h"
 #include "rewrite/result.h"
+#include "rewrite/rewrite_cache.h"
 #include "rewrite/unparsed.h"
 
 #include <stdlib.h>
@@ -24,6 +24,7 @@ struct rewriter {
 	struct token_list tokens, scratch;
 	struct arena arena;
 	struct session_state *follow; /* effects between the statements of one text */
+	struct rewrite_cache *cache; /* NULL: none */
 	bool stack_measured;
 };
 
@@ -54,6 +55,7 @@ struct rewriter *rewriter_new(struct rewriter_settings settings)
 	token_list_init(&rewriter->tokens);
 	token_list_init(&rewriter->scratch);
 	arena_init(&rewriter->arena);
+	rewriter->cache = settings.cache_bytes ? rewrite_cache_new(settings.cache_bytes) : NULL;
 	return rewriter;
 }
 
@@ -65,6 +67,7 @@ void rewriter_free(struct rewriter *rewriter)
 	token_list_deinit(&rewriter->scratch);
 	arena_deinit(&rewriter->arena);
 	session_state_free(rewriter->follow);
+	rewrite_cache_free(rewriter->cache);
 	free(rewriter);
 }
 
@@ -369,11 +372,16 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum r
 		start(&run, rewriter, sql, state, ruleset);
 		return run_unlexable(&run);
 	}
-	struct rewrite *known = without_run(rewriter, sql, state, ruleset);
+	struct rewrite_cache_key key = rewrite_cache_key(rewriter->cache, sql, state, ruleset);
+	struct rewrite *known = rewrite_cache_get(rewriter->cache, key, sql);
+	if (!known)
+		known = without_run(rewriter, sql, state, ruleset);
 	if (known)
 		return known;
 	start(&run, rewriter, sql, state, ruleset);
-	return analyse(&run);
+	known = analyse(&run);
+	rewrite_cache_put(rewriter->cache, key, sql, known);
+	return known;
 }
 
 /* ---- explain ---- */

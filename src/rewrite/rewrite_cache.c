@@ -1,0 +1,262 @@
+#include "rewrite/rewrite_cache.h"
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "rewrite/result.h"
+
+#include <stdlib.h>
+
+enum {
+	CONTEXTS_MAX = 64,
+	STAMPS = 256,		    /* remembered pairs of session stamp and context */
+	SEEN_BITS = 1 << 16,	    /* texts seen once, roughly */
+	TEXT_MAX_BYTES = 64 * 1024, /* longer texts are not worth their room */
+	BUCKETS_LEAST = 256,
+};
+
+struct entry {
+	struct list_link recent; /* newest last */
+	struct entry *chain;
+	struct rewrite_cache_key key;
+	struct rewrite *rewrite;
+	size_t bytes;
+	size_t len;
+	char text[];
+};
+
+/* What a result depends on besides its text. */
+struct context {
+	const struct ruleset *ruleset; /* told apart by address and version; never followed */
+	uint64_t version;
+	char *database, *user, *path; /* path NULL: unknown */
+	bool standard_strings;
+	enum encoding_class encoding;
+};
+
+struct remembered {
+	uint64_t stamp;
+	uint64_t version;
+	uint32_t context;
+};
+
+struct rewrite_cache {
+	size_t most_bytes;
+	struct entry **buckets;
+	size_t bucket_count;
+	struct list_link recent;
+	struct context contexts[CONTEXTS_MAX]; /* number n is contexts[n - 1] */
+	uint32_t context_count;
+	struct remembered remembered[STAMPS];
+	uint8_t seen[SEEN_BITS / 8];
+	uint32_t seen_count;
+	struct rewrite_cache_stats stats;
+};
+
+struct rewrite_cache *rewrite_cache_new(size_t most_bytes)
+{
+	struct rewrite_cache *cache = memory_zalloc(sizeof(*cache));
+	cache->most_bytes = most_bytes;
+	cache->bucket_count = BUCKETS_LEAST;
+	cache->buckets = memory_zalloc(cache->bucket_count * sizeof(*cache->buckets));
+	link_init(&cache->recent);
+	return cache;
+}
+
+/* ---- entries ---- */
+
+static struct entry **slot_of(struct rewrite_cache *cache, struct rewrite_cache_key key)
+{
+	return &cache->buckets[key.hash & (cache->bucket_count - 1)];
+}
+
+static void drop(struct rewrite_cache *cache, struct entry *entry)
+{
+	struct entry **at = slot_of(cache, entry->key);
+	while (*at != entry)
+		at = &(*at)->chain;
+	*at = entry->chain;
+	link_remove(&entry->recent);
+	cache->stats.bytes -= entry->bytes;
+	cache->stats.entries--;
+	rewrite_unref(entry->rewrite);
+	free(entry);
+}
+
+static void drop_all(struct rewrite_cache *cache)
+{
+	LIST_FOR_EACH_SAFE(link, &cache->recent)
+		drop(cache, LIST_ENTRY(link, struct entry, recent));
+	for (uint32_t i = 0; i < cache->context_count; i++) {
+		free(cache->contexts[i].database);
+		free(cache->contexts[i].user);
+		free(cache->contexts[i].path);
+	}
+	cache->context_count = 0;
+	memset(cache->remembered, 0, sizeof(cache->remembered));
+}
+
+void rewrite_cache_free(struct rewrite_cache *cache)
+{
+	if (!cache)
+		return;
+	drop_all(cache);
+	free(cache->buckets);
+	free(cache);
+}
+
+static void grow(struct rewrite_cache *cache)
+{
+	size_t old_count = cache->bucket_count;
+	struct entry **old = cache->buckets;
+	cache->bucket_count = old_count * 2;
+	cache->buckets = memory_zalloc(cache->bucket_count * sizeof(*cache->buckets));
+	for (size_t i = 0; i < old_count; i++) {
+		for (struct entry *entry = old[i], *next; entry; entry = next) {
+			next = entry->chain;
+			struct entry **slot = slot_of(cache, entry->key);
+			entry->chain = *slot;
+			*slot = entry;
+		}
+	}
+	free(old);
+}
+
+/* ---- contexts ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool matches(const struct context *context, const struct session_state *state, const struct ruleset *ruleset)
+{
+	return context->ruleset == ruleset && context->version == ruleset->version &&
+	       context->standard_strings == session_state_standard_strings(state) &&
+	       context->encoding == session_state_encoding(state) &&
+	       same_text(context->path, session_state_search_path_text(state)) &&
+	       same_text(context->user, session_state_user(state)) &&
+	       same_text(context->database, session_state_database(state));
+}
+
+/* A newer ruleset of a database makes the results of the older one useless. */
+static bool is_outdated(const struct rewrite_cache *cache, const struct session_state *state,
+			const struct ruleset *ruleset)
+{
+	for (uint32_t i = 0; i < cache->context_count; i++) {
+		const struct context *context = &cache->contexts[i];
+		if (same_text(context->database, session_state_database(state)) &&
+		    context->version != ruleset->version)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t find_context(struct rewrite_cache *cache, const struct session_state *state,
+			     const struct ruleset *ruleset)
+{
+	for (uint32_t i = 0; i < cache->context_count; i++) {
+		if (matches(&cache->contexts[i], state, ruleset))
+			return i + 1;
+	}
+	if (cache->context_count == CONTEXTS_MAX || is_outdated(cache, state, ruleset))
+		drop_all(cache);
+	cache->contexts[cache->context_count++] = (struct context){
+		.ruleset = ruleset,
+		.version = ruleset->version,
+		.database = memory_strdup(session_state_database(state)),
+		.user = memory_strdup(session_state_user(state)),
+		.path = memory_strdup(session_state_search_path_text(state)),
+		.standard_strings = session_state_standard_strings(state),
+		.encoding = session_state_encoding(state),
+	};
+	return cache->context_count;
+}
+
+static uint32_t context_of(struct rewrite_cache *cache, const struct session_state *state,
+			   const struct ruleset *ruleset)
+{
+	uint64_t stamp = session_state_stamp(state);
+	struct remembered *slot = &cache->remembered[stamp % STAMPS];
+	if (slot->context && slot->stamp == stamp && slot->version == ruleset->version &&
+	    cache->contexts[slot->context - 1].ruleset == ruleset)
+		return slot->context;
+	uint32_t context = find_context(cache, state, ruleset);
+	*slot = (struct remembered){ stamp, ruleset->version, context };
+	return context;
+}
+
+/* ---- the cache ---- */
+
+struct rewrite_cache_key rewrite_cache_key(struct rewrite_cache *cache, struct slice sql,
+					   const struct session_state *state, const struct ruleset *ruleset)
+{
+	struct rewrite_cache_key key = { 0, 0 };
+	if (!cache || sql.len == 0 || sql.len > TEXT_MAX_BYTES || session_state_has_any_temp(state))
+		return key;
+	key.context = context_of(cache, state, ruleset);
+	key.hash = hash_of_bytes(sql.data, sql.len, key.context);
+	return key;
+}
+
+struct rewrite *rewrite_cache_get(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql)
+{
+	if (!key.context)
+		return NULL;
+	for (struct entry *entry = *slot_of(cache, key); entry; entry = entry->chain) {
+		if (entry->key.hash != key.hash || entry->key.context != key.context || entry->len != sql.len ||
+		    memcmp(entry->text, sql.data, sql.len) != 0)
+			continue;
+		link_remove(&entry->recent);
+		link_append(&cache->recent, &entry->recent);
+		cache->stats.hits++;
+		return rewrite_ref(entry->rewrite);
+	}
+	cache->stats.misses++;
+	return NULL;
+}
+
+/* True from the second time on; the memory of it fades when it gets crowded. */
+static bool seen_before(struct rewrite_cache *cache, uint64_t hash)
+{
+	uint32_t bit = (uint32_t)(hash >> 40) % SEEN_BITS;
+	uint8_t mask = (uint8_t)(1u << (bit & 7));
+	if (cache->seen[bit / 8] & mask)
+		return true;
+	if (++cache->seen_count > SEEN_BITS / 2) {
+		memset(cache->seen, 0, sizeof(cache->seen));
+		cache->seen_count = 1;
+	}
+	cache->seen[bit / 8] |= mask;
+	return false;
+}
+
+void rewrite_cache_put(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql,
+		       struct rewrite *rewrite)
+{
+	if (!key.context || rewrite->outcome > REWRITE_REFUSED || !seen_before(cache, key.hash))
+		return;
+	size_t bytes = sizeof(struct entry) + sql.len + result_bytes(rewrite);
+	if (bytes > cache->most_bytes / 8)
+		return;
+	struct entry *entry = memory_alloc(sizeof(*entry) + sql.len);
+	*entry = (struct entry){ .key = key, .rewrite = rewrite_ref(rewrite), .bytes = bytes, .len = sql.len };
+	memcpy(entry->text, sql.data, sql.len);
+	if (cache->stats.entries >= cache->bucket_count)
+		grow(cache);
+	struct entry **slot = slot_of(cache, key);
+	entry->chain = *slot;
+	*slot = entry;
+	link_append(&cache->recent, &entry->recent);
+	cache->stats.bytes += bytes;
+	cache->stats.entries++;
+	while (cache->stats.bytes > cache->most_bytes) {
+		drop(cache, LIST_ENTRY(cache->recent.next, struct entry, recent));
+		cache->stats.evicted++;
+	}
+}
+
+struct rewrite_cache_stats rewrite_cache_stats(const struct rewrite_cache *cache)
+{
+	return cache->stats;
+}
