@@ -140,7 +140,8 @@ static char *parse_quoted(struct arena *arena, struct slice text, size_t *at)
 		buf_append_byte(&name, (uint8_t)text.data[i]);
 	}
 	*at = i + 1;
-	char *copy = name.len ? arena_copy(arena, name.data, cut_length(name.data, name.len)) : NULL;
+	/* SET search_path = '' is the list of one empty name, which no schema has. */
+	char *copy = name.len ? arena_copy(arena, name.data, cut_length(name.data, name.len)) : arena_strdup(arena, "");
 	buf_deinit(&name);
 	return copy;
 }

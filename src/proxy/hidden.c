@@ -53,7 +53,8 @@ static void take_value(struct conversation *conversation, struct slice body)
 	char *text = memory_copy(value.data, value.len);
 	session_vars_reported(&conversation->vars, "search_path", text);
 	free(text);
-	conversation->hidden_failed = false;
+	/* A list that cannot be read is as good as none; asking again would never end. */
+	conversation->hidden_failed = !session_state_search_path(conversation->vars.confirmed);
 }
 
 /*

@@ -47,6 +47,8 @@ Test(name, reads_search_path_lists_as_the_server_does)
 	expect_list("Data,PUBLIC", "data|public|");
 	expect_list(" \"Mixed\"\"Case\" ", "Mixed\"Case|");
 	expect_list("", "");
+	expect_list("\"\"", "|");
+	expect_list("\"\", a", "|a|");
 	expect_list("a,", "malformed");
 	expect_list("a b", "malformed");
 	expect_list("\"open", "malformed");

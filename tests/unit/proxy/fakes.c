@@ -92,7 +92,7 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 		const char *path = session_state_search_path_text(state);
 		rewrite->depends_on_state = true;
 		snprintf(fake_last_path, sizeof(fake_last_path), "%s", path ? path : "unknown");
-		if (!path)
+		if (!session_state_search_path(state))
 			rewrite->outcome = REWRITE_NEED_SEARCH_PATH;
 	}
 	rewrite->statement_count++;

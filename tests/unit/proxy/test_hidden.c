@@ -80,6 +80,13 @@ Test(hidden, an_error_between_segments_stays_hidden_and_the_text_is_refused)
 	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
 }
 
+Test(hidden, a_path_that_cannot_be_read_is_not_asked_for_again)
+{
+	say(talk, "Q:path");
+	cr_assert_str_eq(answer(talk, "1 2 D:theirs, C:SHOW 3 3 Z:I"), "");
+	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
+}
+
 Test(hidden, an_error_inside_a_segment_reaches_the_client)
 {
 	say(talk, "P:=select P:=path");
