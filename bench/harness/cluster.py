@@ -32,7 +32,7 @@ class Cluster:
 
     def start(self):
         self.remove()
-        settings = {"max_connections": "400", "shared_buffers": "512MB", "autovacuum": "off", "jit": "off",
+        settings = {"max_connections": "1000", "shared_buffers": "512MB", "autovacuum": "off", "jit": "off",
                     "wal_level": "minimal", "max_wal_senders": "0", "checkpoint_timeout": "1h",
                     "max_wal_size": "8GB", "bgwriter_lru_maxpages": "0"}
         options = [word for pair in settings.items() for word in ("--set", "=".join(pair))]

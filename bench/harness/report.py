@@ -1,5 +1,6 @@
 """The results as a table for the terminal and as Markdown for the documentation."""
 from . import micro
+from .bounds import ROUNDS_THAT_DECIDE
 
 SHORT = {"pgbouncer": "PgB", "pgbouncer-fresh": "PgB", "haproxy": "HAP", "relay": "relay"}
 
@@ -77,8 +78,10 @@ def describe(bound):
     middle, low, high = bound["ratio"]
     limit = f"≥ {bound['at_least']}" if bound["at_least"] is not None else f"≤ {bound['at_most']}"
     verdict = "holds" if bound["holds"] else "does not hold yet"
-    if not bound["valid"]:
-        verdict = "not judged: the relay was slower than HAProxy in this run"
+    if bound["not_judged"]:
+        verdict = f"not judged: {bound['not_judged']}"
+    elif bound["rounds"] < ROUNDS_THAT_DECIDE:
+        verdict += f" ({bound['rounds']} rounds; {ROUNDS_THAT_DECIDE} decide)"
     return (f"{bound['target']}, {bound['figure']} ÷ {bound['reference']} {limit}: "
             f"{middle:.2f} [{low:.2f}, {high:.2f}] {verdict}")
 

@@ -31,12 +31,12 @@ class StatsTest(unittest.TestCase):
         self.assertLess(first[1], first[2])
 
 
-def samples_of(cpu, relay_throughput=100.0):
+def samples_of(cpu, relay_throughput=100.0, relay_p50=60.0):
     samples = Samples()
     for own, reference in cpu:
-        samples.add("copy-out", "direct", Sample(100.0, latency_us={"avg": 50.0}))
-        samples.add("copy-out", "crossfade-rewrite", Sample(100.0, own, 1.0, {"avg": 60.0}))
-        samples.add("copy-out", "relay", Sample(relay_throughput, reference, 1.0))
+        samples.add("copy-out", "direct", Sample(100.0, latency_us={"avg": 50.0, "p50": 50.0}))
+        samples.add("copy-out", "crossfade-rewrite", Sample(100.0, own, 1.0, {"avg": 60.0, "p50": 60.0}))
+        samples.add("copy-out", "relay", Sample(relay_throughput, reference, 1.0, {"p50": relay_p50}))
         samples.add("copy-out", "haproxy", Sample(100.0, reference, 1.0))
     return samples
 
@@ -51,7 +51,13 @@ class BoundsTest(unittest.TestCase):
         self.assertFalse(check(samples_of([(1.2, 1.0), (1.3, 1.0)]), "copy-out", self.bound)["holds"])
 
     def test_relay_slower_than_haproxy_is_no_reference(self):
-        self.assertFalse(check(samples_of([(1.0, 1.0)] * 3, 80.0), "copy-out", self.bound)["valid"])
+        self.assertIn("slower", check(samples_of([(1.0, 1.0)] * 3, 80.0), "copy-out", self.bound)["not_judged"])
+
+    def test_latency_below_the_noise_is_not_judged(self):
+        bound = Bound("copy-out", "crossfade-rewrite", "added latency (p50)", "relay", at_most=1.0)
+        checked = check(samples_of([(1.0, 1.0)] * 3, relay_p50=49.0), "copy-out", bound)
+        self.assertIn("noise", checked["not_judged"])
+        self.assertIsNone(check(samples_of([(1.0, 1.0)] * 3, relay_p50=70.0), "copy-out", bound)["not_judged"])
 
     def test_target_that_was_not_measured_has_no_verdict(self):
         self.assertIsNone(check(Samples(), "copy-out", self.bound))
