@@ -40,6 +40,7 @@ def main(argv):
 
 
 def run(chosen, workloads, build, folder, stack):
+    load = machine.load_average()
     say("PostgreSQL: starting and loading")
     cluster = Cluster(TOP, build / "bench" / "pg", chosen.scale, chosen.bulk_rows)
     stack.callback(cluster.remove)
@@ -56,7 +57,7 @@ def run(chosen, workloads, build, folder, stack):
     for workload in workloads:
         workload.prepare(context)
     samples = run_rounds(workloads, started, chosen.rounds, chosen.seconds, Progress(chosen.rounds))
-    return {"date": datetime.date.today().isoformat(), "machine": machine.describe(cluster, build),
+    return {"date": datetime.date.today().isoformat(), "machine": machine.describe(cluster, build, load),
             "rounds": chosen.rounds, "seconds": chosen.seconds, "missing": missing,
             "workloads": summarise(samples, workloads, {t.name: t.title for t in started}),
             "memory": idle, "syscalls": count_syscalls(context, started) if chosen.counts else [],

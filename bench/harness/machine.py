@@ -5,8 +5,13 @@ import re
 import subprocess
 
 
-def describe(cluster, build):
-    return {"cores": len(os.sched_getaffinity(0)), "cpu": cpu_model(), "kernel": platform.release(),
+def load_average():
+    """Runnable processes over the last minute: asked before the run starts its own."""
+    return os.getloadavg()[0]
+
+
+def describe(cluster, build, load):
+    return {"load": load, "cores": len(os.sched_getaffinity(0)), "cpu": cpu_model(), "kernel": platform.release(),
             "versions": {name: version for name, version in {
                 "PostgreSQL": cluster.version().split()[0],
                 "PgBouncer": printed_version(["/usr/sbin/pgbouncer", "--version"]),

@@ -2,6 +2,7 @@
 from . import micro
 from .bounds import ROUNDS_THAT_DECIDE
 
+QUIET_LOAD = 0.5
 SHORT = {"pgbouncer": "PgB", "pgbouncer-fresh": "PgB", "haproxy": "HAP", "relay": "relay"}
 
 
@@ -63,7 +64,7 @@ def as_text(workload):
 
 def as_markdown(workload):
     headings, rows = grid(workload)
-    lines = [f"### {workload['title'][0].upper()}{workload['title'][1:]}", "",
+    lines = [f"### {workload['title']}", "",
              "| " + " | ".join(headings) + " |", "|---" + "|---:" * (len(headings) - 1) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     bounds = bound_lines(workload)
@@ -81,6 +82,7 @@ def describe(bound):
     if bound["not_judged"]:
         verdict = f"not judged: {bound['not_judged']}"
     elif bound["rounds"] < ROUNDS_THAT_DECIDE:
+        verdict = "open" if bound["holds"] else verdict
         verdict += f" ({bound['rounds']} rounds; {ROUNDS_THAT_DECIDE} decide)"
     return (f"{bound['target']}, {bound['figure']} ÷ {bound['reference']} {limit}: "
             f"{middle:.2f} [{low:.2f}, {high:.2f}] {verdict}")
@@ -119,7 +121,15 @@ def heading(results):
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return (f"{machine['cores']} cores ({machine['cpu']}), Linux {machine['kernel']}; {versions}; "
-            f"{results['rounds']} interleaved rounds of {results['seconds']} s, {results['date']}.")
+            f"{results['rounds']} interleaved rounds of {results['seconds']} s, {results['date']}."
+            + busy_note(machine["load"]))
+
+
+def busy_note(load):
+    if load < QUIET_LOAD:
+        return ""
+    return (f" The machine was busy with other work (load average {load:.1f} when the run began): trust instructions "
+            "and system calls, CPU ratios with care, throughput and latency hardly.")
 
 
 def missing_lines(results):
