@@ -1,0 +1,161 @@
+/*
+ * crossfade's rewriter as a library: SQL in, SQL out, no sockets, no files
+ * but those you name. Link with `pkg-config --cflags --libs --static crossfade`.
+ *
+ *     struct crossfade_rules *rules;      map + stages + catalog, immutable
+ *     struct crossfade_session *session;  what one client's session is like
+ *     struct crossfade_rewriter *r;       scratch memory and a cache
+ *     struct crossfade_result *result;    what became of one text
+ *
+ * Threads: rules may be shared by any number of threads. A session, a rewriter
+ * and the results it makes belong to one thread at a time. Each thread that
+ * rewrites keeps a little memory of the parser for as long as the process
+ * lives, so use a fixed set of threads; give them CROSSFADE_STACK_BYTES of
+ * stack if deeply nested SQL is to be parsed (with less it is refused).
+ *
+ * Texts are UTF-8 and end in NUL unless a length is given. Running out of
+ * memory ends the process.
+ */
+#ifndef CROSSFADE_REWRITER_H
+#define CROSSFADE_REWRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CROSSFADE_API __attribute__((visibility("default")))
+#else
+#define CROSSFADE_API
+#endif
+
+enum { CROSSFADE_STACK_BYTES = 64 * 1024 * 1024 };
+
+struct crossfade_rules;
+struct crossfade_session;
+struct crossfade_rewriter;
+struct crossfade_result;
+
+/* ---- errors ---- */
+
+struct crossfade_error {
+	char sqlstate[6];
+	char message[512];
+	char detail[512]; /* empty: none */
+	char hint[512];	  /* empty: none */
+	char file[256];	  /* empty: not about a file */
+	uint32_t line, column; /* in the file; 1-based, 0: unknown */
+	uint32_t position;     /* in the SQL: 1-based, in characters; 0: none */
+};
+
+/* ---- rules ---- */
+
+struct crossfade_source {
+	const char *text; /* YAML; NULL: none */
+	size_t len;
+	const char *name; /* how messages call it; NULL: "map", "flags", "catalog" */
+};
+
+struct crossfade_policy {
+	bool allow_ddl;		  /* DROP, RENAME, … of mapped tables is rewritten instead of refused */
+	bool refuse_opaque;	  /* bodies of code that name moved tables are refused */
+	bool pass_newer_syntax;	  /* what cannot be parsed is passed on */
+};
+
+/* map: as crossfade-map(5). flags: as crossfade-flags(5). catalog: as `crossfade rewrite
+ * --catalog` reads it. NULL with error_out when they are wrong or do not go together. */
+CROSSFADE_API struct crossfade_rules *crossfade_rules_new(struct crossfade_source map, struct crossfade_source flags,
+							  struct crossfade_source catalog,
+							  struct crossfade_policy policy,
+							  struct crossfade_error *error_out);
+/* The same from files; flags_path and catalog_path may be NULL. */
+CROSSFADE_API struct crossfade_rules *crossfade_rules_load(const char *map_path, const char *flags_path,
+							   const char *catalog_path, struct crossfade_policy policy,
+							   struct crossfade_error *error_out);
+CROSSFADE_API struct crossfade_rules *crossfade_rules_ref(struct crossfade_rules *rules);
+CROSSFADE_API void crossfade_rules_unref(struct crossfade_rules *rules);
+
+/* ---- sessions ---- */
+
+/* search_path NULL: not known; texts that depend on it come back as CROSSFADE_NEED_SEARCH_PATH. */
+CROSSFADE_API struct crossfade_session *crossfade_session_new(const char *database, const char *user,
+							      const char *search_path);
+CROSSFADE_API void crossfade_session_free(struct crossfade_session *session);
+/* The server's word on search_path, client_encoding or standard_conforming_strings. */
+CROSSFADE_API void crossfade_session_set(struct crossfade_session *session, const char *name, const char *value);
+/* After the server has run the text: its SETs, temporary tables, BEGINs and so on take effect. */
+CROSSFADE_API void crossfade_session_apply(struct crossfade_session *session, const struct crossfade_result *result);
+
+/* ---- rewriting ---- */
+
+struct crossfade_limits {
+	size_t parse_bytes; /* 0: the default */
+	size_t cache_bytes; /* 0: no cache */
+};
+
+CROSSFADE_API struct crossfade_rewriter *crossfade_rewriter_new(struct crossfade_limits limits);
+CROSSFADE_API void crossfade_rewriter_free(struct crossfade_rewriter *rewriter);
+
+enum crossfade_outcome {
+	CROSSFADE_UNCHANGED,	    /* send the original */
+	CROSSFADE_REWRITTEN,	    /* send crossfade_result_sql */
+	CROSSFADE_REFUSED,	    /* send nothing; crossfade_result_refusal says why */
+	CROSSFADE_NEED_SEARCH_PATH, /* SHOW search_path, crossfade_session_set, and again */
+};
+
+/* Never NULL. session is not changed. */
+CROSSFADE_API struct crossfade_result *crossfade_rewrite(struct crossfade_rewriter *rewriter,
+							 const struct crossfade_rules *rules,
+							 const struct crossfade_session *session, const char *sql,
+							 size_t len);
+CROSSFADE_API void crossfade_result_free(struct crossfade_result *result);
+
+CROSSFADE_API enum crossfade_outcome crossfade_result_outcome(const struct crossfade_result *result);
+/* REWRITTEN: the text, NUL-terminated; else NULL. */
+CROSSFADE_API const char *crossfade_result_sql(const struct crossfade_result *result, size_t *len_out);
+/* REFUSED: why; else NULL. */
+CROSSFADE_API const struct crossfade_error *crossfade_result_refusal(const struct crossfade_result *result);
+/* A server's error position, 1-based, in characters of the rewritten text → of the original. */
+CROSSFADE_API uint32_t crossfade_result_position(const struct crossfade_result *result, uint32_t position);
+
+/* ---- what was used ---- */
+
+struct crossfade_use {
+	const char *table; /* the entry's old name, "schema.table" */
+	bool new_name;	   /* the text wrote the new name */
+	const char *kind;  /* "select", "insert", … */
+	bool rewritten, refused, unparsed;
+	const char *statement; /* the statement without its literals */
+};
+CROSSFADE_API size_t crossfade_result_uses(const struct crossfade_result *result);
+/* Lives as long as the result. */
+CROSSFADE_API struct crossfade_use crossfade_result_use(const struct crossfade_result *result, size_t index);
+
+/* ---- explanation ---- */
+
+struct crossfade_reference {
+	size_t offset, len;   /* bytes of the original */
+	const char *written;
+	const char *resolved; /* "public.prices (search_path)", "CTE", … */
+	const char *became;   /* NULL: unchanged */
+	const char *rule;
+};
+struct crossfade_explanation;
+CROSSFADE_API struct crossfade_explanation *crossfade_explain(struct crossfade_rewriter *rewriter,
+							      const struct crossfade_rules *rules,
+							      const struct crossfade_session *session,
+							      const char *sql, size_t len);
+CROSSFADE_API size_t crossfade_explanation_count(const struct crossfade_explanation *explanation);
+CROSSFADE_API const struct crossfade_reference *
+crossfade_explanation_item(const struct crossfade_explanation *explanation, size_t index);
+CROSSFADE_API void crossfade_explanation_free(struct crossfade_explanation *explanation);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
