@@ -20,7 +20,7 @@ GROUPS = [group.name for group in CASES['v10']]
 MAP = (ROOT / 'config' / 'v10-to-v13.yaml').read_text()
 STAGE = {'v10': 'old', 'v13': 'live'}
 
-Run = namedtuple('Run', 'outcomes state log')
+Run = namedtuple('Run', 'outcomes state log complaint')
 
 
 def flags(layout):
@@ -46,6 +46,14 @@ def run_cases(databases, name, endpoint, group, mode):
     return outcomes
 
 
+def finish(proxy):
+    """What the proxy's end had to complain of, to be told along with the differences."""
+    try:
+        proxy.finish()
+    except AssertionError as e:
+        return f'the proxy: {e}'
+
+
 def run_group(databases, names, layout, index, mode, through_proxy):
     group = CASES[names][index]
     name = databases.copy(layout)
@@ -57,10 +65,9 @@ def run_group(databases, names, layout, index, mode, through_proxy):
                                                  admin=f'host=127.0.0.1 port={databases.pg.port} user=crossfade dbname={name}')
         outcomes = run_cases(databases, name, endpoint, group, mode)
         log = proxy.log() if proxy else ''
-        if proxy:
-            proxy.finish()
-            proxy = None
-        return Run(outcomes, databases.state(name), log)
+        complaint = finish(proxy) if proxy else None
+        proxy = None
+        return Run(outcomes, databases.state(name), log, complaint)
     finally:
         if proxy:
             proxy.kill()
@@ -81,7 +88,7 @@ def comparable(outcome):
 
 
 def differences(names, index, expected, got):
-    group, found = CASES[names][index], []
+    group, found = CASES[names][index], [got.complaint] if got.complaint else []
     for case in group.cases:
         if case.line not in expected.outcomes:
             continue
