@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ARENA_BLOCK_BYTES = 8192, ARENA_ALIGN = 16 };
+/* Blocks double from the first, so that an arena of a few names stays small. */
+enum { ARENA_FIRST_BYTES = 256, ARENA_BLOCK_BYTES = 8192, ARENA_ALIGN = 16 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -54,7 +55,11 @@ void arena_reset(struct arena *arena)
 
 static struct arena_block *add_block(struct arena *arena, size_t need)
 {
-	size_t size = need > ARENA_BLOCK_BYTES ? need : ARENA_BLOCK_BYTES;
+	size_t size = arena->head ? arena->head->size * 2 : ARENA_FIRST_BYTES;
+	if (size > ARENA_BLOCK_BYTES)
+		size = ARENA_BLOCK_BYTES;
+	if (size < need)
+		size = need;
 	struct arena_block *block = memory_alloc(sizeof(*block) + size);
 	block->size = size;
 	block->used = 0;
