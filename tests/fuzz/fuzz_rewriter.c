@@ -1,0 +1,137 @@
+/*
+ * Any bytes as SQL, through lexer and rewriter. Besides not crashing it must
+ * hold that a rewritten text is final (rewriting it again changes nothing),
+ * that positions map into the original, and that running twice is the same.
+ *
+ * The first byte chooses the session: standard_conforming_strings, encoding,
+ * search_path, stages.
+ */
+#include "fuzz.h"
+#include "rewrite/lexer.h"
+#include "rewrite/rewriter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { RULESETS = 3 };
+
+static struct ruleset *rulesets[RULESETS];
+static struct rewriter *rewriter;
+
+static void must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "does not hold: %s\n", what);
+	abort();
+}
+
+static struct map_entry move(uint32_t id, const char *old_schema, const char *old_name, const char *new_schema,
+			     const char *new_name)
+{
+	return (struct map_entry){ .id = id,
+				   .kind = MAP_MOVE,
+				   .old_name = { old_schema, old_name },
+				   .new_name = { new_schema, new_name },
+				   .group = -1 };
+}
+
+static struct map *build_map(void)
+{
+	struct map *map = map_new();
+	struct map_entry entries[] = {
+		move(0, "public", "prices", "data", "prices"),
+		move(1, "public", "stocks", "data", "instruments"),
+		move(2, "brain", "prices", "signals", "scores"),
+		move(3, "public", "a", "data", "It's \"odd\\"),
+	};
+	map->old_label = "old";
+	map->new_label = "new";
+	map->entry_count = sizeof(entries) / sizeof(entries[0]);
+	map->entries = ARENA_ARRAY(&map->arena, map->entry_count, struct map_entry);
+	memcpy(map->entries, entries, sizeof(entries));
+	return map;
+}
+
+static struct ruleset *build_rules(enum stage stage)
+{
+	static uint64_t version;
+	struct map *map = build_map();
+	struct flag items[4];
+	for (size_t i = 0; i < 4; i++)
+		items[i] = (struct flag){ .table = map->entries[i].old_name, .stage = stage };
+	struct flags flags = { NULL, items, 4 };
+	struct ruleset *ruleset;
+	struct error error;
+	bool built = ruleset_build(map, &flags, NULL, (struct policy){ 0 }, ++version, NULL, NULL, &ruleset, &error);
+	must(built, "the rules can be built");
+	map_unref(map);
+	return ruleset;
+}
+
+static void prepare(void)
+{
+	struct rewriter_settings settings = rewriter_settings_default();
+	settings.parse_bytes = 64 * 1024;
+	settings.cache_bytes = 64 * 1024;
+	rewriter = rewriter_new(settings);
+	rulesets[0] = build_rules(STAGE_LIVE);
+	rulesets[1] = build_rules(STAGE_OLD);
+	rulesets[2] = build_rules(STAGE_COMPLETE);
+}
+
+static struct session_state *build_state(uint8_t choice)
+{
+	static const char *const paths[] = { "public, brain", "data", "\"$user\", public, pg_temp", NULL };
+	static const char *const encodings[] = { "UTF8", "UTF8", "LATIN1", "SJIS" };
+	struct session_state *state = session_state_new("db", "brain", paths[choice & 3]);
+	session_state_reported(state, "client_encoding", encodings[choice >> 2 & 3]);
+	session_state_reported(state, "standard_conforming_strings", choice & 16 ? "off" : "on");
+	return state;
+}
+
+static void check_tokens(struct slice sql)
+{
+	struct token_list tokens;
+	token_list_init(&tokens);
+	lexer_run(sql, true, &tokens);
+	size_t end = 0;
+	for (size_t i = 0; i < tokens.count; i++) {
+		must(tokens.items[i].offset >= end && tokens.items[i].len > 0, "tokens follow each other");
+		end = tokens.items[i].offset + tokens.items[i].len;
+	}
+	must(end <= sql.len, "tokens end with the text");
+	token_list_deinit(&tokens);
+}
+
+static void check_result(struct slice sql, const struct rewrite *rewrite, const struct session_state *state,
+			 const struct ruleset *ruleset)
+{
+	for (uint32_t position = 0; position < 64; position++)
+		must(rewrite_map_position(rewrite, position) <= sql.len + position + 1, "positions map back");
+	if (rewrite->outcome != REWRITE_REWRITTEN)
+		return;
+	must(rewrite->sql.data[rewrite->sql.len] == '\0', "a rewritten text ends in NUL");
+	struct rewrite *again = rewriter_run(rewriter, rewrite->sql, REWRITE_SIMPLE, state, ruleset);
+	must(again->outcome != REWRITE_REWRITTEN, "a rewritten text is final");
+	rewrite_unref(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!rewriter)
+		prepare();
+	if (size == 0)
+		return 0;
+	const struct ruleset *ruleset = rulesets[(data[0] >> 5) % RULESETS];
+	struct session_state *state = build_state(data[0]);
+	struct slice sql = slice_of((const char *)data + 1, size - 1);
+	check_tokens(sql);
+	for (int i = 0; i < 3; i++) {
+		struct rewrite *rewrite = rewriter_run(rewriter, sql, REWRITE_SIMPLE, state, ruleset);
+		check_result(sql, rewrite, state, ruleset);
+		rewrite_unref(rewrite);
+	}
+	session_state_free(state);
+	return 0;
+}
