@@ -147,7 +147,7 @@ def test_mistake_is_pointed_at(check, tmp_path, name):
 def test_flag_for_an_unknown_entry_warns(check):
     done = check(**{'flags.yaml': 'flags:\n  public.prices: old\n  public.nothing: live\n'})
     assert done.returncode == 0
-    assert 'public.nothing' in done.stderr and 'flags.yaml line=3' in done.stderr
+    assert 'public.nothing' in done.stderr and 'flags.yaml:3:3' in done.stderr
 
 
 @pytest.mark.parametrize('arguments', [
