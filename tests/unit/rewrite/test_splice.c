@@ -1,0 +1,70 @@
+#include "rewrite/splice.h"
+
+#include <criterion/criterion.h>
+
+static struct arena arena;
+static struct splice_list list;
+
+static void open_all(void)
+{
+	arena_init(&arena);
+	splice_list_init(&list, &arena);
+}
+
+static void close_all(void)
+{
+	arena_deinit(&arena);
+}
+
+TestSuite(splice, .init = open_all, .fini = close_all);
+
+static void expect(const char *original, const char *wanted)
+{
+	struct buf out;
+	buf_init(&out);
+	splice_sort(&list);
+	splice_apply(&list, slice_str(original), strlen(original), &out);
+	cr_expect_str_eq(buf_cstr(&out), wanted);
+	buf_deinit(&out);
+}
+
+Test(splice, pieces_are_replaced_in_order_of_place)
+{
+	splice_add(&list, 4, 1, slice_str("XY"));
+	splice_add(&list, 0, 2, slice_str(""));
+	splice_add(&list, 6, 0, slice_str("Z"));
+	expect("abcdef", "cdXYfZ");
+}
+
+Test(splice, a_piece_noted_twice_counts_once)
+{
+	splice_add(&list, 1, 1, slice_str("X"));
+	splice_add(&list, 1, 1, slice_str("X"));
+	expect("abc", "aXc");
+}
+
+Test(splice, every_position_outside_of_replacements_maps_to_its_own_character)
+{
+	const char *original = "aé bcd éf gh";
+	struct rewrite_splice positions[2];
+	struct buf out;
+	buf_init(&out);
+	splice_add(&list, 4, 3, slice_str("ÉÉÉÉÉ")); /* bcd */
+	splice_add(&list, 12, 2, slice_str("")); /* gh */
+	splice_sort(&list);
+	splice_apply(&list, slice_str(original), strlen(original), &out);
+	splice_positions(&list, slice_str(original), ENCODING_UTF8, positions);
+	cr_expect_str_eq(buf_cstr(&out), "aé ÉÉÉÉÉ éf ");
+	static const uint32_t wanted[] = { 0, 1, 2, 3, 4, 4, 4, 4, 4, 7, 8, 9, 10 };
+	for (uint32_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		cr_expect_eq(splice_map_position(positions, 2, i), wanted[i], "position %u", i);
+	buf_deinit(&out);
+}
+
+Test(splice, characters_are_counted_by_encoding)
+{
+	cr_expect_eq(splice_count_characters(slice_str("aé한😀"), ENCODING_UTF8), 4);
+	cr_expect_eq(splice_count_characters(slice_str("a\xe9\xe8"), ENCODING_SINGLE_BYTE), 3);
+	cr_expect_eq(splice_count_characters(slice_str("a\xb0\xa1\xb0\xa2"), ENCODING_SAFE_MULTI), 3);
+	cr_expect_eq(splice_count_characters(slice_str("\xf0"), ENCODING_UTF8), 1, "a cut character ends the text");
+}
