@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Fails when a link between the project's own Markdown files points nowhere.
+"""Fails when a link between the project's own Markdown files points nowhere, or docs/README.md misses a page.
 
 usage: check_links.py PROJECT_ROOT
 """
@@ -32,10 +32,19 @@ def broken(path):
             yield f"{path}: {file.name} has no heading #{anchor}"
 
 
+def unlisted(docs):
+    index = docs / "README.md"
+    linked = {target for target, _ in LINK.findall(index.read_text())}
+    for path in sorted(docs.glob("*.md")):
+        if path != index and path.name not in linked:
+            yield f"{index} has no link to {path.name}"
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     files = sorted([*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("src/**/*.md")])
     found = [problem for path in files for problem in broken(path)]
+    found += unlisted(root / "docs")
     print("\n".join(found) if found else f"{len(files)} files, all links lead somewhere")
     sys.exit(1 if found or not files else 0)
 
