@@ -37,6 +37,8 @@ static const uint8_t char_classes[256] = {
 	[';'] = CHAR_SELF, [':'] = CHAR_SELF, ['.'] = CHAR_SELF,
 };
 
+enum { TOKENS_KEPT = 64 * 1024 };
+
 struct scan {
 	const char *data;
 	size_t len;
@@ -380,8 +382,16 @@ static bool scan_token(struct scan *s)
 	return true;
 }
 
+/* One long text must not keep its tokens' room for ever. */
+static void give_back(struct token_list *tokens, size_t text_len)
+{
+	if (tokens->capacity > TOKENS_KEPT && text_len < TOKENS_KEPT)
+		token_list_deinit(tokens);
+}
+
 void lexer_run(struct slice text, bool standard_strings, struct token_list *tokens)
 {
+	give_back(tokens, text.len);
 	tokens->count = 0;
 	tokens->status = LEXER_OK;
 	tokens->end = text.len;

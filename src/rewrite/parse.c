@@ -1,5 +1,6 @@
 #include "rewrite/parse.h"
 
+#include "rewrite/fold.h"
 #include "rewrite/nesting.h"
 
 #include <pg_query.h>
@@ -58,10 +59,10 @@ static const PgQuery__ParseResult *unpack(struct arena *arena, PgQueryProtobuf p
 }
 
 enum parse_status parse_run(struct arena *arena, struct slice text, const struct token_list *tokens,
-			    bool standard_strings, struct parse_limits limits,
+			    bool standard_strings, struct parse_limits limits, const struct ruleset *ruleset,
 			    const PgQuery__ParseResult **tree_out)
 {
-	if (tokens->status == LEXER_TOO_LONG || text.len > limits.bytes)
+	if (tokens->status == LEXER_TOO_LONG)
 		return PARSE_TOO_LONG;
 	if (tokens->status != LEXER_OK)
 		return PARSE_REJECTED;
@@ -69,6 +70,8 @@ enum parse_status parse_run(struct arena *arena, struct slice text, const struct
 		return PARSE_TOO_DEEP;
 	char *copy = arena_alloc(arena, text.len + 1);
 	lexer_blank_comments(text, tokens, copy);
+	if (text.len > limits.bytes && fold_rows(text, tokens, ruleset, copy) > limits.bytes)
+		return PARSE_TOO_LONG;
 	standard_conforming_strings = standard_strings;
 	PgQueryProtobufParseResult result = pg_query_parse_protobuf(copy);
 	standard_conforming_strings = true;

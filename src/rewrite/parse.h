@@ -2,6 +2,7 @@
 #ifndef CROSSFADE_REWRITE_PARSE_H
 #define CROSSFADE_REWRITE_PARSE_H
 
+#include "model/ruleset.h"
 #include "rewrite/lexer.h"
 
 #include <pg_query/pg_query.pb-c.h>
@@ -17,7 +18,7 @@ enum parse_status {
 };
 
 struct parse_limits {
-	size_t bytes;
+	size_t bytes; /* of what is left when the rows of long VALUES are folded */
 	uint32_t nesting;
 };
 
@@ -26,7 +27,7 @@ uint32_t parse_stack_nesting(void);
 
 /* The tree lives in the arena. */
 enum parse_status parse_run(struct arena *arena, struct slice text, const struct token_list *tokens,
-			    bool standard_strings, struct parse_limits limits,
+			    bool standard_strings, struct parse_limits limits, const struct ruleset *ruleset,
 			    const PgQuery__ParseResult **tree_out);
 
 #endif

@@ -331,7 +331,8 @@ static struct rewrite *analyse(struct run *run)
 	measure_stack(rewriter);
 	struct parse_limits limits = { rewriter->settings.parse_bytes, rewriter->settings.nesting };
 	enum parse_status status = parse_run(&rewriter->arena, run->sql, &rewriter->tokens,
-					     session_state_standard_strings(run->state), limits, &tree);
+					     session_state_standard_strings(run->state), limits, run->ruleset,
+					     &tree);
 	return status == PARSE_OK ? run_parsed(run, tree) : run_unparsed(run, status);
 }
 

@@ -143,10 +143,47 @@ static bool is_name_type(const PgQuery__TypeName *type)
 	return strcmp(name, "regclass") == 0 || strcmp(name, "regtype") == 0;
 }
 
+/* '{a, b}'::regclass[]: refused where a name in it would have to change. */
+static void names_in_array(struct analysis *a, const PgQuery__Node *argument)
+{
+	const PgQuery__AConst *constant = tree_string_constant(argument);
+	const struct token *literal = constant ? literal_of(a, constant) : NULL;
+	struct token_list tokens;
+	if (!literal)
+		return;
+	struct slice value = slice_str(constant->sval->sval);
+	token_list_init(&tokens);
+	lexer_run(value, true, &tokens);
+	for (size_t i = 0; i < tokens.count; i++) {
+		char name[NAME_MAX_BYTES + 1], schema[NAME_MAX_BYTES + 1];
+		bool qualified = i >= 2 && token_is(value, &tokens.items[i - 1], ".") &&
+				 token_is_identifier(&tokens.items[i - 2]);
+		if (!token_is_identifier(&tokens.items[i]))
+			continue;
+		token_identifier(value, &tokens.items[i], name);
+		if (qualified)
+			token_identifier(value, &tokens.items[i - 2], schema);
+		struct written_name written = { NULL, qualified ? schema : NULL, name };
+		struct resolved resolved = resolve_relation(a, written, false, literal->offset);
+		if (!resolved.name || resolve_settle(a, resolved, USE_SELECT, literal->offset) != VERDICT_CHANGE)
+			continue;
+		struct error *error = analysis_refuse(a, literal->offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
+						      "array of names holds table %s, which has moved",
+						      resolve_spelled(a->arena, resolved.name->written).data);
+		error_hint(error, "Write %s in it, or ARRAY[…] of single names.",
+			   resolve_spelled(a->arena, resolved.name->physical).data);
+	}
+	token_list_deinit(&tokens);
+}
+
 void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast)
 {
-	if (is_name_type(cast->type_name) && cast->type_name->n_array_bounds == 0)
+	if (!is_name_type(cast->type_name))
+		return;
+	if (cast->type_name->n_array_bounds == 0)
 		name_in_string(a, cast->arg, false);
+	else
+		names_in_array(a, cast->arg);
 }
 
 /* ---- bodies ---- */

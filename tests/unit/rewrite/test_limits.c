@@ -122,7 +122,7 @@ Test(limits, the_bound_holds_for_everything_that_nests)
 		lexer_run(buf_slice(&text), true, &tokens);
 		uint32_t bound = nesting_bound(buf_slice(&text), &tokens, 100000);
 		struct parse_limits limits = { 1 << 20, 100000 };
-		cr_assert_eq(parse_run(&arena, buf_slice(&text), &tokens, true, limits, &tree), PARSE_OK, "%s",
+		cr_assert_eq(parse_run(&arena, buf_slice(&text), &tokens, true, limits, NULL, &tree), PARSE_OK, "%s",
 			     shapes[i].open);
 		size_t depth = depth_of(&tree->base);
 		cr_expect(depth <= 12 + 2 * (size_t)bound, "%s: depth %zu, bound %u", shapes[i].open, depth, bound);
@@ -205,13 +205,26 @@ Test(limits, long_texts_are_refused_only_when_they_need_a_change)
 	struct buf text;
 	buf_init(&text);
 	buf_append_str(&text, "INSERT INTO prices VALUES (1)");
-	repeat(&text, ", (1)", 300000);
+	repeat(&text, ", ((SELECT 1 FROM prices))", 50000);
 	cr_expect_eq(outcome_of(buf_slice(&text), sqlstate), REWRITE_REFUSED);
 	cr_expect_str_eq(sqlstate, "54000");
 	buf_clear(&text);
 	buf_append_str(&text, "INSERT INTO data.prices VALUES (1)");
-	repeat(&text, ", (1)", 300000);
+	repeat(&text, ", ((SELECT 1 FROM data.prices))", 50000);
 	cr_expect_eq(outcome_of(buf_slice(&text), sqlstate), REWRITE_UNCHANGED);
+	buf_deinit(&text);
+}
+
+Test(limits, rows_of_a_long_insert_are_folded)
+{
+	char sqlstate[6];
+	struct buf text;
+	buf_init(&text);
+	buf_append_str(&text, "INSERT INTO prices VALUES (1, 'a', now())");
+	repeat(&text, ", (-2.5, 'x)', f(now(), (3)))", 100000);
+	buf_append_str(&text, " ON CONFLICT DO NOTHING");
+	cr_assert(text.len > 2 * 1024 * 1024);
+	cr_expect_eq(outcome_of(buf_slice(&text), sqlstate), REWRITE_REWRITTEN);
 	buf_deinit(&text);
 }
 
