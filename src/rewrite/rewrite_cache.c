@@ -139,14 +139,15 @@ static bool matches(const struct context *context, const struct session_state *s
 	       same_text(context->database, session_state_database(state));
 }
 
-/* A newer ruleset of a database makes the results of the older one useless. */
+/* A newer ruleset of a database makes the results of the older one useless, though
+ * transactions begun under the older one may still ask for some. */
 static bool is_outdated(const struct rewrite_cache *cache, const struct session_state *state,
 			const struct ruleset *ruleset)
 {
 	for (uint32_t i = 0; i < cache->context_count; i++) {
 		const struct context *context = &cache->contexts[i];
 		if (same_text(context->database, session_state_database(state)) &&
-		    context->version != ruleset->version)
+		    context->version < ruleset->version)
 			return true;
 	}
 	return false;
