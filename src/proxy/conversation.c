@@ -155,6 +155,13 @@ static void begin_to_look(struct conversation *conversation)
 	conversation->blind = false;
 }
 
+/* Whether what the client sends next begins a transaction; answers may still be under way. */
+static bool begins_transaction(const struct conversation *conversation)
+{
+	return !conversation->in_segment && !conversation->skipping && conversation->vars.ready == 'I' &&
+	       !conversation->vars.unsettled;
+}
+
 /*
  * The place where a session takes new rules: between transactions, for all
  * entries at once. Pinning (rewriting.md §2) will decide per entry here.
@@ -162,7 +169,7 @@ static void begin_to_look(struct conversation *conversation)
 void conversation_adopt_ruleset(struct conversation *conversation)
 {
 	struct ruleset *now = conversation->published ? *conversation->published : NULL;
-	if (now == conversation->ruleset || !conversation_idle(conversation) || !conversation->vars.confirmed)
+	if (now == conversation->ruleset || !begins_transaction(conversation) || !conversation->vars.confirmed)
 		return;
 	if (now && !conversation->ruleset)
 		begin_to_look(conversation);

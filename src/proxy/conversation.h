@@ -110,7 +110,8 @@ static inline bool conversation_client_mid_message(const struct conversation *co
 {
 	return conversation->client_pass > 0;
 }
-/* Takes the published ruleset if no transaction is open. */
+/* Takes the published ruleset if no transaction is open. Also to be called once at the
+ * beginning, before the client's first message. */
 void conversation_adopt_ruleset(struct conversation *conversation);
 /* ParameterStatus, at login or later. */
 void conversation_reported(struct conversation *conversation, struct slice name, struct slice value);

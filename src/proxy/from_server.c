@@ -203,7 +203,7 @@ static bool find_refusal(struct conversation *conversation, const struct request
 			 const struct error_fields *fields, struct error *error_out)
 {
 	static const char mark[] = REWRITE_REFUSAL_MARK;
-	if (!slice_is(fields->sqlstate, REWRITE_REFUSAL_SQLSTATE) ||
+	if (!slice_is(fields->sqlstate, REWRITE_REFUSAL_SQLSTATE) || !fields->message.len ||
 	    !memmem(fields->message.data, fields->message.len, mark, sizeof(mark) - 1))
 		return false;
 	if (head->flags & REQUEST_TOO_LARGE)

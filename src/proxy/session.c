@@ -532,6 +532,7 @@ static void finish_login(struct session *session)
 	login_free(login);
 	session->login = NULL;
 	untime(session);
+	conversation_adopt_ruleset(&session->conversation);
 }
 
 /* ---- client events ---- */

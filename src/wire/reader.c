@@ -7,7 +7,7 @@ struct slice reader_bytes(struct reader *reader, size_t len)
 		return (struct slice){ 0 };
 	}
 	struct slice bytes = slice_of(reader->at, len);
-	reader->at += len;
+	reader->at = len ? reader->at + len : reader->at;
 	return bytes;
 }
 

@@ -17,12 +17,12 @@ struct reader {
 
 static inline struct reader reader_of(struct slice body)
 {
-	return (struct reader){ .at = body.data, .end = body.data + body.len };
+	return (struct reader){ .at = body.data, .end = body.len ? body.data + body.len : body.data };
 }
 
 static inline size_t reader_left(const struct reader *reader)
 {
-	return (size_t)(reader->end - reader->at);
+	return reader->at ? (size_t)(reader->end - reader->at) : 0;
 }
 
 uint8_t reader_u8(struct reader *reader);

@@ -23,6 +23,7 @@ struct talk *talk_begin(const char *search_path)
 					       .context = talk };
 	conversation_init(&talk->conversation, &talk->env, session_state_new("db", "alice", search_path));
 	talk->conversation.published = &talk->ruleset;
+	conversation_adopt_ruleset(&talk->conversation);
 	return talk;
 }
 

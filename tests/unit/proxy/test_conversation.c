@@ -370,6 +370,40 @@ Test(conversation, ddl_asks_for_new_facts_when_its_transaction_ends)
 	cr_assert_eq(talk->stale, 1);
 }
 
+/* ---- rules ---- */
+
+Test(conversation, texts_behind_requests_without_a_text_are_rewritten)
+{
+	cr_assert_str_eq(say(talk, "C:Sx S P:=old_x B:= E: S"), "C S P[new x] B E S");
+}
+
+Test(conversation, a_client_that_never_waits_gets_new_rules_at_its_next_transaction)
+{
+	struct ruleset *before = talk->ruleset, after = { .version = 2 };
+	ref_init(&after.ref);
+	say(talk, "Q:used_1");
+	talk->ruleset = &after;
+	say(talk, "Q:used_2");
+	cr_assert_eq(talk->conversation.ruleset, &after);
+	ruleset_unref(talk->conversation.ruleset);
+	talk->conversation.ruleset = NULL;
+	talk->ruleset = before;
+}
+
+Test(conversation, an_open_transaction_keeps_its_rules)
+{
+	struct ruleset *before = talk->ruleset, after = { .version = 2 };
+	ref_init(&after.ref);
+	say(talk, "Q:begin");
+	talk->ruleset = &after;
+	say(talk, "Q:used_1");
+	cr_assert_eq(talk->conversation.ruleset, before);
+	answer(talk, "C:BEGIN Z:T C:SELECT_1 Z:T");
+	say(talk, "Q:used_2");
+	cr_assert_eq(talk->conversation.ruleset, before);
+	talk->ruleset = before;
+}
+
 /* ---- limits ---- */
 
 Test(conversation, a_full_pipeline_holds_the_client)
