@@ -32,6 +32,12 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 	a->plain_select = NULL;
 	a->qualifiers = NULL;
 	a->qualifiers_tail = &a->qualifiers;
+	a->window = (struct window){ NULL, NULL };
+	a->place = COLUMN_IN_EXPRESSION;
+	a->naming = NULL;
+	a->columns = NULL;
+	a->columns_tail = &a->columns;
+	a->dmls = NULL;
 	a->uses = NULL;
 	a->uses_tail = &a->uses;
 	a->effects = NULL;

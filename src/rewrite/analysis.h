@@ -7,6 +7,10 @@
  *   walk_ddl.c  statements that name relations outside of FROM
  *   resolve.c   a name → a relation (search path, temporary tables, CTEs)
  *   scope.c     the tables of one query level, and what column qualifiers mean
+ *   columns.c   which columns a table has, and which table a column reference means
+ *   derived.c   tables whose columns differ, where they are read
+ *   targets.c   … and where they are written: column references of DML
+ *   dml.c       the statements around those: INSERT, UPDATE, MERGE, COPY
  *   strings.c   names inside string literals and code bodies
  *   effects.c   what the session will be like afterwards
  */
@@ -27,6 +31,22 @@
 struct cte {
 	struct cte *next;
 	const char *name;
+	const PgQuery__CommonTableExpr *query; /* NULL: not a WITH query */
+};
+
+enum range_role {
+	RANGE_OTHER,	/* named by a clause that column references do not see */
+	RANGE_READ,	/* a table or WITH query in FROM */
+	RANGE_COMPUTED, /* anything else in FROM */
+	RANGE_TARGET,	/* of INSERT, UPDATE, DELETE, MERGE */
+	RANGE_EXCLUDED, /* the row that ON CONFLICT did not insert */
+};
+
+/* The names of a table's columns, as far as they can be told. */
+struct column_names {
+	const char **names;
+	size_t count, capacity;
+	bool complete; /* there are no others */
 };
 
 /* A table of a FROM list, or the target of a statement. */
@@ -42,14 +62,42 @@ struct range {
 	size_t first, last;   /* tokens of the name */
 	size_t alias_after;   /* token the alias goes after */
 	const char *new_alias; /* decided when the statement is complete; NULL: none */
+
+	enum range_role role;
+	const struct shape *shape; /* NULL: the columns are as the text has them */
+	const PgQuery__Alias *alias; /* NULL: none */
+	const PgQuery__SelectStmt *query; /* in FROM; NULL: none */
+	const struct cte *cte;	     /* NULL: none */
+	const char *relname;	     /* NULL: no relation */
+	struct column_names *columns; /* worked out when first asked for */
+	bool columns_asked;
+	bool sampled;	/* TABLESAMPLE follows */
+	bool whole_row; /* its row is used as a value */
+};
+
+/* Some of the ranges of a level, as JOIN … ON sees them; first NULL: all. */
+struct window {
+	const struct range *first, *last;
+};
+
+/* A JOIN that merges columns by name, or that hides its sides behind an alias. */
+struct noted_join {
+	struct noted_join *next;
+	const PgQuery__JoinExpr *join;
+	struct window sides;
 };
 
 /* One query level: the tables its column references can mean. */
 struct level {
 	struct level *outer;
 	struct level *next; /* all of the statement */
-	struct range *ranges;
+	struct range *ranges, *last;
 	struct range **tail;
+	const PgQuery__SelectStmt *query; /* whose FROM this is; NULL: no SELECT's */
+	struct window outer_window; /* what it sees of the outer level */
+	struct noted_join *joins;
+	bool hides_outer; /* … nothing: a subquery in FROM without LATERAL */
+	bool joined;	  /* its tables and those of the outer level are one name space */
 };
 
 /* A column reference (or FOR UPDATE OF) that names its table. */
@@ -59,6 +107,36 @@ struct qualifier {
 	const char *parts[3]; /* [database,] [schema,] table */
 	size_t part_count;
 	size_t first; /* token of the first part */
+	bool done;    /* the reference it belongs to has been replaced as a whole */
+};
+
+enum column_place {
+	COLUMN_IN_EXPRESSION,
+	COLUMN_IS_TARGET, /* all of an item of a select list or RETURNING */
+	COLUMN_IN_INFERENCE, /* ON CONFLICT (…): no qualifier may stand there */
+	COLUMN_IN_GROUP, /* all of an item of GROUP BY: may be an output name */
+};
+
+/* A column reference, or t.* or *. */
+struct column_use {
+	struct column_use *next;
+	const struct level *level;
+	struct window window; /* what it sees of its level */
+	const PgQuery__ColumnRef *ref;
+	size_t first, last; /* tokens */
+	enum column_place place;
+	struct qualifier *qualifier; /* NULL: none */
+	bool names_output; /* an item of a select list or RETURNING takes its label from it */
+	size_t item;	   /* first token of that item */
+};
+
+/* An INSERT, UPDATE or MERGE whose column lists may have to change. */
+struct dml {
+	struct dml *next;
+	struct range *target;
+	const struct level *level;
+	const PgQuery__Node *node;
+	struct range *excluded; /* NULL: none */
 };
 
 struct noted_use {
@@ -89,9 +167,16 @@ struct analysis {
 	const char *schema_being_created; /* by CREATE SCHEMA with elements; NULL: none */
 	struct cte *created; /* its elements */
 	const char *alias_prefix; /* of aliases we make up; NULL until the first */
+	unsigned alias_number;
 	const PgQuery__SelectStmt *plain_select; /* its targets are evaluated once, for sure; NULL: no such */
 
 	struct qualifier *qualifiers, **qualifiers_tail;
+	struct window window; /* of the level, what the walk is in the middle of sees */
+	enum column_place place;
+	const PgQuery__ColumnRef *naming; /* see column_use.names_output; NULL: none */
+	size_t naming_item;
+	struct column_use *columns, **columns_tail;
+	struct dml *dmls;
 	struct splice_list *splices;
 	struct noted_use *uses, **uses_tail;
 	struct noted_effect *effects, **effects_tail;

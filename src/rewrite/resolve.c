@@ -181,23 +181,33 @@ static void refuse_retired(struct analysis *a, const struct ruleset_name *name, 
 	error_hint(error, "Write %s instead.", physical.data);
 }
 
-static void refuse_columns(struct analysis *a, const struct ruleset_name *name, size_t offset)
+static void refuse_columns(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *why)
 {
 	struct slice written = resolve_spelled(a->arena, name->written);
 	struct slice physical = resolve_spelled(a->arena, name->physical);
 	struct error *error = analysis_refuse(a, offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
-					      "table %s cannot be served from %s yet", written.data, physical.data);
-	error_detail(error, "The columns of the two tables differ, and the rows are in %s.", physical.data);
+					      "table %s cannot be served from %s here", written.data, physical.data);
+	error_detail(error, "%s", why);
 	error_hint(error, "Write %s in its own columns, or keep the table at the stage that matches the code.",
 		   physical.data);
 }
 
-static bool columns_differ(const struct ruleset_entry *entry)
+/* Why a table whose columns differ cannot be served; NULL: it can. */
+static const char *refusal_of_columns(const struct ruleset_entry *entry, enum columns_fate fate)
 {
-	return entry->kind == MAP_TRANSFORM || entry->map->columns.count > 0;
+	if (!entry->shape || fate == COLUMNS_UNNAMED)
+		return NULL;
+	if (fate == COLUMNS_NAMED)
+		return "The columns of the two tables differ, and this statement depends on them.";
+	if (fate == COLUMNS_BOUND && entry->kind == MAP_TRANSFORM)
+		return "It would stay bound to the table that holds the rows at present.";
+	if (!entry->shape->known)
+		return "The columns of the table are not known: neither the catalog nor the map's shape tells them.";
+	return NULL;
 }
 
-enum verdict resolve_settle(struct analysis *a, struct resolved resolved, enum use_kind kind, size_t offset)
+enum verdict resolve_settle(struct analysis *a, struct resolved resolved, enum use_kind kind, enum columns_fate fate,
+			    size_t offset)
 {
 	const struct ruleset_name *name = resolved.name;
 	bool changes = !rel_name_eq(name->written, name->physical);
@@ -206,9 +216,10 @@ enum verdict resolve_settle(struct analysis *a, struct resolved resolved, enum u
 		refuse_retired(a, name, offset);
 		return VERDICT_REFUSED;
 	}
-	if (changes && columns_differ(name->entry)) {
+	const char *why = changes && name->kind == NAME_TABLE ? refusal_of_columns(name->entry, fate) : NULL;
+	if (why) {
 		analysis_use(a, name, kind, USE_REFUSED);
-		refuse_columns(a, name, offset);
+		refuse_columns(a, name, offset, why);
 		return VERDICT_REFUSED;
 	}
 	changes |= resolved.qualify;

@@ -1,11 +1,15 @@
 #include "rewrite/scope.h"
 
+#include "rewrite/derived.h"
+
 enum { SCOPE_MAX_RANGES = 512 };
 
 struct level *scope_enter(struct analysis *a)
 {
 	struct level *level = ARENA_NEW(a->arena, struct level);
 	level->outer = a->level;
+	level->outer_window = a->window;
+	a->window = (struct window){ NULL, NULL };
 	level->tail = &level->ranges;
 	level->next = a->levels;
 	a->levels = level;
@@ -16,6 +20,7 @@ struct level *scope_enter(struct analysis *a)
 void scope_leave(struct analysis *a, struct level *level)
 {
 	a->level = level->outer;
+	a->window = level->outer_window;
 }
 
 struct range *scope_add(struct analysis *a, const char *refname)
@@ -25,11 +30,23 @@ struct range *scope_add(struct analysis *a, const char *refname)
 	if (!a->level)
 		scope_enter(a);
 	*a->level->tail = range;
+	a->level->last = range;
 	a->level->tail = &range->next;
 	return range;
 }
 
-void scope_note_qualifier(struct analysis *a, const char *const *parts, size_t part_count, size_t first_token)
+void scope_note_join(struct analysis *a, const PgQuery__JoinExpr *join, struct window sides)
+{
+	if (!join->is_natural && !join->n_using_clause && !join->alias)
+		return;
+	struct noted_join *noted = ARENA_NEW(a->arena, struct noted_join);
+	noted->join = join;
+	noted->sides = sides;
+	noted->next = a->level->joins;
+	a->level->joins = noted;
+}
+
+struct qualifier *scope_note_qualifier(struct analysis *a, const char *const *parts, size_t part_count, size_t first_token)
 {
 	struct qualifier *qualifier = ARENA_NEW(a->arena, struct qualifier);
 	qualifier->level = a->level;
@@ -39,12 +56,12 @@ void scope_note_qualifier(struct analysis *a, const char *const *parts, size_t p
 		qualifier->parts[i] = parts[i];
 	*a->qualifiers_tail = qualifier;
 	a->qualifiers_tail = &qualifier->next;
+	return qualifier;
 }
 
 /* ---- aliases ---- */
 
-/* The name under which the server will know the range. */
-static const char *name_after(const struct range *range)
+const char *scope_name_after(const struct range *range)
 {
 	if (range->new_alias)
 		return range->new_alias;
@@ -73,7 +90,7 @@ static bool clashed_before(const struct range *a, const struct range *b)
 
 static bool clash_after(const struct range *a, const struct range *b)
 {
-	if (strcmp(name_after(a), name_after(b)) != 0)
+	if (strcmp(scope_name_after(a), scope_name_after(b)) != 0)
 		return false;
 	if (!bare_after(a) || !bare_after(b))
 		return true;
@@ -90,37 +107,38 @@ static bool text_has(struct slice text, const char *piece)
 	return false;
 }
 
-/* A name nothing else in the text can have. */
-static const char *fresh_alias(struct analysis *a, unsigned *number)
+const char *scope_fresh_alias(struct analysis *a)
 {
 	if (!a->alias_prefix) {
 		a->alias_prefix = "crossfade_";
 		for (unsigned i = 0; text_has(a->text, a->alias_prefix); i++)
 			a->alias_prefix = arena_printf(a->arena, "crossfade%u_", i);
 	}
-	return arena_printf(a->arena, "%s%u", a->alias_prefix, ++*number);
+	return arena_printf(a->arena, "%s%u", a->alias_prefix, ++a->alias_number);
 }
 
 static void add_old_name_aliases(struct level *level)
 {
 	for (struct range *r = level->ranges; r; r = r->next) {
-		if (r->changes && !r->aliased && r->can_alias &&
-		    strcmp(r->name->physical.name, r->refname) != 0)
+		if (!r->changes || r->aliased)
+			continue;
+		bool derived = r->shape && r->role == RANGE_READ;
+		if (derived || (r->can_alias && strcmp(r->name->physical.name, r->refname) != 0))
 			r->new_alias = r->refname;
 	}
 }
 
 /* Tables that got along before and would not now are told apart by aliases of ours. */
-static void separate_clashes(struct analysis *a, struct level *level, unsigned *number)
+static void separate_clashes(struct analysis *a, struct level *level)
 {
 	for (struct range *r = level->ranges; r; r = r->next) {
 		for (struct range *other = level->ranges; r->changes && other; other = other->next) {
 			if (other == r || clashed_before(r, other) || !clash_after(r, other))
 				continue;
-			if (r->can_alias && !r->aliased)
-				r->new_alias = fresh_alias(a, number);
+			if ((r->can_alias || r->new_alias) && !r->aliased)
+				r->new_alias = scope_fresh_alias(a);
 			if (other->can_alias && other->is_relation && !other->aliased)
-				other->new_alias = fresh_alias(a, number);
+				other->new_alias = scope_fresh_alias(a);
 		}
 	}
 }
@@ -146,6 +164,10 @@ static struct slice quoted(struct analysis *a, const char *before, const char *n
 /* Name and alias in one piece where they touch, so that an error in either points at the name. */
 static void splice_range(struct analysis *a, const struct range *range)
 {
+	if (range->shape && range->role == RANGE_READ) {
+		derived_splice(a, range);
+		return;
+	}
 	size_t start = a->tokens->items[range->first].offset, end = token_end(a, range->last);
 	struct slice name = range->changes ? resolve_spelled(a->arena, range->name->physical)
 					   : slice_of(a->text.data + start, end - start);
@@ -190,10 +212,10 @@ static void splice_table_qualifier(struct analysis *a, const struct qualifier *q
 		if (!has_name(level, name))
 			continue;
 		const struct range *range = find_by_name(level, name);
-		if (range && strcmp(name_after(range), name) != 0) {
+		if (range && strcmp(scope_name_after(range), name) != 0) {
 			size_t start = a->tokens->items[q->first].offset;
 			splice_add(a->splices, start, token_end(a, q->first) - start,
-				   quoted(a, "", name_after(range)));
+				   quoted(a, "", scope_name_after(range)));
 		}
 		return;
 	}
@@ -275,14 +297,23 @@ void scope_finish(struct analysis *a)
 {
 	if (!changes_anything(a) || too_many_ranges(a))
 		return;
-	unsigned number = 0;
+	a->alias_number = 0;
+	derived_prepare(a);
+	for (const struct dml *dml = a->dmls; dml; dml = dml->next) {
+		if (dml->target->shape)
+			analysis_refuse(a, a->tokens->items[dml->target->first].offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
+					"table %s cannot be written through other columns yet",
+					resolve_spelled(a->arena, dml->target->name->written).data);
+	}
 	for (struct level *level = a->levels; level; level = level->next) {
 		add_old_name_aliases(level);
-		separate_clashes(a, level, &number);
+		separate_clashes(a, level);
 		for (const struct range *r = level->ranges; r; r = r->next)
 			splice_range(a, r);
 	}
 	for (const struct qualifier *q = a->qualifiers; q; q = q->next) {
+		if (q->done)
+			continue;
 		if (q->part_count == 1)
 			splice_table_qualifier(a, q);
 		else

@@ -13,7 +13,13 @@ struct level *scope_enter(struct analysis *a);
 void scope_leave(struct analysis *a, struct level *level);
 
 struct range *scope_add(struct analysis *a, const char *refname);
-void scope_note_qualifier(struct analysis *a, const char *const *parts, size_t part_count, size_t first_token);
+struct qualifier *scope_note_qualifier(struct analysis *a, const char *const *parts, size_t part_count, size_t first_token);
+/* The two sides of a join, once they have been walked. */
+void scope_note_join(struct analysis *a, const PgQuery__JoinExpr *join, struct window sides);
+/* The name under which the server will know the range. */
+const char *scope_name_after(const struct range *range);
+/* A name nothing else in the text can have. */
+const char *scope_fresh_alias(struct analysis *a);
 /* Decides aliases, then splices table names and qualifiers. */
 void scope_finish(struct analysis *a);
 

@@ -83,7 +83,8 @@ static const struct token *literal_of(const struct analysis *a, const PgQuery__A
 }
 
 /* retired_is_null: to_regclass answers NULL for a name that is not there. */
-static void name_in_string(struct analysis *a, const PgQuery__Node *argument, bool retired_is_null)
+static void name_in_string(struct analysis *a, const PgQuery__Node *argument, enum columns_fate fate,
+			   bool retired_is_null)
 {
 	const PgQuery__AConst *constant = tree_string_constant(argument);
 	struct string_name name;
@@ -104,7 +105,7 @@ static void name_in_string(struct analysis *a, const PgQuery__Node *argument, bo
 		analysis_explain(a, literal->offset, literal->len, "retired name", "NULL", "string");
 		return;
 	}
-	enum verdict verdict = resolve_settle(a, resolved, USE_SELECT, literal->offset);
+	enum verdict verdict = resolve_settle(a, resolved, USE_SELECT, fate, literal->offset);
 	struct slice text = slice_of(NULL, 0);
 	if (verdict == VERDICT_CHANGE) {
 		text = as_literal(a, resolved.name->physical, name.row_array ? "[]" : "");
@@ -120,6 +121,17 @@ static bool is_system_function(const PgQuery__FuncCall *call)
 	return call->n_funcname == 1 || (schema && strcmp(schema, "pg_catalog") == 0);
 }
 
+/* Functions that also take a column's name, or tell the columns. */
+static bool reads_columns(const char *function)
+{
+	static const char *const names[] = { "pg_get_serial_sequence", "has_column_privilege", "table_to_xml" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], function) == 0)
+			return true;
+	}
+	return false;
+}
+
 void strings_call(struct analysis *a, const PgQuery__FuncCall *call)
 {
 	if (call->n_args == 0)
@@ -132,7 +144,8 @@ void strings_call(struct analysis *a, const PgQuery__FuncCall *call)
 						      : name_readers[i].place;
 		/* Others' functions of these names are not known; extensions live in any schema. */
 		if (place >= 0 && place < (int)call->n_args && (is_system_function(call) || function[0] == 'p'))
-			name_in_string(a, call->args[place], strncmp(function, "to_reg", 6) == 0);
+			name_in_string(a, call->args[place], reads_columns(function) ? COLUMNS_NAMED : COLUMNS_UNNAMED,
+				       strncmp(function, "to_reg", 6) == 0);
 		return;
 	}
 }
@@ -165,7 +178,7 @@ static void names_in_array(struct analysis *a, const PgQuery__Node *argument)
 			token_identifier(value, &tokens.items[i - 2], schema);
 		struct written_name written = { NULL, qualified ? schema : NULL, name };
 		struct resolved resolved = resolve_relation(a, written, false, literal->offset);
-		if (!resolved.name || resolve_settle(a, resolved, USE_SELECT, literal->offset) != VERDICT_CHANGE)
+		if (!resolved.name || resolve_settle(a, resolved, USE_SELECT, COLUMNS_UNNAMED, literal->offset) != VERDICT_CHANGE)
 			continue;
 		struct error *error = analysis_refuse(a, literal->offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
 						      "array of names holds table %s, which has moved",
@@ -181,7 +194,7 @@ void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast)
 	if (!is_name_type(cast->type_name))
 		return;
 	if (cast->type_name->n_array_bounds == 0)
-		name_in_string(a, cast->arg, false);
+		name_in_string(a, cast->arg, COLUMNS_UNNAMED, false);
 	else
 		names_in_array(a, cast->arg);
 }

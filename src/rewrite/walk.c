@@ -1,5 +1,6 @@
 #include "rewrite/walk.h"
 
+#include "rewrite/columns.h"
 #include "rewrite/tree.h"
 
 /* ---- where names stand among the tokens ---- */
@@ -99,19 +100,39 @@ static void refuse_unlocated(struct analysis *a, const char *name)
 	error_hint(error, "Write the table's present name.");
 }
 
+static enum columns_fate range_columns_fate(const struct range *range, enum use_kind kind)
+{
+	if (range->role == RANGE_READ)
+		return kind == USE_DDL ? COLUMNS_BOUND : COLUMNS_SERVED;
+	if (range->role == RANGE_TARGET)
+		return COLUMNS_SERVED;
+	return kind == USE_TRUNCATE || kind == USE_LOCK || kind == USE_MAINTENANCE ? COLUMNS_UNNAMED : COLUMNS_NAMED;
+}
+
 static void settle_range(struct analysis *a, struct range *range, const struct token_name *where, bool located,
 			 struct resolved resolved, enum use_kind kind)
 {
 	size_t offset = a->tokens->items[located ? where->first : a->first].offset;
-	enum verdict verdict = resolve_settle(a, resolved, kind, offset);
+	enum verdict verdict = resolve_settle(a, resolved, kind, range_columns_fate(range, kind), offset);
 	range->name = resolved.name;
 	range->changes = verdict == VERDICT_CHANGE;
+	if (range->changes && range->role != RANGE_OTHER && !rel_name_eq(resolved.name->written, resolved.name->physical))
+		range->shape = resolved.name->entry->shape;
 	if (range->changes && (!located || strcmp(where->parts[where->count - 1], resolved.name->written.name) != 0)) {
 		range->changes = false;
 		refuse_unlocated(a, resolved.name->written.name);
 	}
 	if (located)
 		explain_relation(a, where->first, where->last, resolved, verdict);
+}
+
+static const struct cte *find_cte(const struct analysis *a, const char *name)
+{
+	for (const struct cte *cte = a->ctes; cte; cte = cte->next) {
+		if (strcmp(cte->name, name) == 0)
+			return cte;
+	}
+	return NULL;
 }
 
 struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relation, enum relation_role role,
@@ -130,6 +151,11 @@ struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relatio
 	range->aliased = aliased;
 	range->is_relation = strcmp(resolved.how, "CTE") != 0;
 	range->schema = relation->schemaname[0] ? relation->schemaname : NULL;
+	range->role = role == RELATION_READ ? RANGE_READ : role == RELATION_TARGET ? RANGE_TARGET : RANGE_OTHER;
+	range->alias = relation->alias;
+	range->relname = relation->relname;
+	if (role == RELATION_READ && !range->schema)
+		range->cte = find_cte(a, relation->relname);
 	if (located) {
 		range->first = where.first;
 		range->last = where.last;
@@ -157,7 +183,8 @@ const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct to
 		return NULL;
 	size_t last = name->first + 2 * (parts - 1);
 	size_t end = a->tokens->items[last].offset + a->tokens->items[last].len;
-	enum verdict verdict = resolve_settle(a, resolved, kind, offset);
+	enum columns_fate fate = parts < name->count || kind == USE_DDL ? COLUMNS_NAMED : COLUMNS_UNNAMED;
+	enum verdict verdict = resolve_settle(a, resolved, kind, fate, offset);
 	if (verdict == VERDICT_CHANGE)
 		splice_add(a->splices, offset, end - offset, resolve_spelled(a->arena, resolved.name->physical));
 	explain_relation(a, name->first, last, resolved, verdict);
@@ -166,13 +193,11 @@ const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct to
 
 /* ---- WITH ---- */
 
-/* Names that nothing mapped bears shadow nothing of interest. */
-static void add_cte(struct analysis *a, const char *name)
+static void add_cte(struct analysis *a, const PgQuery__CommonTableExpr *query)
 {
-	if (!ruleset_mentions(a->ruleset, name, strlen(name)))
-		return;
 	struct cte *cte = ARENA_NEW(a->arena, struct cte);
-	cte->name = name;
+	cte->name = query->ctename;
+	cte->query = query;
 	cte->next = a->ctes;
 	a->ctes = cte;
 }
@@ -183,14 +208,14 @@ static void walk_with(struct analysis *a, const PgQuery__WithClause *with)
 	if (!with)
 		return;
 	for (size_t i = 0; with->recursive && i < with->n_ctes; i++)
-		add_cte(a, with->ctes[i]->common_table_expr->ctename);
+		add_cte(a, with->ctes[i]->common_table_expr);
 	for (size_t i = 0; i < with->n_ctes; i++) {
 		const PgQuery__CommonTableExpr *cte = with->ctes[i]->common_table_expr;
 		walk_node(a, cte->ctequery);
 		if (cte->cycle_clause)
 			walk_children(a, &cte->cycle_clause->base);
 		if (!with->recursive)
-			add_cte(a, cte->ctename);
+			add_cte(a, cte);
 	}
 }
 
@@ -198,19 +223,42 @@ static void walk_with(struct analysis *a, const PgQuery__WithClause *with)
 
 static void walk_from(struct analysis *a, const PgQuery__Node *item);
 
-static void add_alias(struct analysis *a, const PgQuery__Alias *alias)
+static struct range *add_alias(struct analysis *a, const PgQuery__Alias *alias)
 {
-	if (alias && alias->aliasname[0])
-		scope_add(a, alias->aliasname)->aliased = true;
+	if (!alias || !alias->aliasname[0])
+		return NULL;
+	struct range *range = scope_add(a, alias->aliasname);
+	range->aliased = true;
+	range->role = RANGE_COMPUTED;
+	range->alias = alias;
+	return range;
 }
 
+/* ON sees the two sides of its join, and no other table of the FROM. */
 static void walk_join(struct analysis *a, const PgQuery__JoinExpr *join)
 {
+	struct range **start = a->level->tail;
+	struct window outer = a->window;
 	walk_from(a, join->larg);
 	walk_from(a, join->rarg);
+	a->window = (struct window){ *start, a->level->last };
+	scope_note_join(a, join, a->window);
 	walk_node(a, join->quals);
+	a->window = outer;
 	add_alias(a, join->alias);
 	add_alias(a, join->join_using_alias);
+}
+
+/* Without LATERAL it sees nothing of the FROM it stands in. */
+static void walk_subselect(struct analysis *a, const PgQuery__RangeSubselect *item)
+{
+	struct level *between = scope_enter(a);
+	between->hides_outer = !item->lateral;
+	walk_node(a, item->subquery);
+	scope_leave(a, between);
+	struct range *range = add_alias(a, item->alias);
+	if (range && item->subquery->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
+		range->query = item->subquery->select_stmt;
 }
 
 static void walk_from(struct analysis *a, const PgQuery__Node *item)
@@ -226,12 +274,12 @@ static void walk_from(struct analysis *a, const PgQuery__Node *item)
 		break;
 	case PG_QUERY__NODE__NODE_RANGE_TABLE_SAMPLE:
 		walk_from(a, item->range_table_sample->relation);
+		a->level->last->sampled = true;
 		walk_nodes(a, item->range_table_sample->args, item->range_table_sample->n_args);
 		walk_node(a, item->range_table_sample->repeatable);
 		break;
 	case PG_QUERY__NODE__NODE_RANGE_SUBSELECT:
-		walk_node(a, item->range_subselect->subquery);
-		add_alias(a, item->range_subselect->alias);
+		walk_subselect(a, item->range_subselect);
 		break;
 	case PG_QUERY__NODE__NODE_RANGE_FUNCTION:
 		walk_children(a, &item->range_function->base);
@@ -256,15 +304,52 @@ static void walk_from_list(struct analysis *a, PgQuery__Node *const *items, size
 
 static void created_by_query(struct analysis *a, const PgQuery__IntoClause *into);
 
+/* The lists of SELECT and RETURNING, whose items may get their labels from columns. */
+static void walk_targets(struct analysis *a, PgQuery__Node *const *targets, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const PgQuery__ResTarget *target = targets[i]->res_target;
+		a->naming = NULL;
+		if (!target->name[0])
+			columns_label(target->val, &a->naming);
+		a->naming_item = target->location < 0 ? a->end : token_at(a->tokens, (size_t)target->location);
+		enum column_place outer = a->place;
+		a->place = COLUMN_IS_TARGET;
+		if (target->val && target->val->node_case != PG_QUERY__NODE__NODE_COLUMN_REF)
+			a->place = COLUMN_IN_EXPRESSION;
+		walk_node(a, target->val);
+		a->place = outer;
+	}
+	a->naming = NULL;
+}
+
+/* ORDER BY, DISTINCT ON and GROUP BY: an item that is just a name may mean an output column. */
+static void walk_output_items(struct analysis *a, const PgQuery__SelectStmt *select, PgQuery__Node *const *items,
+			      size_t count, enum column_place place)
+{
+	for (size_t i = 0; i < count; i++) {
+		const PgQuery__Node *item = items[i];
+		if (item && item->node_case == PG_QUERY__NODE__NODE_SORT_BY)
+			item = item->sort_by->node;
+		if (columns_is_output(select, item)) {
+			if (place != COLUMN_IN_GROUP)
+				continue;
+			a->place = place;
+		}
+		walk_node(a, item);
+		a->place = COLUMN_IN_EXPRESSION;
+	}
+}
+
 static void walk_select_body(struct analysis *a, const PgQuery__SelectStmt *select)
 {
 	if (select->into_clause)
 		created_by_query(a, select->into_clause);
 	walk_from_list(a, select->from_clause, select->n_from_clause);
-	walk_nodes(a, select->distinct_clause, select->n_distinct_clause);
-	walk_nodes(a, select->target_list, select->n_target_list);
+	walk_output_items(a, select, select->distinct_clause, select->n_distinct_clause, COLUMN_IN_EXPRESSION);
+	walk_targets(a, select->target_list, select->n_target_list);
 	walk_node(a, select->where_clause);
-	walk_nodes(a, select->group_clause, select->n_group_clause);
+	walk_output_items(a, select, select->group_clause, select->n_group_clause, COLUMN_IN_GROUP);
 	walk_node(a, select->having_clause);
 	walk_nodes(a, select->window_clause, select->n_window_clause);
 	walk_nodes(a, select->values_lists, select->n_values_lists);
@@ -275,12 +360,13 @@ void walk_select(struct analysis *a, const PgQuery__SelectStmt *select)
 	struct cte *outer = a->ctes;
 	walk_with(a, select->with_clause);
 	struct level *level = scope_enter(a);
+	level->query = select;
 	if (select->larg)
 		walk_select(a, select->larg);
 	if (select->rarg)
 		walk_select(a, select->rarg);
 	walk_select_body(a, select);
-	walk_nodes(a, select->sort_clause, select->n_sort_clause);
+	walk_output_items(a, select, select->sort_clause, select->n_sort_clause, COLUMN_IN_EXPRESSION);
 	walk_node(a, select->limit_offset);
 	walk_node(a, select->limit_count);
 	walk_nodes(a, select->locking_clause, select->n_locking_clause);
@@ -288,33 +374,66 @@ void walk_select(struct analysis *a, const PgQuery__SelectStmt *select)
 	a->ctes = outer;
 }
 
-static void walk_insert(struct analysis *a, const PgQuery__InsertStmt *insert)
+static struct dml *note_dml(struct analysis *a, const PgQuery__Node *node, struct range *target)
 {
+	struct dml *dml = ARENA_NEW(a->arena, struct dml);
+	dml->node = node;
+	dml->target = target;
+	dml->level = a->level;
+	dml->next = a->dmls;
+	a->dmls = dml;
+	return dml;
+}
+
+/* What is inferred from sees the target alone, DO UPDATE also the row that was not inserted. */
+static void walk_on_conflict(struct analysis *a, const PgQuery__OnConflictClause *clause, struct dml *dml)
+{
+	if (clause->infer) {
+		a->place = COLUMN_IN_INFERENCE;
+		walk_children(a, &clause->infer->base);
+		a->place = COLUMN_IN_EXPRESSION;
+	}
+	struct level *level = scope_enter(a);
+	level->joined = true;
+	dml->excluded = scope_add(a, "excluded");
+	dml->excluded->aliased = true;
+	dml->excluded->role = RANGE_EXCLUDED;
+	dml->excluded->shape = dml->target->shape;
+	dml->excluded->name = NULL;
+	walk_nodes(a, clause->target_list, clause->n_target_list);
+	walk_node(a, clause->where_clause);
+	scope_leave(a, level);
+}
+
+static void walk_insert(struct analysis *a, const PgQuery__Node *node)
+{
+	const PgQuery__InsertStmt *insert = node->insert_stmt;
 	struct cte *outer = a->ctes;
 	walk_with(a, insert->with_clause);
 	struct level *level = scope_enter(a);
-	walk_relation(a, insert->relation, RELATION_TARGET, USE_INSERT);
+	struct dml *dml = note_dml(a, node, walk_relation(a, insert->relation, RELATION_TARGET, USE_INSERT));
 	walk_nodes(a, insert->cols, insert->n_cols);
 	a->level = level->outer; /* the query cannot see the target */
 	walk_node(a, insert->select_stmt);
 	a->level = level;
 	if (insert->on_conflict_clause)
-		walk_children(a, &insert->on_conflict_clause->base);
-	walk_nodes(a, insert->returning_list, insert->n_returning_list);
+		walk_on_conflict(a, insert->on_conflict_clause, dml);
+	walk_targets(a, insert->returning_list, insert->n_returning_list);
 	scope_leave(a, level);
 	a->ctes = outer;
 }
 
-static void walk_update(struct analysis *a, const PgQuery__UpdateStmt *update)
+static void walk_update(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__UpdateStmt *update = node->update_stmt;
 	struct cte *outer = a->ctes;
 	walk_with(a, update->with_clause);
 	struct level *level = scope_enter(a);
-	walk_relation(a, update->relation, RELATION_TARGET, USE_UPDATE);
+	note_dml(a, node, walk_relation(a, update->relation, RELATION_TARGET, USE_UPDATE));
 	walk_from_list(a, update->from_clause, update->n_from_clause);
 	walk_nodes(a, update->target_list, update->n_target_list);
 	walk_node(a, update->where_clause);
-	walk_nodes(a, update->returning_list, update->n_returning_list);
+	walk_targets(a, update->returning_list, update->n_returning_list);
 	scope_leave(a, level);
 	a->ctes = outer;
 }
@@ -327,20 +446,35 @@ static void walk_delete(struct analysis *a, const PgQuery__DeleteStmt *delete_st
 	walk_relation(a, delete_stmt->relation, RELATION_TARGET, USE_DELETE);
 	walk_from_list(a, delete_stmt->using_clause, delete_stmt->n_using_clause);
 	walk_node(a, delete_stmt->where_clause);
-	walk_nodes(a, delete_stmt->returning_list, delete_stmt->n_returning_list);
+	walk_targets(a, delete_stmt->returning_list, delete_stmt->n_returning_list);
 	scope_leave(a, level);
 	a->ctes = outer;
 }
 
-static void walk_merge(struct analysis *a, const PgQuery__MergeStmt *merge)
+/* An INSERT of MERGE sees the source alone. */
+static void walk_merge_action(struct analysis *a, const PgQuery__MergeWhenClause *action, struct window source)
 {
+	struct window outer = a->window;
+	walk_node(a, action->condition);
+	walk_nodes(a, action->target_list, action->n_target_list);
+	a->window = source;
+	walk_nodes(a, action->values, action->n_values);
+	a->window = outer;
+}
+
+static void walk_merge(struct analysis *a, const PgQuery__Node *node)
+{
+	const PgQuery__MergeStmt *merge = node->merge_stmt;
 	struct cte *outer = a->ctes;
 	walk_with(a, merge->with_clause);
 	struct level *level = scope_enter(a);
-	walk_relation(a, merge->relation, RELATION_TARGET, USE_MERGE);
+	note_dml(a, node, walk_relation(a, merge->relation, RELATION_TARGET, USE_MERGE));
+	struct range **source = level->tail;
 	walk_from(a, merge->source_relation);
+	struct window seen = { *source, level->last };
 	walk_node(a, merge->join_condition);
-	walk_nodes(a, merge->merge_when_clauses, merge->n_merge_when_clauses);
+	for (size_t i = 0; i < merge->n_merge_when_clauses; i++)
+		walk_merge_action(a, merge->merge_when_clauses[i]->merge_when_clause, seen);
 	scope_leave(a, level);
 	a->ctes = outer;
 }
@@ -367,19 +501,38 @@ static void created_by_query(struct analysis *a, const PgQuery__IntoClause *into
 
 /* ---- expressions ---- */
 
-static void walk_column_ref(struct analysis *a, const PgQuery__ColumnRef *ref)
+/* The name before a column's, as far as it is one. */
+static struct qualifier *note_qualifier(struct analysis *a, const PgQuery__ColumnRef *ref, size_t first)
 {
 	const char *parts[3];
 	if (ref->n_fields < 2 || ref->n_fields > 4)
-		return;
+		return NULL;
 	for (size_t i = 0; i + 1 < ref->n_fields; i++) {
 		parts[i] = tree_string(ref->fields[i]);
 		if (!parts[i])
-			return;
+			return NULL;
 	}
-	struct token_name where;
-	if (locate(a, ref->location, &where) && where.count >= ref->n_fields - 1)
-		scope_note_qualifier(a, parts, ref->n_fields - 1, where.first);
+	return scope_note_qualifier(a, parts, ref->n_fields - 1, first);
+}
+
+static void walk_column_ref(struct analysis *a, const PgQuery__ColumnRef *ref)
+{
+	size_t first = ref->location < 0 ? a->end : token_at(a->tokens, (size_t)ref->location);
+	size_t last = first + 2 * (ref->n_fields - 1);
+	if (first < a->first || ref->n_fields == 0 || last >= a->end)
+		return;
+	struct column_use *use = ARENA_NEW(a->arena, struct column_use);
+	use->level = a->level;
+	use->window = a->window;
+	use->ref = ref;
+	use->first = first;
+	use->last = last;
+	use->place = a->place;
+	use->names_output = ref == a->naming;
+	use->item = a->naming_item;
+	use->qualifier = note_qualifier(a, ref, first);
+	*a->columns_tail = use;
+	a->columns_tail = &use->next;
 }
 
 /* FOR UPDATE OF t means the table as FROM calls it, not a relation. */
@@ -472,16 +625,16 @@ void walk_node(struct analysis *a, const PgQuery__Node *node)
 		walk_select(a, node->select_stmt);
 		break;
 	case PG_QUERY__NODE__NODE_INSERT_STMT:
-		walk_insert(a, node->insert_stmt);
+		walk_insert(a, node);
 		break;
 	case PG_QUERY__NODE__NODE_UPDATE_STMT:
-		walk_update(a, node->update_stmt);
+		walk_update(a, node);
 		break;
 	case PG_QUERY__NODE__NODE_DELETE_STMT:
 		walk_delete(a, node->delete_stmt);
 		break;
 	case PG_QUERY__NODE__NODE_MERGE_STMT:
-		walk_merge(a, node->merge_stmt);
+		walk_merge(a, node);
 		break;
 	case PG_QUERY__NODE__NODE_COLUMN_REF:
 		walk_column_ref(a, node->column_ref);

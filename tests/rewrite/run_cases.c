@@ -112,6 +112,56 @@ static struct rel_name parse_name(struct arena *arena, char *text)
 	return name.name;
 }
 
+/* "name type [not null] [identity] [generated] [default …]" */
+static void parse_column(struct arena *arena, char *text, struct fact_column *column_out)
+{
+	while (*text == ' ')
+		text++;
+	char *type = strchr(text, ' ');
+	if (!type)
+		return;
+	*type++ = '\0';
+	*column_out = (struct fact_column){ .name = text };
+	char *value = strstr(type, " default ");
+	if (value) {
+		*value = '\0';
+		column_out->has_default = true;
+		column_out->default_text = value + strlen(" default ");
+	}
+	static const char *const words[] = { " not null", " identity", " generated" };
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		char *word = strstr(type, words[i]);
+		if (!word)
+			continue;
+		*word = '\0';
+		column_out->not_null = column_out->not_null || i == 0;
+		column_out->identity = i == 1 ? 'a' : column_out->identity;
+		column_out->generated = i == 2 ? 's' : column_out->generated;
+	}
+	column_out->type = type;
+}
+
+/* Separated by commas outside of parentheses. */
+static void set_columns(struct facts *facts, struct fact_relation *relation, struct arena *arena, char *text)
+{
+	struct fact_column columns[64] = { 0 };
+	size_t count = 0;
+	int depth = 0;
+	char *start = text;
+	for (char *c = text; count < 64; c++) {
+		depth += *c == '(' ? 1 : *c == ')' ? -1 : 0;
+		if (*c && (*c != ',' || depth))
+			continue;
+		bool last = !*c;
+		*c = '\0';
+		parse_column(arena, start, &columns[count++]);
+		start = c + 1;
+		if (last)
+			break;
+	}
+	facts_set_columns(facts, relation, columns, count);
+}
+
 static void add_fact(const struct suite *suite, unsigned line, struct facts *facts, struct arena *arena, char *text)
 {
 	static const struct {
@@ -141,7 +191,12 @@ static void add_fact(const struct suite *suite, unsigned line, struct facts *fac
 		if (strcmp(kinds[i].word, word) != 0)
 			continue;
 		struct fact_relation *relation = facts_add_relation(facts, parse_name(arena, name), kinds[i].kind, 0);
-		char *of = strtok_r(NULL, " ", &save), *table = strtok_r(NULL, " ", &save);
+		char *of = strtok_r(NULL, " ", &save);
+		if (of && strcmp(of, "has") == 0) {
+			set_columns(facts, relation, arena, save);
+			return;
+		}
+		char *table = strtok_r(NULL, " ", &save);
 		if (of && table)
 			facts_set_owner(facts, relation, parse_name(arena, table));
 		return;

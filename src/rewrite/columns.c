@@ -1,0 +1,493 @@
+#include "rewrite/columns.h"
+
+#include "rewrite/tree.h"
+
+/* ---- labels ---- */
+
+/* How sure a label is: the server prefers better ones where an expression has several. */
+enum strength { LABEL_NONE, LABEL_TYPE, LABEL_NAME };
+
+struct label {
+	const char *text;
+	enum strength strength;
+	const PgQuery__ColumnRef *from;
+};
+
+static struct label label_of(const PgQuery__Node *node);
+
+static struct label named(const char *text)
+{
+	return (struct label){ text, text ? LABEL_NAME : LABEL_NONE, NULL };
+}
+
+static struct label label_of_reference(const PgQuery__ColumnRef *ref)
+{
+	const char *name = ref->n_fields ? tree_string(ref->fields[ref->n_fields - 1]) : NULL;
+	return (struct label){ name, name ? LABEL_NAME : LABEL_NONE, ref };
+}
+
+static struct label label_of_cast(const PgQuery__TypeCast *cast)
+{
+	struct label label = label_of(cast->arg);
+	if (label.strength == LABEL_NAME || !cast->type_name)
+		return label;
+	const char *type = tree_last_string(cast->type_name->names, cast->type_name->n_names);
+	return (struct label){ *type ? type : NULL, *type ? LABEL_TYPE : LABEL_NONE, NULL };
+}
+
+static struct label label_of_indirection(const PgQuery__AIndirection *indirection)
+{
+	for (size_t i = indirection->n_indirection; i > 0; i--) {
+		const char *field = tree_string(indirection->indirection[i - 1]);
+		if (field)
+			return named(field);
+	}
+	return label_of(indirection->arg);
+}
+
+static struct label label_of_case(const PgQuery__CaseExpr *expression)
+{
+	struct label label = label_of(expression->defresult);
+	return label.strength == LABEL_NAME ? label : (struct label){ "case", LABEL_TYPE, NULL };
+}
+
+static struct label label_of_sublink(const PgQuery__SubLink *link)
+{
+	if (link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK)
+		return named("exists");
+	if (link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK)
+		return named("array");
+	if (link->sub_link_type != PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK || !link->subselect ||
+	    link->subselect->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
+		return named(NULL);
+	const PgQuery__SelectStmt *select = link->subselect->select_stmt;
+	while (select->larg)
+		select = select->larg;
+	if (!select->n_target_list || select->target_list[0]->node_case != PG_QUERY__NODE__NODE_RES_TARGET)
+		return named(NULL);
+	const PgQuery__ResTarget *target = select->target_list[0]->res_target;
+	/* The inner list keeps its label by itself. */
+	return target->name[0] ? named(target->name) : named(label_of(target->val).text);
+}
+
+static struct label label_of(const PgQuery__Node *node)
+{
+	switch (node ? node->node_case : PG_QUERY__NODE__NODE__NOT_SET) {
+	case PG_QUERY__NODE__NODE_COLUMN_REF:
+		return label_of_reference(node->column_ref);
+	case PG_QUERY__NODE__NODE_A_INDIRECTION:
+		return label_of_indirection(node->a_indirection);
+	case PG_QUERY__NODE__NODE_FUNC_CALL:
+		return named(tree_last_string(node->func_call->funcname, node->func_call->n_funcname));
+	case PG_QUERY__NODE__NODE_TYPE_CAST:
+		return label_of_cast(node->type_cast);
+	case PG_QUERY__NODE__NODE_COLLATE_CLAUSE:
+		return label_of(node->collate_clause->arg);
+	case PG_QUERY__NODE__NODE_CASE_EXPR:
+		return label_of_case(node->case_expr);
+	case PG_QUERY__NODE__NODE_SUB_LINK:
+		return label_of_sublink(node->sub_link);
+	case PG_QUERY__NODE__NODE_A_EXPR:
+		return named(node->a_expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF ? "nullif" : NULL);
+	case PG_QUERY__NODE__NODE_A_ARRAY_EXPR:
+		return named("array");
+	case PG_QUERY__NODE__NODE_ROW_EXPR:
+		return named("row");
+	case PG_QUERY__NODE__NODE_COALESCE_EXPR:
+		return named("coalesce");
+	case PG_QUERY__NODE__NODE_MIN_MAX_EXPR:
+		return named(node->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_LEAST ? "least" : "greatest");
+	case PG_QUERY__NODE__NODE_GROUPING_FUNC:
+		return named("grouping");
+	default:
+		return named(NULL);
+	}
+}
+
+const char *columns_label(const PgQuery__Node *value, const PgQuery__ColumnRef **from_out)
+{
+	struct label label = label_of(value);
+	if (label.from)
+		*from_out = label.from;
+	return label.text;
+}
+
+static const char *label_of_target(const PgQuery__Node *target)
+{
+	const PgQuery__ColumnRef *from;
+	if (target->node_case != PG_QUERY__NODE__NODE_RES_TARGET)
+		return NULL;
+	return target->res_target->name[0] ? target->res_target->name : columns_label(target->res_target->val, &from);
+}
+
+bool columns_is_output(const PgQuery__SelectStmt *select, const PgQuery__Node *item)
+{
+	if (!item || item->node_case != PG_QUERY__NODE__NODE_COLUMN_REF || item->column_ref->n_fields != 1)
+		return false;
+	const char *name = tree_string(item->column_ref->fields[0]);
+	if (select->op > PG_QUERY__SET_OPERATION__SETOP_NONE)
+		return true;
+	for (size_t i = 0; name && i < select->n_target_list; i++) {
+		const char *label = label_of_target(select->target_list[i]);
+		if (label && strcmp(label, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the columns of a range ---- */
+
+static void add_name(struct analysis *a, struct column_names *columns, const char *name)
+{
+	if (columns->count == columns->capacity) {
+		columns->capacity = columns->capacity ? columns->capacity * 2 : 8;
+		const char **grown = ARENA_ARRAY(a->arena, columns->capacity, const char *);
+		if (columns->count)
+			memcpy(grown, columns->names, columns->count * sizeof(*grown));
+		columns->names = grown;
+	}
+	columns->names[columns->count++] = name;
+}
+
+static void add_all(struct analysis *a, struct column_names *columns, const struct column_names *more)
+{
+	for (size_t i = 0; i < more->count; i++)
+		add_name(a, columns, more->names[i]);
+	columns->complete = columns->complete && more->complete;
+}
+
+static void add_fact_columns(struct analysis *a, struct column_names *columns, const struct fact_relation *relation)
+{
+	columns->complete = relation && relation->column_count;
+	for (size_t i = 0; relation && i < relation->column_count; i++)
+		add_name(a, columns, relation->columns[i].name);
+}
+
+/* NULL: no such relation, or nobody knows. */
+static const struct fact_relation *find_relation(const struct analysis *a, const struct range *range)
+{
+	const struct facts *facts = a->ruleset->facts;
+	if (!facts)
+		return NULL;
+	if (range->schema)
+		return facts_find(facts, range->schema, range->relname);
+	const struct name_list *path = session_state_search_path(a->state);
+	if (!path || session_state_has_temp(a->state, range->relname) || strncmp(range->relname, "pg_", 3) == 0)
+		return NULL;
+	for (size_t i = 0; i < path->count; i++) {
+		const char *schema = path->names[i];
+		if (strcmp(schema, "$user") == 0)
+			schema = session_state_user(a->state);
+		if (!schema || !facts_may_use(facts, session_state_user(a->state), schema))
+			continue;
+		const struct fact_relation *found = facts_find(facts, schema, range->relname);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static void add_relation(struct analysis *a, struct column_names *columns, const struct range *range)
+{
+	if (range->shape) {
+		for (size_t i = 0; i < range->shape->written_count; i++)
+			add_name(a, columns, range->shape->written[i].name);
+		columns->complete = true;
+	} else if (range->name) {
+		add_fact_columns(a, columns, range->name->entry->relation[range->name->entry->physical]);
+	} else {
+		a->depends_on_state = true;
+		add_fact_columns(a, columns, find_relation(a, range));
+	}
+}
+
+static struct level *level_of(const struct analysis *a, const PgQuery__SelectStmt *query)
+{
+	for (struct level *level = a->levels; level; level = level->next) {
+		if (level->query == query)
+			return level;
+	}
+	return NULL;
+}
+
+static struct range *range_named(const struct level *level, const char *name)
+{
+	struct range *found = NULL;
+	for (struct range *r = level->ranges; r; r = r->next) {
+		if (r->role == RANGE_OTHER || strcmp(r->refname, name) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = r;
+	}
+	return found;
+}
+
+/* Columns that USING merged are named twice here: good for asking whether a name is there. */
+static void add_star(struct analysis *a, struct column_names *columns, const PgQuery__SelectStmt *query,
+		     const PgQuery__ColumnRef *ref)
+{
+	struct level *level = level_of(a, query);
+	if (!level || ref->n_fields > 2) {
+		columns->complete = false;
+		return;
+	}
+	if (ref->n_fields == 2) {
+		const char *name = tree_string(ref->fields[0]);
+		struct range *range = name ? range_named(level, name) : NULL;
+		if (range)
+			add_all(a, columns, columns_of(a, range));
+		columns->complete = columns->complete && range;
+		return;
+	}
+	for (struct range *r = level->ranges; r; r = r->next) {
+		if (r->role != RANGE_OTHER)
+			add_all(a, columns, columns_of(a, r));
+	}
+}
+
+static bool is_star(const PgQuery__ColumnRef *ref)
+{
+	return ref->n_fields && ref->fields[ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR;
+}
+
+/* Expressions that the server calls "?column?"; other labels of its own are not worked out here. */
+static bool is_unlabelled(const PgQuery__Node *node)
+{
+	switch (node ? node->node_case : PG_QUERY__NODE__NODE__NOT_SET) {
+	case PG_QUERY__NODE__NODE_COLUMN_REF: /* a star */
+	case PG_QUERY__NODE__NODE_A_CONST:
+	case PG_QUERY__NODE__NODE_A_EXPR:
+	case PG_QUERY__NODE__NODE_BOOL_EXPR:
+	case PG_QUERY__NODE__NODE_NULL_TEST:
+	case PG_QUERY__NODE__NODE_BOOLEAN_TEST:
+	case PG_QUERY__NODE__NODE_PARAM_REF:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void add_targets(struct analysis *a, struct column_names *columns, const PgQuery__SelectStmt *query,
+			PgQuery__Node *const *targets, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const PgQuery__Node *value = targets[i]->res_target->val;
+		const char *label = label_of_target(targets[i]);
+		if (value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && is_star(value->column_ref))
+			add_star(a, columns, query, value->column_ref);
+		else
+			add_name(a, columns, label ? label : "?column?");
+		columns->complete = columns->complete && (label || is_unlabelled(value));
+	}
+}
+
+static void add_query(struct analysis *a, struct column_names *columns, const PgQuery__SelectStmt *query)
+{
+	while (query->larg)
+		query = query->larg;
+	columns->complete = true;
+	if (!query->n_values_lists) {
+		add_targets(a, columns, query, query->target_list, query->n_target_list);
+		return;
+	}
+	const PgQuery__Node *row = query->values_lists[0];
+	for (size_t i = 0; row->node_case == PG_QUERY__NODE__NODE_LIST && i < row->list->n_items; i++)
+		add_name(a, columns, arena_printf(a->arena, "column%zu", i + 1));
+}
+
+static void add_cte(struct analysis *a, struct column_names *columns, const struct cte *cte)
+{
+	const PgQuery__CommonTableExpr *query = cte->query;
+	if (!query || !query->ctequery || query->search_clause || query->cycle_clause)
+		return;
+	const PgQuery__Node *node = query->ctequery;
+	if (node->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
+		add_query(a, columns, node->select_stmt);
+	for (size_t i = 0; i < query->n_aliascolnames && i < columns->count; i++) {
+		const char *name = tree_string(query->aliascolnames[i]);
+		if (name)
+			columns->names[i] = name;
+	}
+}
+
+/* `AS t(a, b)` renames the first columns. */
+static void apply_alias(struct analysis *a, struct column_names *columns, const PgQuery__Alias *alias)
+{
+	for (size_t i = 0; alias && i < alias->n_colnames; i++) {
+		const char *name = tree_string(alias->colnames[i]);
+		if (!name)
+			continue;
+		if (i < columns->count)
+			columns->names[i] = name;
+		else
+			add_name(a, columns, name);
+	}
+}
+
+const struct column_names *columns_of(struct analysis *a, struct range *range)
+{
+	static const struct column_names unknown;
+	if (range->columns)
+		return range->columns;
+	if (range->columns_asked)
+		return &unknown; /* a recursive WITH query asks for itself */
+	range->columns_asked = true;
+	struct column_names *columns = ARENA_NEW(a->arena, struct column_names);
+	if (range->query)
+		add_query(a, columns, range->query);
+	else if (range->cte)
+		add_cte(a, columns, range->cte);
+	else if (range->relname || range->role == RANGE_EXCLUDED)
+		add_relation(a, columns, range);
+	apply_alias(a, columns, range->alias);
+	range->columns = columns;
+	return columns;
+}
+
+bool columns_count(struct analysis *a, const PgQuery__SelectStmt *query, size_t *count_out)
+{
+	struct column_names columns = { 0 };
+	while (query->larg)
+		query = query->larg;
+	struct level *level = level_of(a, query);
+	for (size_t i = 0; i < query->n_target_list; i++) {
+		const PgQuery__Node *value = query->target_list[i]->res_target->val;
+		bool star = value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && is_star(value->column_ref);
+		if (star && (!level || level->joins))
+			return false;
+	}
+	add_query(a, &columns, query);
+	bool by_star = false;
+	for (size_t i = 0; i < query->n_target_list; i++)
+		by_star = by_star || (query->target_list[i]->res_target->val->node_case ==
+					      PG_QUERY__NODE__NODE_COLUMN_REF &&
+				      is_star(query->target_list[i]->res_target->val->column_ref));
+	if (by_star && !columns.complete)
+		return false;
+	*count_out = columns.count;
+	return true;
+}
+
+/* ---- what a reference means ---- */
+
+struct range *columns_first(const struct level *level, struct window window)
+{
+	struct range *range = window.first ? (struct range *)window.first : level->ranges;
+	while (range && range->role == RANGE_OTHER)
+		range = columns_next(range, window);
+	return range;
+}
+
+struct range *columns_next(const struct range *range, struct window window)
+{
+	do {
+		if (range == window.last)
+			return NULL;
+		range = range->next;
+	} while (range && range->role == RANGE_OTHER);
+	return (struct range *)range;
+}
+
+static bool has(const struct column_names *columns, const char *name)
+{
+	for (size_t i = 0; i < columns->count; i++) {
+		if (strcmp(columns->names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct tally {
+	size_t yes, maybe;
+	struct range *range, *shaped, *capture;
+};
+
+static void count_level(struct analysis *a, const struct level *level, struct window window, const char *name,
+			struct tally *tally)
+{
+	for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
+		const struct column_names *columns = columns_of(a, r);
+		bool yes = has(columns, name);
+		if (yes) {
+			tally->yes++;
+			tally->range = r;
+			tally->shaped = r->shape ? r : tally->shaped;
+		} else if (!columns->complete) {
+			/* An alias over a join shows what its sides have. */
+			tally->maybe += r->role != RANGE_COMPUTED || r->query || !level->joins;
+		}
+		bool target = r->role == RANGE_TARGET || r->role == RANGE_EXCLUDED;
+		if (!yes && target && r->shape && shape_physical_column(r->shape, name))
+			tally->capture = r;
+	}
+}
+
+struct column_meaning columns_resolve(struct analysis *a, const struct column_use *use, const char *name)
+{
+	struct window window = use->window;
+	struct tally tally = { 0 };
+	struct range *capture = NULL;
+	bool hidden = false;
+	for (const struct level *level = use->level; level; level = level->outer) {
+		if (!hidden)
+			count_level(a, level, window, name, &tally);
+		window = level->outer_window;
+		hidden = level->hides_outer;
+		if (level->joined || (tally.yes == 0 && tally.maybe == 0)) {
+			if (use->place == COLUMN_IN_GROUP && !level->joined)
+				break;
+			capture = tally.capture ? tally.capture : capture;
+			tally.capture = NULL;
+			continue;
+		}
+		break;
+	}
+	struct column_meaning meaning = { .range = tally.range, .shaped = tally.shaped,
+					  .capture = tally.capture ? tally.capture : capture };
+	if (tally.yes > 1)
+		meaning.answer = COLUMN_AMBIGUOUS;
+	else if (tally.maybe)
+		meaning.answer = COLUMN_UNSURE;
+	else if (tally.yes)
+		meaning.answer = COLUMN_FOUND;
+	return meaning;
+}
+
+static const struct range *find_relation_range(const struct level *level, struct window window,
+					       const struct ruleset_name *name)
+{
+	for (const struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
+		if (r->is_relation && !r->aliased && r->name == name && name)
+			return r;
+	}
+	return NULL;
+}
+
+struct range *columns_qualified(struct analysis *a, const struct column_use *use)
+{
+	const struct qualifier *q = use->qualifier;
+	if (!q)
+		return NULL;
+	const struct ruleset_name *name =
+		q->part_count > 1 ? ruleset_find(a->ruleset, q->parts[q->part_count - 2], q->parts[q->part_count - 1])
+				  : NULL;
+	for (const struct level *level = use->level; level; level = level->outer) {
+		struct range *range = q->part_count == 1
+					      ? range_named(level, q->parts[0])
+					      : (struct range *)find_relation_range(level, (struct window){ 0 }, name);
+		if (range)
+			return range;
+	}
+	return NULL;
+}
+
+bool columns_is_star(const struct column_use *use)
+{
+	return is_star(use->ref);
+}
+
+const char *columns_name(const struct column_use *use)
+{
+	return tree_string(use->ref->fields[use->ref->n_fields - 1]);
+}
