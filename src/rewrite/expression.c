@@ -157,7 +157,7 @@ static bool read_expression(struct references *r, struct slice text)
 	struct parse_limits limits = { EXPRESSION_BYTES, EXPRESSION_NESTING };
 	token_list_init(&tokens);
 	lexer_run(text, true, &tokens);
-	bool ok = parse_run(r->a->arena, text, &tokens, true, limits, &tree) == PARSE_OK &&
+	bool ok = parse_run(r->a->arena, text, &tokens, true, limits, r->a->ruleset, &tree) == PARSE_OK &&
 		  is_one_expression(&tokens, tree);
 	if (ok) {
 		struct expression_walk walk = { r, &tokens };
