@@ -17,7 +17,7 @@ static bool resolve(void *ruleset, uint64_t number)
 {
 	static const char *path[] = { "public" };
 	struct name_list search_path = { path, 1 };
-	const struct ruleset_name *found = ruleset_resolve(ruleset, &search_path, "app", "pgbench_accounts");
+	const struct ruleset_name *found = ruleset_resolve(ruleset, &search_path, "app", "pgbench_accounts", NULL);
 	return found && found->side == SIDE_OLD;
 }
 

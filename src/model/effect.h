@@ -27,6 +27,8 @@ enum effect_kind {
 	EFFECT_RELEASE,	    /* name */
 	EFFECT_ROLLBACK_TO, /* name */
 	EFFECT_DDL,	    /* the catalog changes: facts must be read anew */
+	EFFECT_RELATION_CREATED, /* name, in schema `value`: an unmapped relation with a mapped table's name … */
+	EFFECT_RELATION_DROPPED, /* … which decides what that name means from here on */
 	EFFECT_PREPARE,	    /* name: SQL-level prepared statement; it executes `text`'s shape later */
 	EFFECT_DEALLOCATE,  /* name, NULL: all */
 	EFFECT_EXECUTE,	    /* name: runs a prepared statement, whose uses count */

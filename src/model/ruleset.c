@@ -397,8 +397,18 @@ static bool is_retired(const struct ruleset_name *name)
 	       name->entry->kind != MAP_IDENTITY;
 }
 
+bool ruleset_relation_exists(const struct ruleset *ruleset, const char *schema, const char *name,
+			     const struct session_state *state)
+{
+	enum session_relation own = state ? session_state_relation(state, schema, name) : SESSION_RELATION_UNTOUCHED;
+	if (own == SESSION_RELATION_UNTOUCHED)
+		return facts_find(ruleset->facts, schema, name) != NULL;
+	return own == SESSION_RELATION_CREATED;
+}
+
 const struct ruleset_name *ruleset_resolve(const struct ruleset *ruleset, const struct name_list *search_path,
-					   const char *user, const char *name)
+					   const char *user, const char *name,
+					   const struct session_state *state)
 {
 	const struct ruleset_name *retired = NULL;
 	for (size_t i = 0; i < search_path->count; i++) {
@@ -412,7 +422,7 @@ const struct ruleset_name *ruleset_resolve(const struct ruleset *ruleset, const 
 			retired = retired ? retired : mapped;
 		else if (mapped)
 			return mapped;
-		else if (facts_find(ruleset->facts, schema, name))
+		else if (ruleset_relation_exists(ruleset, schema, name, state))
 			return NULL;
 	}
 	return retired;

@@ -9,6 +9,7 @@
 
 #include "model/facts.h"
 #include "model/map.h"
+#include "model/session_state.h"
 #include "model/shape.h"
 
 enum policy_opaque { OPAQUE_PASS, OPAQUE_NOTICE, OPAQUE_REFUSE };
@@ -100,10 +101,16 @@ bool ruleset_mentions(const struct ruleset *ruleset, const char *name, size_t le
  * Which relation an unqualified name means along a search path (rewriting.md
  * §1.4): the mapped name that the first holding schema has, or NULL when it
  * is somebody else's name. user replaces "$user". At stage `complete` an old
- * name is found only when no other schema of the path holds the name.
+ * name is found only when no other schema of the path holds the name. state:
+ * what the session itself has created and dropped counts before the facts;
+ * NULL: nothing.
  */
 const struct ruleset_name *ruleset_resolve(const struct ruleset *ruleset, const struct name_list *search_path,
-					   const char *user, const char *name);
+					   const char *user, const char *name,
+					   const struct session_state *state);
+/* Whether the schema has a relation of that name, as far as session and catalog know. */
+bool ruleset_relation_exists(const struct ruleset *ruleset, const char *schema, const char *name,
+			     const struct session_state *state);
 const struct ruleset_entry *ruleset_entry_by_key(const struct ruleset *ruleset, const char *key);
 
 #endif

@@ -92,6 +92,32 @@ static struct temps *temps_change(const struct temps *old, const char *skip, boo
 	return changed;
 }
 
+/* Older notes give way: nobody makes so many shadows of mapped names in one transaction. */
+enum { OVERLAY_MAX = 256 };
+
+static struct overlay *overlay_ref(struct overlay *overlay)
+{
+	if (overlay)
+		overlay->refs++;
+	return overlay;
+}
+
+static void overlay_unref(struct overlay *overlay)
+{
+	if (!overlay || --overlay->refs)
+		return;
+	for (size_t i = 0; i < overlay->count; i++) {
+		free(overlay->items[i].schema);
+		free(overlay->items[i].name);
+	}
+	free(overlay);
+}
+
+static bool is_relation(const struct overlay_relation *item, const char *schema, const char *name)
+{
+	return strcmp(item->schema, schema) == 0 && strcmp(item->name, name) == 0;
+}
+
 void path_assign(struct path **slot, struct path *path)
 {
 	path_ref(path);
@@ -115,6 +141,7 @@ static void set_temps(struct level *level, struct temps *temps)
 struct level level_copy(const struct level *from)
 {
 	struct level copy = *from;
+	overlay_ref(copy.overlay);
 	text_ref(copy.name);
 	path_ref(copy.path);
 	path_ref(copy.session_path);
@@ -127,6 +154,7 @@ struct level level_copy(const struct level *from)
 
 void level_deinit(struct level *level)
 {
+	overlay_unref(level->overlay);
 	text_unref(level->name);
 	path_unref(level->path);
 	path_unref(level->session_path);
@@ -167,4 +195,43 @@ void level_drop_temp(struct level *level, const char *name)
 void level_drop_temps(struct level *level)
 {
 	set_temps(level, NULL);
+}
+
+void level_note_relation(struct level *level, const char *schema, const char *name, bool present)
+{
+	const struct overlay *old = level->overlay;
+	size_t count = old ? old->count : 0, kept = 0;
+	struct overlay *changed = memory_zalloc(sizeof(*changed) + (count + 1) * sizeof(*changed->items));
+	changed->refs = 1;
+	for (size_t i = count >= OVERLAY_MAX ? 1 : 0; i < count; i++) {
+		const struct overlay_relation *item = &old->items[i];
+		if (!is_relation(item, schema, name))
+			changed->items[kept++] = (struct overlay_relation){
+				memory_strdup(item->schema), memory_strdup(item->name), item->present
+			};
+	}
+	changed->items[kept++] =
+		(struct overlay_relation){ memory_strdup(schema), memory_strdup(name), present };
+	changed->count = kept;
+	overlay_unref(level->overlay);
+	level->overlay = changed;
+}
+
+void level_forget_relations(struct level *level)
+{
+	overlay_unref(level->overlay);
+	level->overlay = NULL;
+}
+
+enum session_relation level_relation(const struct level *level, const char *schema, const char *name)
+{
+	enum session_relation found = SESSION_RELATION_UNTOUCHED;
+	for (size_t i = 0; level->overlay && i < level->overlay->count; i++) {
+		const struct overlay_relation *item = &level->overlay->items[i];
+		if (is_relation(item, schema, name))
+			found = item->present ? SESSION_RELATION_CREATED : SESSION_RELATION_DROPPED;
+		else if (is_relation(item, schema, SESSION_WHOLE_SCHEMA) && !item->present)
+			found = SESSION_RELATION_DROPPED;
+	}
+	return found;
 }

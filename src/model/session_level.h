@@ -27,6 +27,16 @@ struct temps {
 	} items[];
 };
 
+/* What the session's own DDL made of relations that facts do not tell of yet. Immutable. */
+struct overlay {
+	uint32_t refs;
+	size_t count;
+	struct overlay_relation {
+		char *schema, *name;
+		bool present;
+	} items[];
+};
+
 enum level_kind { LEVEL_BASE, LEVEL_IMPLICIT, LEVEL_TRANSACTION, LEVEL_SAVEPOINT };
 
 /* A string that levels share. Immutable. */
@@ -44,6 +54,7 @@ struct level {
 	struct text *session_role;
 	struct text *session_user;
 	struct temps *temps; /* NULL: none */
+	struct overlay *overlay; /* NULL: nothing */
 	bool standard_strings, session_standard_strings;
 	enum encoding_class encoding, session_encoding;
 };
@@ -68,5 +79,9 @@ bool level_has_temp(const struct level *level, const char *name);
 void level_add_temp(struct level *level, const char *name, bool on_commit_drop);
 void level_drop_temp(struct level *level, const char *name);
 void level_drop_temps(struct level *level);
+
+void level_note_relation(struct level *level, const char *schema, const char *name, bool present);
+void level_forget_relations(struct level *level);
+enum session_relation level_relation(const struct level *level, const char *schema, const char *name);
 
 #endif

@@ -390,6 +390,20 @@ bool session_state_has_any_temp(const struct session_state *state)
 	return top(state)->temps != NULL;
 }
 
+enum session_relation session_state_relation(const struct session_state *state, const char *schema,
+					     const char *name)
+{
+	return level_relation(top(state), schema, name);
+}
+
+void session_state_forget_relations(struct session_state *state)
+{
+	if (state->depth > 1 || !top(state)->overlay)
+		return;
+	level_forget_relations(top(state));
+	touch(state);
+}
+
 bool session_state_standard_strings(const struct session_state *state)
 {
 	return top(state)->standard_strings;
@@ -450,6 +464,12 @@ void session_state_apply(struct session_state *state, const struct effect *effec
 		break;
 	case EFFECT_TEMP_DROP:
 		drop_temp(state, effect->name);
+		break;
+	case EFFECT_RELATION_CREATED:
+	case EFFECT_RELATION_DROPPED:
+		level_note_relation(top(state), effect->value, effect->name,
+				    effect->kind == EFFECT_RELATION_CREATED);
+		touch(state);
 		break;
 	case EFFECT_BEGIN:
 		begin(state);

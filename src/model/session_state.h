@@ -39,6 +39,14 @@ const struct name_list *session_state_search_path(const struct session_state *st
 const char *session_state_search_path_text(const struct session_state *state);
 bool session_state_has_temp(const struct session_state *state, const char *name);
 bool session_state_has_any_temp(const struct session_state *state);
+/* What the session's own DDL did to a relation, of which the facts may not tell yet. */
+enum session_relation { SESSION_RELATION_UNTOUCHED, SESSION_RELATION_CREATED, SESSION_RELATION_DROPPED };
+/* As a name: the schema itself, with all that is in it. */
+#define SESSION_WHOLE_SCHEMA ""
+enum session_relation session_state_relation(const struct session_state *state, const char *schema,
+					     const char *name);
+/* The facts tell of everything now; inside a transaction nothing is forgotten. */
+void session_state_forget_relations(struct session_state *state);
 bool session_state_standard_strings(const struct session_state *state);
 enum encoding_class session_state_encoding(const struct session_state *state);
 /* Changes whenever anything that decides what a name means has changed: a part of cache keys. */

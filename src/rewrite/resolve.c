@@ -21,7 +21,7 @@ static bool is_among(const struct cte *names, const char *name)
 
 static const struct ruleset_name *by_path(struct analysis *a, const struct name_list *path, const char *name)
 {
-	return ruleset_resolve(a->ruleset, path, session_state_user(a->state), name);
+	return ruleset_resolve(a->ruleset, path, session_state_user(a->state), name, a->state);
 }
 
 /* CREATE SCHEMA s … puts s in front for the statements inside it. */
@@ -49,7 +49,7 @@ static bool must_qualify(const struct analysis *a, const struct name_list *path,
 		if (strcmp(schema, found->physical.schema) == 0 &&
 		    strcmp(found->written.name, found->physical.name) == 0)
 			return false;
-		if (a->ruleset->facts ? facts_find(a->ruleset->facts, schema, found->written.name) != NULL
+		if (a->ruleset->facts ? ruleset_relation_exists(a->ruleset, schema, found->written.name, a->state)
 				      : ruleset_find(a->ruleset, schema, found->written.name) != NULL)
 			return true;
 	}
@@ -114,8 +114,9 @@ struct resolved resolve_relation(struct analysis *a, struct written_name written
 static bool can_create_in(const struct analysis *a, const char *schema)
 {
 	const struct facts *facts = a->ruleset->facts;
-	if (!facts || facts->schema_count == 0)
-		return true;
+	enum session_relation own = session_state_relation(a->state, schema, SESSION_WHOLE_SCHEMA);
+	if (own != SESSION_RELATION_UNTOUCHED || !facts || facts->schema_count == 0)
+		return own != SESSION_RELATION_DROPPED;
 	return facts_has_schema(facts, schema) && facts_may_use(facts, session_state_user(a->state), schema);
 }
 
@@ -154,6 +155,68 @@ struct resolved resolve_created(struct analysis *a, struct written_name written,
 		return (struct resolved){ NULL, "no schema to create in", false };
 	const struct ruleset_name *found = ruleset_find(a->ruleset, schema, written.name);
 	return (struct resolved){ found, found ? "first schema of the search_path" : "not in the map", false };
+}
+
+static void note_relation(struct analysis *a, enum effect_kind kind, const char *schema, const char *name)
+{
+	analysis_effect(a, (struct effect){ .kind = kind,
+					    .name = arena_strdup(a->arena, name),
+					    .value = arena_strdup(a->arena, schema) });
+}
+
+static bool could_shadow(const struct analysis *a, const char *schema, const char *name)
+{
+	return schema && ruleset_mentions(a->ruleset, name, strlen(name)) &&
+	       !ruleset_find(a->ruleset, schema, name);
+}
+
+void resolve_note_created(struct analysis *a, struct written_name written)
+{
+	const struct name_list *path = session_state_search_path(a->state);
+	const char *schema = given(written.schema)	? written.schema :
+			     a->schema_being_created ? a->schema_being_created :
+			     path			? creation_schema(a, path) :
+						       NULL;
+	if (could_shadow(a, schema, written.name))
+		note_relation(a, EFFECT_RELATION_CREATED, schema, written.name);
+}
+
+/* The schema in which the server would find the name; NULL: in none we know of. */
+static const char *schema_of(struct analysis *a, struct written_name written)
+{
+	const struct name_list *path = session_state_search_path(a->state);
+	if (given(written.schema))
+		return written.schema;
+	for (size_t i = 0; path && i < path->count; i++) {
+		const char *schema = path->names[i];
+		if (strcmp(schema, "$user") == 0)
+			schema = session_state_user(a->state);
+		if (schema && ruleset_relation_exists(a->ruleset, schema, written.name, a->state))
+			return schema;
+	}
+	return NULL;
+}
+
+void resolve_note_dropped(struct analysis *a, struct written_name written)
+{
+	const char *schema = schema_of(a, written);
+	if (could_shadow(a, schema, written.name))
+		note_relation(a, EFFECT_RELATION_DROPPED, schema, written.name);
+}
+
+void resolve_note_moved(struct analysis *a, struct written_name written, const char *new_schema, const char *new_name)
+{
+	const char *schema = schema_of(a, written);
+	resolve_note_dropped(a, written);
+	schema = new_schema ? new_schema : schema;
+	new_name = new_name ? new_name : written.name;
+	if (could_shadow(a, schema, new_name))
+		note_relation(a, EFFECT_RELATION_CREATED, schema, new_name);
+}
+
+void resolve_note_schema(struct analysis *a, const char *schema, bool created)
+{
+	note_relation(a, created ? EFFECT_RELATION_CREATED : EFFECT_RELATION_DROPPED, schema, SESSION_WHOLE_SCHEMA);
 }
 
 bool resolve_is_retired(const struct ruleset_name *name)

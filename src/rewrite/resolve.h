@@ -11,6 +11,11 @@ struct written_name {
 	const char *name;
 };
 
+static inline struct written_name resolve_written(const PgQuery__RangeVar *relation)
+{
+	return (struct written_name){ relation->catalogname, relation->schemaname, relation->relname };
+}
+
 struct resolved {
 	const struct ruleset_name *name; /* NULL: nothing of the map */
 	const char *how;		 /* for explain: "qualified", "search_path", "CTE", … */
@@ -21,6 +26,17 @@ struct resolved {
 struct resolved resolve_relation(struct analysis *a, struct written_name written, bool read, size_t offset);
 /* The relation that CREATE would make under this name. */
 struct resolved resolve_created(struct analysis *a, struct written_name written, size_t offset);
+
+/*
+ * Unmapped relations that the statement makes, drops or moves, for the
+ * session to know before the catalog is read again. Only those that bear a
+ * mapped table's name are noted.
+ */
+void resolve_note_created(struct analysis *a, struct written_name written);
+void resolve_note_dropped(struct analysis *a, struct written_name written);
+void resolve_note_moved(struct analysis *a, struct written_name written, const char *new_schema,
+			const char *new_name); /* NULL: as before */
+void resolve_note_schema(struct analysis *a, const char *schema, bool created);
 
 /* What becomes of a mapped name where it stands. */
 enum verdict { VERDICT_KEEP, VERDICT_CHANGE, VERDICT_REFUSED };

@@ -234,7 +234,7 @@ static const struct ruleset_name *mapped_in_body(const struct analysis *a, struc
 	const struct name_list *path = session_state_search_path(a->state);
 	if (!path || !is_name_place(body, tokens, i))
 		return NULL;
-	return ruleset_resolve(a->ruleset, path, session_state_user(a->state), name);
+	return ruleset_resolve(a->ruleset, path, session_state_user(a->state), name, a->state);
 }
 
 static void refuse_opaque(struct analysis *a, const struct ruleset_name *name, size_t offset)

@@ -78,11 +78,6 @@ static void explain_relation(struct analysis *a, size_t first, size_t last, stru
 	analysis_explain(a, offset, end - offset, what, became, rule);
 }
 
-static struct written_name written_of(const PgQuery__RangeVar *relation)
-{
-	return (struct written_name){ relation->catalogname, relation->schemaname, relation->relname };
-}
-
 static bool locate(const struct analysis *a, int32_t location, struct token_name *name_out)
 {
 	if (location < 0)
@@ -144,8 +139,8 @@ struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relatio
 	bool located = locate(a, relation->location, &where);
 	size_t offset = located ? a->tokens->items[where.first].offset : 0;
 	struct resolved resolved = role == RELATION_CREATED
-					   ? resolve_created(a, written_of(relation), offset)
-					   : resolve_relation(a, written_of(relation), role == RELATION_READ, offset);
+					   ? resolve_created(a, resolve_written(relation), offset)
+					   : resolve_relation(a, resolve_written(relation), role == RELATION_READ, offset);
 	bool aliased = relation->alias && relation->alias->aliasname[0];
 	struct range *range = scope_add(a, aliased ? relation->alias->aliasname : relation->relname);
 	range->aliased = aliased;
@@ -163,6 +158,8 @@ struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relatio
 		range->can_alias = (role == RELATION_READ || role == RELATION_TARGET) &&
 				   !is_table_command(a, where.first);
 	}
+	if (role == RELATION_CREATED && !resolved.name)
+		resolve_note_created(a, resolve_written(relation));
 	if (resolved.name)
 		settle_range(a, range, &where, located, resolved, kind);
 	else if (located)

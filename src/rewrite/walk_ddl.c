@@ -68,6 +68,12 @@ static bool is_of_table(PgQuery__ObjectType type)
 	       type == OBJECT(POLICY);
 }
 
+static bool is_relation_type(PgQuery__ObjectType type)
+{
+	return type == OBJECT(TABLE) || type == OBJECT(VIEW) || type == OBJECT(MATVIEW) ||
+	       type == OBJECT(FOREIGN_TABLE) || type == OBJECT(INDEX) || type == OBJECT(SEQUENCE);
+}
+
 /* The name after `… TYPE [thing ON]` at token at, as COMMENT, SECURITY LABEL and ALTER EXTENSION write it. */
 static const struct ruleset_name *object_at(struct analysis *a, size_t at, PgQuery__ObjectType type)
 {
@@ -109,12 +115,17 @@ static void drop_relation(struct analysis *a, const PgQuery__DropStmt *drop, con
 	const struct ruleset_name *found = walk_named_tokens(a, name, parts, USE_DDL);
 	if (found && found->kind == NAME_TABLE && !is_of_table(drop->remove_type))
 		refuse_ddl(a, found, offset_of(a, name->first), "DROP");
+	if (!found && is_relation_type(drop->remove_type))
+		resolve_note_dropped(a, (struct written_name){ NULL, parts > 1 ? name->parts[parts - 2] : NULL,
+							       name->parts[parts - 1] });
 }
 
 static void on_drop_schema(struct analysis *a, const PgQuery__DropStmt *drop, size_t at)
 {
 	for (size_t i = 0; i < drop->n_objects; i++, at += 2) {
 		const char *schema = tree_string(drop->objects[i]);
+		if (schema)
+			resolve_note_schema(a, schema, false);
 		for (size_t e = 0; schema && e < a->ruleset->entry_count; e++) {
 			const struct ruleset_entry *entry = &a->ruleset->entries[e];
 			struct rel_name physical = entry->names[entry->physical];
@@ -283,6 +294,8 @@ static void on_create_schema(struct analysis *a, const PgQuery__CreateSchemaStmt
 {
 	a->changes_catalog = true;
 	a->schema_being_created = create->schemaname[0] ? create->schemaname : session_state_user(a->state);
+	if (a->schema_being_created)
+		resolve_note_schema(a, a->schema_being_created, true);
 	note_elements(a, create);
 	walk_nodes(a, create->schema_elts, create->n_schema_elts);
 	a->schema_being_created = NULL;
@@ -337,21 +350,17 @@ static void rename_temporary(struct analysis *a, const PgQuery__RangeVar *relati
 	analysis_effect(a, (struct effect){ .kind = EFFECT_TEMP_CREATE, .name = new_name });
 }
 
-static bool renames_relation(PgQuery__ObjectType type)
-{
-	return type == OBJECT(TABLE) || type == OBJECT(VIEW) || type == OBJECT(MATVIEW) ||
-	       type == OBJECT(FOREIGN_TABLE) || type == OBJECT(INDEX) || type == OBJECT(SEQUENCE);
-}
-
 static void on_rename(struct analysis *a, const PgQuery__RenameStmt *rename)
 {
 	a->changes_catalog = true;
 	struct range *range = walk_relation(a, rename->relation, RELATION_NAMED, USE_DDL);
-	if (rename->relation && renames_relation(rename->rename_type))
+	if (rename->relation && is_relation_type(rename->rename_type))
 		rename_temporary(a, rename->relation, rename->newname);
-	bool changes_table = renames_relation(rename->rename_type) || rename->rename_type == OBJECT(COLUMN);
+	bool changes_table = is_relation_type(rename->rename_type) || rename->rename_type == OBJECT(COLUMN);
 	if (changes_table && name_of(range) && range->name->kind == NAME_TABLE)
 		refuse_ddl(a, range->name, range_offset(a, range), "RENAME");
+	if (rename->relation && is_relation_type(rename->rename_type) && !name_of(range))
+		resolve_note_moved(a, resolve_written(rename->relation), NULL, rename->newname);
 	walk_node(a, rename->object);
 }
 
@@ -361,6 +370,8 @@ static void on_set_schema(struct analysis *a, const PgQuery__AlterObjectSchemaSt
 	struct range *range = walk_relation(a, alter->relation, RELATION_NAMED, USE_DDL);
 	if (name_of(range) && range->name->kind == NAME_TABLE)
 		refuse_ddl(a, range->name, range_offset(a, range), "SET SCHEMA");
+	if (alter->relation && !name_of(range))
+		resolve_note_moved(a, resolve_written(alter->relation), alter->newschema, NULL);
 	walk_node(a, alter->object);
 }
 

@@ -177,7 +177,7 @@ static const struct ruleset_name *resolve(const struct ruleset *rs, const char *
 	struct name_list list;
 	arena_init(&arena);
 	cr_assert(name_list_parse(&arena, slice_str(path), &list));
-	const struct ruleset_name *found = ruleset_resolve(rs, &list, "alice", name);
+	const struct ruleset_name *found = ruleset_resolve(rs, &list, "alice", name, NULL);
 	arena_deinit(&arena);
 	return found;
 }
@@ -211,5 +211,26 @@ Test(resolve, schemas_without_usage_are_skipped)
 	struct ruleset *rs = build(prices_map(), facts, NULL);
 	cr_assert_null(resolve(rs, "public", "prices"));
 	cr_assert_eq(resolve(rs, "public, data", "prices")->side, SIDE_NEW);
+	ruleset_unref(rs);
+}
+
+Test(resolve, what_the_session_made_itself_counts_before_the_facts)
+{
+	struct ruleset *rs = build(prices_map(), NULL, NULL);
+	struct session_state *state = session_state_new("aegis", "alice", "shadow, public");
+	const struct name_list *path = session_state_search_path(state);
+	cr_assert_eq(ruleset_resolve(rs, path, "alice", "prices", state)->side, SIDE_OLD);
+	struct effect made = { .kind = EFFECT_RELATION_CREATED, .name = "prices", .value = "shadow" };
+	session_state_apply(state, &(struct effect){ .kind = EFFECT_BEGIN });
+	session_state_apply(state, &made);
+	cr_assert_null(ruleset_resolve(rs, path, "alice", "prices", state));
+	session_state_apply(state, &(struct effect){ .kind = EFFECT_ROLLBACK });
+	cr_assert_not_null(ruleset_resolve(rs, path, "alice", "prices", state), "undone with its transaction");
+	session_state_apply(state, &made);
+	made.kind = EFFECT_RELATION_DROPPED;
+	made.name = SESSION_WHOLE_SCHEMA;
+	session_state_apply(state, &made);
+	cr_assert_not_null(ruleset_resolve(rs, path, "alice", "prices", state), "gone with its schema");
+	session_state_free(state);
 	ruleset_unref(rs);
 }

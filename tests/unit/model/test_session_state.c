@@ -1,6 +1,7 @@
 #include "model/session_state.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static struct session_state *state;
 
@@ -175,4 +176,26 @@ Test(session_state, assign_copies_every_level)
 	expect_path("data");
 	cr_assert_neq(session_state_stamp(copy), stamp);
 	session_state_free(copy);
+}
+
+Test(session_state, own_relations_are_forgotten_once_the_facts_tell_of_them)
+{
+	struct effect made = { .kind = EFFECT_RELATION_CREATED, .name = "prices", .value = "shadow" };
+	session_state_apply(state, &made);
+	cr_assert_eq(session_state_relation(state, "shadow", "prices"), SESSION_RELATION_CREATED);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	session_state_forget_relations(state);
+	cr_assert_eq(session_state_relation(state, "shadow", "prices"), SESSION_RELATION_CREATED,
+		     "a transaction may have made more");
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	session_state_forget_relations(state);
+	cr_assert_eq(session_state_relation(state, "shadow", "prices"), SESSION_RELATION_UNTOUCHED);
+	for (int i = 0; i < 1000; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "t%d", i);
+		made.name = name;
+		session_state_apply(state, &made);
+	}
+	cr_assert_eq(session_state_relation(state, "shadow", "t999"), SESSION_RELATION_CREATED);
+	cr_assert_eq(session_state_relation(state, "shadow", "t0"), SESSION_RELATION_UNTOUCHED, "bounded");
 }
