@@ -28,7 +28,8 @@ struct server_database {
 	struct rules *rules;
 	struct catalog_watcher *watcher; /* NULL: no admin connection */
 	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
-	bool checked;			 /* under server->lock: the catalog was looked at again */
+	uint64_t checked;		 /* under server->lock: the newest ticket of the watcher's that is answered */
+	uint64_t looked;		 /* … and that was published */
 	bool has_facts;
 };
 
@@ -88,9 +89,9 @@ static void declare_entries(struct server *server)
 
 static void publish(void *context, const char *database, struct ruleset *ruleset)
 {
-	struct server *server = context;
-	if (server->proxy)
-		proxy_publish(server->proxy, database, ruleset);
+	struct server_database *own = context;
+	if (own->server->proxy)
+		proxy_publish(own->server->proxy, database, ruleset, own->looked);
 }
 
 /* ---- facts ---- */
@@ -112,7 +113,7 @@ static void on_checked(void *context, uint64_t ticket, bool fresh)
 {
 	struct server_database *database = context;
 	pthread_mutex_lock(&database->server->lock);
-	database->checked = true;
+	database->checked = ticket;
 	pthread_mutex_unlock(&database->server->lock);
 	uv_async_send(&database->server->inbox);
 }
@@ -123,15 +124,16 @@ static void take_facts(struct server_database *database)
 	struct error error;
 	pthread_mutex_lock(&server->lock);
 	struct facts *facts = database->arrived;
-	bool checked = database->checked;
+	bool waiting = database->checked > database->looked;
 	database->arrived = NULL;
-	database->checked = false;
+	database->looked = database->checked;
 	pthread_mutex_unlock(&server->lock);
-	if (!facts && checked)
+	bool taken = facts && rules_set_facts(database->rules, facts, &error);
+	if (!taken && waiting)
 		rules_publish_again(database->rules);
 	if (!facts)
 		return;
-	if (!rules_set_facts(database->rules, facts, &error))
+	if (!taken)
 		error_log(LOG_ERROR, "facts_rejected", rules_database(database->rules), &error);
 	LOG(LOG_INFO, "facts", LOG_STR("database", rules_database(database->rules)),
 	    LOG_UINT("relations", facts->relation_count), LOG_UINT("version", facts->version));
@@ -158,15 +160,16 @@ static void on_inbox(uv_async_t *async)
 		start_accepting(server);
 }
 
-static void on_facts_stale(void *context, const char *database)
+static uint64_t on_facts_stale(void *context, const char *database)
 {
 	struct server *server = context;
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *own = &server->databases[i];
 		const char *name = rules_database(own->rules);
 		if (own->watcher && (!name || strcmp(name, database) == 0))
-			catalog_watcher_poke(own->watcher);
+			return catalog_watcher_poke(own->watcher);
 	}
+	return 0;
 }
 
 /* ---- reload ---- */
@@ -374,7 +377,7 @@ static bool open_rules(struct server *server, struct error *error_out)
 	server->databases = memory_zalloc(wanted->count * sizeof(*server->databases));
 	for (size_t i = 0; i < wanted->count; i++) {
 		server->databases[i].server = server;
-		server->databases[i].rules = rules_new(wanted->items[i].name, publish, server);
+		server->databases[i].rules = rules_new(wanted->items[i].name, publish, &server->databases[i]);
 		server->database_count = i + 1;
 	}
 	return reload_rules(server, &server->settings, error_out);

@@ -396,6 +396,11 @@ enum session_relation session_state_relation(const struct session_state *state, 
 	return level_relation(top(state), schema, name);
 }
 
+bool session_state_has_own_relations(const struct session_state *state)
+{
+	return top(state)->overlay != NULL;
+}
+
 void session_state_forget_relations(struct session_state *state)
 {
 	if (state->depth > 1 || !top(state)->overlay)

@@ -45,6 +45,7 @@ enum session_relation { SESSION_RELATION_UNTOUCHED, SESSION_RELATION_CREATED, SE
 #define SESSION_WHOLE_SCHEMA ""
 enum session_relation session_state_relation(const struct session_state *state, const char *schema,
 					     const char *name);
+bool session_state_has_own_relations(const struct session_state *state);
 /* The facts tell of everything now; inside a transaction nothing is forgotten. */
 void session_state_forget_relations(struct session_state *state);
 bool session_state_standard_strings(const struct session_state *state);

@@ -162,6 +162,14 @@ static bool begins_transaction(const struct conversation *conversation)
 	       !conversation->vars.unsettled;
 }
 
+/* The facts of the published ruleset tell of all that this session has committed. */
+static void forget_relations(struct conversation *conversation)
+{
+	conversation->own_relations = false;
+	session_state_forget_relations(conversation->vars.confirmed);
+	conversation->vars.predicted_valid = false;
+}
+
 /*
  * The place where a session takes new rules: between transactions, for all
  * entries at once. Pinning (rewriting.md §2) will decide per entry here.
@@ -169,6 +177,8 @@ static bool begins_transaction(const struct conversation *conversation)
 void conversation_adopt_ruleset(struct conversation *conversation)
 {
 	struct ruleset *now = conversation->published ? *conversation->published : NULL;
+	if (conversation->own_relations && !conversation->fact_ticket && conversation_idle(conversation))
+		forget_relations(conversation);
 	if (now == conversation->ruleset || !begins_transaction(conversation) || !conversation->vars.confirmed)
 		return;
 	if (now && !conversation->ruleset)
@@ -200,8 +210,15 @@ bool conversation_held(struct conversation *conversation)
 	return false;
 }
 
+void conversation_looked(struct conversation *conversation, uint64_t ticket)
+{
+	if (ticket >= conversation->fact_ticket)
+		conversation->fact_ticket = 0;
+}
+
 void conversation_fact_arrived(struct conversation *conversation)
 {
+	conversation->fact_ticket = 0;
 	if (conversation->hold == HOLD_FACT)
 		conversation->hold = HOLD_NONE;
 }

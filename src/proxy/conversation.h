@@ -33,7 +33,7 @@ struct conversation_env {
 	struct traffic *traffic;
 	size_t message_bytes;
 	uint32_t pipeline;
-	void (*facts_stale)(void *context, const char *database);
+	uint64_t (*facts_stale)(void *context, const char *database);
 	void *context;
 };
 
@@ -73,6 +73,8 @@ struct conversation {
 	bool hidden_failed;  /* the hidden exchange for the text at hand brought nothing */
 	bool fact_asked;     /* the catalog was read again for the text at hand */
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
+	bool own_relations;  /* the session's own DDL counts before facts that do not tell of it yet */
+	uint64_t fact_ticket; /* a look at the catalog that names may depend on; 0: none is awaited */
 	bool copy_in;	     /* the server waits for CopyData, and the client has not ended it */
 	bool server_copying; /* CopyInResponse came, the end of its statement did not */
 	uint16_t copy_ends;  /* CopyDone and CopyFail sent */
@@ -97,6 +99,8 @@ size_t conversation_from_server(struct conversation *conversation, const char *d
 
 /* Asked after answers have arrived: whether the client's bytes must still wait. */
 bool conversation_held(struct conversation *conversation);
+/* The catalog was looked at for all tickets up to this one. */
+void conversation_looked(struct conversation *conversation, uint64_t ticket);
 /* The catalog was read again, or will not be: HOLD_FACT ends. */
 void conversation_fact_arrived(struct conversation *conversation);
 /* Nothing is under way and no transaction is open. */

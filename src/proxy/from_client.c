@@ -144,7 +144,8 @@ static enum verdict ask_fact(struct conversation *conversation, const struct tex
 	if (conversation->fact_asked || conversation->skipping || !conversation->env->facts_stale)
 		return fail_text(conversation, text, REQUEST_UNKNOWN_PATH, round);
 	conversation->fact_asked = true;
-	conversation->env->facts_stale(conversation->env->context, conversation->who.database);
+	conversation->fact_ticket =
+		conversation->env->facts_stale(conversation->env->context, conversation->who.database);
 	return hold(conversation, HOLD_FACT);
 }
 
@@ -152,6 +153,13 @@ static enum verdict ask_fact(struct conversation *conversation, const struct tex
 static bool must_settle(const struct conversation *conversation, const struct rewrite *rewrite)
 {
 	return conversation->vars.unsettled && rewrite->depends_on_state && !conversation->skipping;
+}
+
+/* The session's own DDL may have changed what the text's names mean. In a transaction new
+ * rules are not taken, and what the session itself did is known (model/session_state.h). */
+static bool must_look(struct conversation *conversation, const struct rewrite *rewrite)
+{
+	return conversation->fact_ticket && rewrite->depends_on_state && conversation_idle(conversation);
 }
 
 static enum verdict pass_text(struct conversation *conversation, const struct text *text, struct rewrite *rewrite)
@@ -180,6 +188,10 @@ static enum verdict use_rewrite(struct conversation *conversation, const struct 
 		if (conversation->copy_in)
 			return fail_text(conversation, text, REQUEST_UNKNOWN_PATH, round);
 		return hold(conversation, HOLD_SETTLE);
+	}
+	if (must_look(conversation, rewrite)) {
+		rewrite_unref(rewrite);
+		return hold(conversation, HOLD_FACT);
 	}
 	enum rewrite_outcome outcome = rewrite->outcome;
 	if (outcome == REWRITE_NEED_SEARCH_PATH || outcome == REWRITE_NEED_FACT) {

@@ -316,8 +316,11 @@ static void on_transaction_end(struct conversation *conversation)
 {
 	if (!conversation->pipeline.count && !conversation->in_segment)
 		forget_portals(conversation);
-	if (conversation->ddl_seen && conversation->env->facts_stale)
-		conversation->env->facts_stale(conversation->env->context, conversation->who.database);
+	if (conversation->ddl_seen && conversation->env->facts_stale) {
+		conversation->fact_ticket =
+			conversation->env->facts_stale(conversation->env->context, conversation->who.database);
+		conversation->own_relations = conversation->fact_ticket != 0;
+	}
 	conversation->ddl_seen = false;
 }
 

@@ -54,8 +54,10 @@ struct proxy_callbacks {
 	/* All sessions have ended after proxy_drain or proxy_stop. On the owner's loop. */
 	void (*stopped)(void *context);
 	/* A session saw DDL or misses a fact: read the catalog of the database
-	 * again and publish. NULL: ignored. Called on a worker's thread. */
-	void (*facts_stale)(void *context, const char *database);
+	 * again and publish. Returns a ticket that proxy_publish will name once
+	 * that was done; 0: it will not be. NULL: ignored. Called on a worker's
+	 * thread. */
+	uint64_t (*facts_stale)(void *context, const char *database);
 };
 
 /* usage may be NULL: nothing is counted. Settings are copied. */
@@ -78,10 +80,11 @@ uint16_t proxy_port(const struct proxy *proxy);
 /*
  * Sessions of this database use the ruleset from their next transaction on;
  * a NULL ruleset: they pass untouched, as those of databases never published
- * do. A NULL database stands for every one without rules of its own. The proxy
- * takes references of its own.
+ * do. A NULL database stands for every one without rules of its own. looked:
+ * the newest ticket of facts_stale that the ruleset knows the answer to. The
+ * proxy takes references of its own.
  */
-void proxy_publish(struct proxy *proxy, const char *database, struct ruleset *ruleset);
+void proxy_publish(struct proxy *proxy, const char *database, struct ruleset *ruleset, uint64_t looked);
 
 bool proxy_start(struct proxy *proxy, struct error *error_out);
 /* No new sessions; each ends with FATAL 57P01 at its transaction's end, or

@@ -790,8 +790,9 @@ void session_on_rules(struct session *session, struct worker_rules *rules)
 	conversation->published = &rules->ruleset;
 	if (session->phase != SESSION_RUNNING)
 		return;
+	conversation_looked(conversation, rules->looked);
 	conversation_adopt_ruleset(conversation);
-	if (conversation->hold != HOLD_FACT)
+	if (conversation->hold != HOLD_FACT || conversation->fact_ticket)
 		return;
 	untime(session);
 	session_on_deadline(session);

@@ -10,12 +10,11 @@
 
 enum { TICK_MS = 50, SCRATCH_KEPT_BYTES = 256 * 1024 };
 
-static void on_facts_stale(void *context, const char *database)
+static uint64_t on_facts_stale(void *context, const char *database)
 {
 	struct worker *worker = context;
 	struct proxy_callbacks *callbacks = &worker->owner->callbacks;
-	if (callbacks->facts_stale)
-		callbacks->facts_stale(callbacks->context, database);
+	return callbacks->facts_stale ? callbacks->facts_stale(callbacks->context, database) : 0;
 }
 
 static struct conversation_env make_env(struct worker *worker)
@@ -220,6 +219,7 @@ struct rules_task {
 	struct inbox_task task;
 	struct worker *worker;
 	struct ruleset *ruleset;
+	uint64_t looked;
 	char database[];
 };
 
@@ -255,6 +255,7 @@ static void run_rules(struct inbox_task *task)
 		rules = add_rules(worker, change->database);
 	struct ruleset *before = rules->ruleset;
 	rules->ruleset = change->ruleset;
+	rules->looked = change->looked;
 	LIST_FOR_EACH_SAFE(link, &worker->sessions)
 	session_on_rules(LIST_ENTRY(link, struct session, link), rules);
 	if (before)
@@ -262,7 +263,7 @@ static void run_rules(struct inbox_task *task)
 	free(change);
 }
 
-void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset)
+void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset, uint64_t looked)
 {
 	if (!database)
 		database = EVERY_DATABASE;
@@ -270,6 +271,7 @@ void worker_post_rules(struct worker *worker, const char *database, struct rules
 	task->task.run = run_rules;
 	task->worker = worker;
 	task->ruleset = ruleset ? ruleset_ref(ruleset) : NULL;
+	task->looked = looked;
 	memcpy(task->database, database, strlen(database));
 	inbox_post(&worker->loop.inbox, &task->task);
 }

@@ -29,6 +29,7 @@ struct worker_owner {
 struct worker_rules {
 	struct worker_rules *next;
 	struct ruleset *ruleset; /* NULL: sessions pass untouched */
+	uint64_t looked;	 /* the newest ticket of facts_stale that is answered */
 	char database[];
 };
 
@@ -63,7 +64,7 @@ int worker_start(struct worker *worker);
 /* From the owner's thread; texts are copied, a ruleset's reference is taken. */
 void worker_post_client(struct worker *worker, int fd, const struct address *peer, const char *app);
 void worker_post_server(struct worker *worker, struct proxy_address server);
-void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset);
+void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset, uint64_t looked);
 void worker_post_drain(struct worker *worker);
 void worker_post_stop(struct worker *worker);
 

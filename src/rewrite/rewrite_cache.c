@@ -193,7 +193,8 @@ struct rewrite_cache_key rewrite_cache_key(struct rewrite_cache *cache, struct s
 					   const struct session_state *state, const struct ruleset *ruleset)
 {
 	struct rewrite_cache_key key = { 0, 0 };
-	if (!cache || sql.len == 0 || sql.len > TEXT_MAX_BYTES || session_state_has_any_temp(state))
+	if (!cache || sql.len == 0 || sql.len > TEXT_MAX_BYTES || session_state_has_any_temp(state) ||
+	    session_state_has_own_relations(state))
 		return key;
 	key.context = context_of(cache, state, ruleset);
 	key.hash = hash_of_bytes(sql.data, sql.len, key.context);

@@ -329,6 +329,7 @@ static void describe_effects(const struct rewrite *rewrite, struct buf *out)
 		[EFFECT_COMMIT] = "commit", [EFFECT_ROLLBACK] = "rollback",
 		[EFFECT_PREPARE_TRANSACTION] = "prepare_transaction", [EFFECT_SAVEPOINT] = "savepoint",
 		[EFFECT_RELEASE] = "release", [EFFECT_ROLLBACK_TO] = "rollback_to", [EFFECT_DDL] = "ddl",
+		[EFFECT_RELATION_CREATED] = "created", [EFFECT_RELATION_DROPPED] = "dropped",
 		[EFFECT_PREPARE] = "prepare", [EFFECT_DEALLOCATE] = "deallocate", [EFFECT_EXECUTE] = "execute",
 	};
 	for (size_t i = 0; i < rewrite->statement_count; i++) {
@@ -336,7 +337,7 @@ static void describe_effects(const struct rewrite *rewrite, struct buf *out)
 			const struct effect *e = &rewrite->statements[i].effects[k];
 			buf_printf(out, "%s%s", out->len ? "; " : "", names[e->kind]);
 			if (e->name)
-				buf_printf(out, " %s", e->name);
+				buf_printf(out, " %s", e->name[0] ? e->name : "*");
 			if (e->value)
 				buf_printf(out, " = %s", e->value);
 			buf_printf(out, "%s%s", e->local ? " local" : "", e->chain ? " chain" : "");

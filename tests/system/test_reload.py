@@ -195,3 +195,24 @@ def test_large_statement_is_rewritten_or_refused_never_sent_as_it_is(proxy, pg):
             except ServerError as e:
                 assert e.fields['C'] in ('54000', '0A000'), e
         assert c.value('select count(*) from prices') == '100'
+
+
+def test_a_table_made_by_the_session_shadows_at_once(proxy):
+    """Its DDL counts before the catalog was read again, and is undone by a rollback."""
+    import psycopg
+    with psycopg.connect(proxy.dsn(dbname='moves'), autocommit=True, prepare_threshold=None) as session:
+        def rows():
+            return session.execute('select count(*) from prices').fetchone()[0]
+        session.execute('create schema shadow')
+        for _ in range(3):
+            session.execute('create table shadow.prices (code text)')
+            session.execute('set search_path = shadow, public')
+            assert rows() == 0
+            session.execute('drop table shadow.prices')
+            assert rows() == 100
+            session.execute('begin')
+            session.execute('create table prices (code text)')
+            assert rows() == 0
+            session.execute('rollback')
+            assert rows() == 100
+            session.execute('reset search_path')

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void on_stale(void *context, const char *database)
+/* Tickets are counted from 1, as the catalog's watcher does. */
+static uint64_t on_stale(void *context, const char *database)
 {
-	((struct talk *)context)->stale++;
+	return ++((struct talk *)context)->stale;
 }
 
 struct talk *talk_begin(const char *search_path)

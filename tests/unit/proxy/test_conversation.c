@@ -370,6 +370,22 @@ Test(conversation, ddl_asks_for_new_facts_when_its_transaction_ends)
 	cr_assert_eq(talk->stale, 1);
 }
 
+Test(conversation, after_own_ddl_a_text_waits_until_the_catalog_was_looked_at)
+{
+	say(talk, "Q:ddl");
+	answer(talk, "C:CREATE_TABLE Z:I");
+	cr_assert_eq(talk->stale, 1);
+	cr_assert_str_eq(say(talk, "Q:used_1"), "Q[used 1]", "what depends on no name goes on");
+	answer(talk, "C:SELECT_1 Z:I");
+	cr_assert_str_eq(say(talk, "Q:path"), "");
+	cr_assert_eq(talk->conversation.hold, HOLD_FACT);
+	conversation_looked(&talk->conversation, 0);
+	cr_assert_eq(talk->conversation.fact_ticket, 1, "an earlier look does not tell");
+	conversation_looked(&talk->conversation, 1);
+	conversation_fact_arrived(&talk->conversation);
+	cr_assert_str_eq(resumed(talk), "Q[path]");
+}
+
 /* ---- rules ---- */
 
 Test(conversation, texts_behind_requests_without_a_text_are_rewritten)
