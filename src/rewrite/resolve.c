@@ -235,13 +235,17 @@ static void refuse_retired(struct analysis *a, const struct ruleset_name *name, 
 		error_hint(error, "Remove the statement from the application.");
 		return;
 	}
-	struct slice physical = resolve_spelled(a->arena, name->physical);
+	/* The new name, even while the rows are still under the old one. */
+	struct rel_name new_name = name->entry->names[SIDE_NEW];
+	if (name->kind != NAME_TABLE)
+		new_name.name = name->written.name;
+	struct slice new_text = resolve_spelled(a->arena, new_name);
 	struct error *error =
 		analysis_refuse(a, offset, SQLSTATE_UNDEFINED_TABLE, "%s %s has been retired",
 				name->kind == NAME_TABLE ? "table" : "relation", written.data);
 	error_detail(error, "Its stage is complete: it is %s now, and the old name is no longer served.",
-		     physical.data);
-	error_hint(error, "Write %s instead.", physical.data);
+		     new_text.data);
+	error_hint(error, "Write %s instead.", new_text.data);
 }
 
 static void refuse_columns(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *why)
