@@ -1,0 +1,63 @@
+/* What the files of a session (session*.c) share; nobody else includes this. */
+#ifndef CROSSFADE_PROXY_SESSION_PARTS_H
+#define CROSSFADE_PROXY_SESSION_PARTS_H
+
+#include "proxy/session.h"
+
+static inline const struct proxy_settings *session_settings(const struct session *session)
+{
+	return session->worker->owner->settings;
+}
+
+/* ---- session.c ---- */
+
+extern const struct stream_callbacks session_server_callbacks;
+
+/* ---- session_startup.c ---- */
+
+void session_on_startup(struct session *session, const char *data, size_t len);
+/* The server's first ReadyForQuery came. */
+void session_finish_login(struct session *session);
+
+/* ---- session_relay.c ---- */
+
+/* Reads behind what is left of the last round; *data_out and *len_out are all that is there. */
+ssize_t session_read(struct session *session, struct stream *stream, struct buf *rest, char **data_out,
+		     size_t *len_out);
+/* Keeps what was not taken; data is the worker's buffer or rest itself. */
+void session_keep_rest(struct buf *rest, const char *data, size_t len, size_t taken);
+void session_from_client(struct session *session, char *data, size_t len);
+void session_from_server(struct session *session, char *data, size_t len);
+/* Bytes of the client that had to wait; may leave some of them waiting on. */
+void session_resume_client(struct session *session);
+/* What a round has brought about besides bytes; false: the session is over. */
+bool session_after_round(struct session *session);
+void session_update_reading(struct session *session);
+/* Nothing is on its way in either direction. */
+bool session_is_quiet(const struct session *session);
+
+/* ---- session_end.c ---- */
+
+void session_set_deadline(struct session *session, struct list_link *list, uint32_t in_ms);
+void session_untime(struct session *session);
+/* At once, without a word. */
+void session_end(struct session *session, enum close_reason reason);
+/* Once the client has what was meant for it. */
+void session_finish(struct session *session, enum close_reason reason);
+/* With a last word to the client, where one fits in. */
+void session_fail(struct session *session, enum close_reason reason, const struct error *error);
+void session_fail_violation(struct session *session, enum violation violation, const char *text);
+void session_fail_shutdown(struct session *session);
+/* A server that learns that its client is gone need not find out by itself. */
+void session_say_goodbye(struct session *session);
+/* The pieces of the above: the first reason counts (false: there was one before). */
+bool session_note_reason(struct session *session, enum close_reason reason);
+void session_linger(struct session *session);
+void session_close_streams(struct session *session);
+void session_on_stream_closed(struct stream *stream);
+void session_on_lingering(struct session *session, ssize_t got);
+void session_on_linger_deadline(struct session *session);
+/* Draining, and no transaction is open. */
+bool session_may_drain(const struct session *session);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * The beginning of a session: from the client's first bytes to the server's
+ * first ReadyForQuery, or a cancel request on its way.
+ */
+#include "proxy/session_parts.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "wire/error_fields.h"
+
+static void connect_server(struct session *session);
+
+static void refuse_startup(struct session *session, enum close_reason reason, struct error *error)
+{
+	session_fail(session, reason, error);
+}
+
+static void copy_identity(struct session *session)
+{
+	const struct startup_packet *startup = &session->login->startup;
+	session->user = memory_copy(startup->user.data, startup->user.len);
+	session->database = memory_copy(startup->database.data, startup->database.len);
+}
+
+static void prepare_conversation(struct session *session)
+{
+	struct worker *worker = session->worker;
+	struct conversation *conversation = &session->conversation;
+	struct worker_rules *rules = worker_find_rules(worker, session->login->startup.database);
+	bool rewritten = !session->login->startup.replication && !session->login->foreign;
+	struct session_state *state =
+		rewritten ? login_session_state(session->login, rules ? rules->ruleset : NULL) : NULL;
+	conversation_init(conversation, &worker->env, state);
+	conversation->published = rules && rewritten ? &rules->ruleset : NULL;
+	conversation->who.database = session->database;
+	conversation->who.user = session->user;
+	conversation->who.address = session->address;
+	if (session->app) {
+		conversation->application_fixed = true;
+		conversation->who.application = session->app;
+	}
+}
+
+static void log_start(struct session *session)
+{
+	LOG(LOG_INFO, "session_start", LOG_UINT("session", session->id), LOG_STR("client", session->address),
+	    LOG_STR("user", session->user), LOG_STR("database", session->database),
+	    LOG_STR("replication", session->login->startup.replication ? "true" : NULL));
+}
+
+static void begin_session(struct session *session, struct slice packet)
+{
+	struct error error;
+	session->login = login_new(packet);
+	copy_identity(session);
+	prepare_conversation(session);
+	log_start(session);
+	if (session->over_limit) {
+		error_set(&error, SQLSTATE_TOO_MANY_CONNECTIONS, "sorry, too many clients already");
+		error_detail(&error, "crossfade serves at most %u clients at once.", session_settings(session)->clients);
+		error_hint(&error, "Close idle connections, or raise limits.clients.");
+		refuse_startup(session, CLOSE_TOO_MANY_CLIENTS, &error);
+		return;
+	}
+	session->phase = SESSION_CONNECTING;
+	connect_server(session);
+}
+
+static void begin_cancel(struct session *session, const struct startup_packet *packet, struct slice whole)
+{
+	session->phase = SESSION_CANCELLING;
+	traffic_add(&session->worker->traffic.cancels, 1);
+	buf_append_slice(&session->server_rest, whole); /* until the server is reached */
+	session->cancel = NULL;
+	bool known = cancel_registry_find(session->worker->owner->cancels, packet->cancel_pid, packet->cancel_key,
+					  &session->server_address);
+	if (!known)
+		session->server_address.len = 0;
+	connect_server(session);
+}
+
+/* Encryption is refused once for each kind; a second request is no startup packet. */
+static bool answer_encryption(struct session *session, enum startup_kind kind, size_t left)
+{
+	bool *answered = &session->encryption_answered[kind == STARTUP_GSSENC];
+	struct error error;
+	if (*answered || left) {
+		error_set(&error, SQLSTATE_PROTOCOL_VIOLATION,
+			  left ? "received unencrypted data after an encryption request" :
+				 "encryption was requested twice");
+		error_detail(&error, "A client waits for the answer before it sends more.");
+		refuse_startup(session, CLOSE_STARTUP_INVALID, &error);
+		return false;
+	}
+	*answered = true;
+	return stream_write(&session->client, "N", 1);
+}
+
+void session_on_startup(struct session *session, const char *data, size_t len)
+{
+	struct startup_packet packet;
+	struct error error;
+	enum startup_kind kind = startup_parse(slice_of(data, len), &packet, &error);
+	size_t taken = kind == STARTUP_INCOMPLETE || kind == STARTUP_INVALID ? 0 : packet.size;
+	switch (kind) {
+	case STARTUP_INCOMPLETE:
+		break;
+	case STARTUP_INVALID:
+		refuse_startup(session, CLOSE_STARTUP_INVALID, &error);
+		return;
+	case STARTUP_SSL:
+	case STARTUP_GSSENC:
+		if (!answer_encryption(session, kind, len - taken))
+			return;
+		break;
+	case STARTUP_CANCEL:
+		begin_cancel(session, &packet, slice_of(data, packet.size));
+		break;
+	case STARTUP_SESSION:
+	case STARTUP_FOREIGN:
+		begin_session(session, slice_of(data, packet.size));
+		break;
+	}
+	if (session->phase < SESSION_LINGERING)
+		session_keep_rest(&session->client_rest, data, len, taken);
+}
+
+/* ---- server connection ---- */
+
+static void on_connected(void *context, int fd, const struct address *address, const struct error *error)
+{
+	struct session *session = context;
+	const struct proxy_settings *settings = session_settings(session);
+	session->connector = NULL;
+	if (fd < 0) {
+		LOG(LOG_WARNING, "server_unreachable", LOG_UINT("session", session->id), LOG_STR("detail", error->detail));
+		if (session->phase == SESSION_CANCELLING)
+			session_end(session, CLOSE_SERVER_UNREACHABLE);
+		else
+			session_fail(session, CLOSE_SERVER_UNREACHABLE, error);
+		return;
+	}
+	session->server_address = *address;
+	stream_tune(fd, settings->tcp_keepalive_s, settings->tcp_user_timeout_ms);
+	if (stream_open(&session->server, &session->worker->loop.uv, fd, &session_server_callbacks, settings->queue_low_bytes,
+			session) < 0) {
+		session_end(session, CLOSE_SERVER_UNREACHABLE);
+		return;
+	}
+	session->open_streams++;
+	if (session->phase == SESSION_CANCELLING) {
+		stream_write(&session->server, session->server_rest.data, session->server_rest.len);
+		buf_deinit(&session->server_rest);
+	} else {
+		session->phase = SESSION_LOGIN;
+		stream_write(&session->server, session->login->packet.data, session->login->packet.len);
+		if (session->client_ended)
+			stream_shutdown(&session->server);
+	}
+	session_update_reading(session);
+}
+
+static void connect_server(struct session *session)
+{
+	struct worker *worker = session->worker;
+	uint32_t timeout_ms = session_settings(session)->connect_timeout_ms;
+	stream_read_enable(&session->client, false);
+	if (session->server_address.len)
+		session->connector = connector_start_at(&worker->loop.uv, &session->server_address, timeout_ms,
+							on_connected, session);
+	else
+		session->connector = connector_start(&worker->loop.uv, worker->server_host, worker->server_port,
+						     timeout_ms, on_connected, session);
+}
+
+void session_finish_login(struct session *session)
+{
+	struct login *login = session->login;
+	if (login->key.data)
+		session->cancel = cancel_registry_add(session->worker->owner->cancels, login->pid, login->key,
+						      &session->server_address);
+	session->phase = login->startup.replication ? SESSION_RELAY : SESSION_RUNNING;
+	login_free(login);
+	session->login = NULL;
+	session_untime(session);
+	conversation_adopt_ruleset(&session->conversation);
+}
