@@ -130,7 +130,7 @@ struct column_use {
 	size_t item;	   /* first token of that item */
 };
 
-/* An INSERT, UPDATE or MERGE whose column lists may have to change. */
+/* An INSERT, UPDATE, DELETE or MERGE. */
 struct dml {
 	struct dml *next;
 	struct range *target;

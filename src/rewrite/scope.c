@@ -1,6 +1,8 @@
 #include "rewrite/scope.h"
 
 #include "rewrite/derived.h"
+#include "rewrite/dml.h"
+#include "rewrite/targets.h"
 
 enum { SCOPE_MAX_RANGES = 512 };
 
@@ -299,18 +301,13 @@ void scope_finish(struct analysis *a)
 		return;
 	a->alias_number = 0;
 	derived_prepare(a);
-	for (const struct dml *dml = a->dmls; dml; dml = dml->next) {
-		if (dml->target->shape)
-			analysis_refuse(a, a->tokens->items[dml->target->first].offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
-					"table %s cannot be written through other columns yet",
-					resolve_spelled(a->arena, dml->target->name->written).data);
-	}
 	for (struct level *level = a->levels; level; level = level->next) {
 		add_old_name_aliases(level);
 		separate_clashes(a, level);
 		for (const struct range *r = level->ranges; r; r = r->next)
 			splice_range(a, r);
 	}
+	targets_splice(a);
 	for (const struct qualifier *q = a->qualifiers; q; q = q->next) {
 		if (q->done)
 			continue;
@@ -319,4 +316,6 @@ void scope_finish(struct analysis *a)
 		else
 			splice_schema_qualifier(a, q);
 	}
+	if (!a->refused)
+		dml_splice(a);
 }

@@ -16,7 +16,7 @@ void splice_add(struct splice_list *list, size_t offset, size_t len, struct slic
 			memcpy(grown, list->items, list->count * sizeof(*grown));
 		list->items = grown;
 	}
-	list->items[list->count++] = (struct splice){ offset, len, text };
+	list->items[list->count++] = (struct splice){ offset, len, text, list->added++ };
 }
 
 static int compare(const void *left, const void *right)
@@ -24,7 +24,22 @@ static int compare(const void *left, const void *right)
 	const struct splice *a = left, *b = right;
 	if (a->offset != b->offset)
 		return a->offset < b->offset ? -1 : 1;
-	return a->len < b->len ? -1 : a->len > b->len;
+	if (a->len != b->len)
+		return a->len < b->len ? -1 : 1;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* Is it among those kept for the same place? One place has one replacement, but may have many insertions. */
+static bool is_repeated(const struct splice_list *list, size_t kept, const struct splice *next)
+{
+	for (size_t i = kept; i > 0; i--) {
+		const struct splice *other = &list->items[i - 1];
+		if (other->offset != next->offset || other->len != next->len)
+			return false;
+		if (next->len || slice_eq(other->text, next->text))
+			return true;
+	}
+	return false;
 }
 
 void splice_sort(struct splice_list *list)
@@ -34,10 +49,8 @@ void splice_sort(struct splice_list *list)
 	qsort(list->items, list->count, sizeof(*list->items), compare);
 	size_t kept = 1;
 	for (size_t i = 1; i < list->count; i++) {
-		const struct splice *last = &list->items[kept - 1], *next = &list->items[i];
-		if (next->offset == last->offset && next->len == last->len)
-			continue;
-		list->items[kept++] = *next;
+		if (!is_repeated(list, kept, &list->items[i]))
+			list->items[kept++] = list->items[i];
 	}
 	list->count = kept;
 }
@@ -52,6 +65,28 @@ void splice_apply(const struct splice_list *list, struct slice original, size_t 
 		at = splice->offset + splice->len;
 	}
 	buf_append(out, original.data + at, end - at);
+}
+
+struct slice splice_extract(struct splice_list *list, struct slice original, size_t start, size_t end)
+{
+	struct splice_list inner;
+	struct buf text;
+	size_t kept = 0;
+	splice_list_init(&inner, list->arena);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct splice *splice = &list->items[i];
+		if (splice->offset >= start && splice->offset + splice->len <= end)
+			splice_add(&inner, splice->offset - start, splice->len, splice->text);
+		else
+			list->items[kept++] = *splice;
+	}
+	list->count = kept;
+	splice_sort(&inner);
+	buf_init(&text);
+	splice_apply(&inner, slice_of(original.data + start, end - start), end - start, &text);
+	struct slice copy = slice_of(arena_copy(list->arena, text.data ? text.data : "", text.len), text.len);
+	buf_deinit(&text);
+	return copy;
 }
 
 /* ---- characters ---- */

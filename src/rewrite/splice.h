@@ -12,11 +12,13 @@
 struct splice {
 	size_t offset, len; /* in the original */
 	struct slice text;
+	size_t order; /* of those at one place: first come, first stand */
 };
 
 struct splice_list {
 	struct splice *items;
 	size_t count, capacity;
+	size_t added;
 	struct arena *arena;
 };
 
@@ -24,6 +26,8 @@ void splice_list_init(struct splice_list *list, struct arena *arena);
 void splice_add(struct splice_list *list, size_t offset, size_t len, struct slice text);
 /* Sorts by offset; a piece that was noted twice (some subtrees are) counts once. */
 void splice_sort(struct splice_list *list);
+/* original[start, end) with its splices done, which are taken out of the list. */
+struct slice splice_extract(struct splice_list *list, struct slice original, size_t start, size_t end);
 /* Appends original[0, end) with the splices done. */
 void splice_apply(const struct splice_list *list, struct slice original, size_t end, struct buf *out);
 

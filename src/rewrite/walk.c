@@ -99,7 +99,7 @@ static enum columns_fate range_columns_fate(const struct range *range, enum use_
 {
 	if (range->role == RANGE_READ)
 		return kind == USE_DDL ? COLUMNS_BOUND : COLUMNS_SERVED;
-	if (range->role == RANGE_TARGET)
+	if (range->role == RANGE_TARGET || kind == USE_COPY_IN || kind == USE_COPY_OUT)
 		return COLUMNS_SERVED;
 	return kind == USE_TRUNCATE || kind == USE_LOCK || kind == USE_MAINTENANCE ? COLUMNS_UNNAMED : COLUMNS_NAMED;
 }
@@ -396,7 +396,9 @@ static void walk_on_conflict(struct analysis *a, const PgQuery__OnConflictClause
 	dml->excluded->aliased = true;
 	dml->excluded->role = RANGE_EXCLUDED;
 	dml->excluded->shape = dml->target->shape;
-	dml->excluded->name = NULL;
+	dml->excluded->name = dml->target->name;
+	dml->excluded->schema = dml->target->schema;
+	dml->excluded->relname = dml->target->relname;
 	walk_nodes(a, clause->target_list, clause->n_target_list);
 	walk_node(a, clause->where_clause);
 	scope_leave(a, level);
@@ -435,12 +437,13 @@ static void walk_update(struct analysis *a, const PgQuery__Node *node)
 	a->ctes = outer;
 }
 
-static void walk_delete(struct analysis *a, const PgQuery__DeleteStmt *delete_stmt)
+static void walk_delete(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__DeleteStmt *delete_stmt = node->delete_stmt;
 	struct cte *outer = a->ctes;
 	walk_with(a, delete_stmt->with_clause);
 	struct level *level = scope_enter(a);
-	walk_relation(a, delete_stmt->relation, RELATION_TARGET, USE_DELETE);
+	note_dml(a, node, walk_relation(a, delete_stmt->relation, RELATION_TARGET, USE_DELETE));
 	walk_from_list(a, delete_stmt->using_clause, delete_stmt->n_using_clause);
 	walk_node(a, delete_stmt->where_clause);
 	walk_targets(a, delete_stmt->returning_list, delete_stmt->n_returning_list);
@@ -628,7 +631,7 @@ void walk_node(struct analysis *a, const PgQuery__Node *node)
 		walk_update(a, node);
 		break;
 	case PG_QUERY__NODE__NODE_DELETE_STMT:
-		walk_delete(a, node->delete_stmt);
+		walk_delete(a, node);
 		break;
 	case PG_QUERY__NODE__NODE_MERGE_STMT:
 		walk_merge(a, node);

@@ -1,4 +1,5 @@
 /* Statements that name relations outside of FROM: DDL, maintenance, COPY, and what only contains another statement. */
+#include "rewrite/dml.h"
 #include "rewrite/tree.h"
 #include "rewrite/walk.h"
 
@@ -391,7 +392,9 @@ static void on_copy(struct analysis *a, const PgQuery__CopyStmt *copy)
 {
 	enum use_kind kind = copy->is_from ? USE_COPY_IN : USE_COPY_OUT;
 	a->read_kind = kind;
-	walk_relation(a, copy->relation, RELATION_NAMED, kind);
+	struct range *range = walk_relation(a, copy->relation, RELATION_NAMED, kind);
+	if (range)
+		copy_splice(a, copy, range);
 	walk_node(a, copy->query);
 	walk_node(a, copy->where_clause);
 }

@@ -1,0 +1,234 @@
+#include "rewrite/targets.h"
+
+#include "rewrite/clauses.h"
+#include "rewrite/columns.h"
+#include "rewrite/derived.h"
+#include "rewrite/expression.h"
+#include "rewrite/resolve.h"
+#include "rewrite/scope.h"
+
+#define SQLSTATE_UNDEFINED_COLUMN "42703"
+#define SQLSTATE_AMBIGUOUS_COLUMN "42702"
+
+static bool is_target(const struct range *range)
+{
+	return range && range->shape && (range->role == RANGE_TARGET || range->role == RANGE_EXCLUDED);
+}
+
+/* ---- refusals ---- */
+
+void targets_refuse_unknown(struct analysis *a, const struct range *target, const char *column, size_t offset)
+{
+	analysis_refuse(a, offset, SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", column,
+			target->relname ? target->relname : target->refname);
+}
+
+void targets_refuse(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *what, const char *why)
+{
+	struct slice written = resolve_spelled(a->arena, name->written);
+	struct slice physical = resolve_spelled(a->arena, name->physical);
+	struct error *error = analysis_refuse(a, offset, SQLSTATE_FEATURE_NOT_SUPPORTED, "%s of table %s cannot be served",
+					      what, written.data);
+	error_detail(error, "%s", why);
+	error_hint(error, "Write the statement for %s, in its own columns.", physical.data);
+}
+
+static void refuse_unsure(struct analysis *a, const struct column_use *use, const struct range *range, const char *name)
+{
+	struct error *error = analysis_refuse(a, clause_offset(a, use->first), SQLSTATE_FEATURE_NOT_SUPPORTED,
+					      "cannot tell which table column %s belongs to", name);
+	error_detail(error, "Beside %s stands a table, function or query whose columns are not known.", range->refname);
+	error_hint(error, "Write %s.%s, or qualify it with the other table's name.", range->refname, name);
+}
+
+/* ---- one reference ---- */
+
+static void label(struct analysis *a, const struct column_use *use, const char *name)
+{
+	if (!use->names_output || use->item >= a->end)
+		return;
+	struct buf text;
+	buf_init(&text);
+	buf_append_str(&text, " AS ");
+	name_append_quoted(&text, name);
+	splice_add(a->splices, clause_end_offset(a, clause_item_last(a, use->item)), 0,
+		   slice_of(arena_copy(a->arena, text.data, text.len), text.len));
+	buf_deinit(&text);
+}
+
+static void replace(struct analysis *a, struct column_use *use, struct slice text)
+{
+	size_t start = clause_offset(a, use->first);
+	splice_add(a->splices, start, clause_end_offset(a, use->last) - start, text);
+	if (use->qualifier)
+		use->qualifier->done = true;
+}
+
+static bool is_plain(const struct shape_column *column)
+{
+	return column->from == SHAPE_COLUMN && !column->retyped && strcmp(column->column, column->name) == 0;
+}
+
+/* The column of a target, wherever it stands. */
+static void serve(struct analysis *a, struct column_use *use, const struct range *range, const char *name)
+{
+	const struct shape_column *column = shape_written_column(range->shape, name);
+	size_t offset = clause_offset(a, use->first);
+	struct slice text;
+	if (!column) {
+		if (!derived_is_system_column(name))
+			targets_refuse_unknown(a, range, name, offset);
+		return;
+	}
+	if (column->from == SHAPE_NOTHING) {
+		derived_refuse_missing(a, range->name, name, offset);
+		return;
+	}
+	if (is_plain(column))
+		return;
+	bool inferring = use->place == COLUMN_IN_INFERENCE;
+	if (inferring && (column->from != SHAPE_COLUMN || column->retyped)) {
+		targets_refuse(a, range->name, offset, "ON CONFLICT by a computed column",
+			       "No unique index stands behind a column that is computed.");
+		return;
+	}
+	const char *qualifier = inferring ? NULL : scope_name_after(range);
+	if (!expression_read(a, range->shape, column, qualifier, offset, &text))
+		return;
+	replace(a, use, text);
+	label(a, use, name);
+}
+
+static bool differs(const struct range *range, const char *name)
+{
+	const struct shape_column *column = shape_written_column(range->shape, name);
+	return !column || !is_plain(column);
+}
+
+static bool is_row_of_target(const struct column_use *use, const char *name)
+{
+	struct window window = use->window;
+	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
+		for (const struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
+			if (strcmp(r->refname, name) == 0)
+				return is_target(r);
+		}
+	}
+	return false;
+}
+
+static const struct ruleset_name *any_target(const struct analysis *a)
+{
+	for (const struct dml *dml = a->dmls; dml; dml = dml->next) {
+		if (dml->target->shape)
+			return dml->target->name;
+	}
+	return NULL;
+}
+
+static void on_unqualified(struct analysis *a, struct column_use *use)
+{
+	const char *name = columns_name(use);
+	struct column_meaning meaning = columns_resolve(a, use, name);
+	size_t offset = clause_offset(a, use->first);
+	if (meaning.answer != COLUMN_FOUND && is_row_of_target(use, name)) {
+		targets_refuse(a, any_target(a), offset, "the row as a value",
+			       "The row of a table that is written has the columns of the table that holds it.");
+	} else if (meaning.capture && meaning.answer == COLUMN_NOWHERE) {
+		analysis_refuse(a, offset, SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
+	} else if (meaning.capture) {
+		refuse_unsure(a, use, meaning.capture, name);
+	} else if (meaning.answer == COLUMN_FOUND && is_target(meaning.range)) {
+		serve(a, use, meaning.range, name);
+	} else if (meaning.answer == COLUMN_AMBIGUOUS && is_target(meaning.shaped) && differs(meaning.shaped, name)) {
+		analysis_refuse(a, offset, SQLSTATE_AMBIGUOUS_COLUMN, "column reference \"%s\" is ambiguous", name);
+	} else if (meaning.answer == COLUMN_UNSURE && is_target(meaning.range) && differs(meaning.range, name)) {
+		refuse_unsure(a, use, meaning.range, name);
+	}
+}
+
+/* ---- stars ---- */
+
+static bool append_columns(struct analysis *a, const struct range *range, size_t offset, struct buf *text)
+{
+	for (size_t i = 0; i < range->shape->written_count; i++) {
+		const struct shape_column *column = &range->shape->written[i];
+		struct slice source;
+		if (column->from == SHAPE_NOTHING) {
+			derived_refuse_missing(a, range->name, column->name, offset);
+			return false;
+		}
+		if (!expression_read(a, range->shape, column, scope_name_after(range), offset, &source))
+			return false;
+		buf_append_str(text, text->len ? ", " : "");
+		buf_append_slice(text, source);
+		if (!is_plain(column)) {
+			buf_append_str(text, " AS ");
+			name_append_quoted(text, column->name);
+		}
+	}
+	return true;
+}
+
+static bool append_star(struct analysis *a, const struct column_use *use, size_t offset, struct buf *text)
+{
+	for (struct range *r = columns_first(use->level, use->window); r; r = columns_next(r, use->window)) {
+		if (is_target(r)) {
+			if (!append_columns(a, r, offset, text))
+				return false;
+			continue;
+		}
+		buf_append_str(text, text->len ? ", " : "");
+		name_append_quoted(text, scope_name_after(r));
+		buf_append_str(text, ".*");
+	}
+	return true;
+}
+
+static void replace_star(struct analysis *a, struct column_use *use, struct buf *text)
+{
+	replace(a, use, slice_of(arena_copy(a->arena, text->data, text->len), text->len));
+}
+
+static void on_star(struct analysis *a, struct column_use *use)
+{
+	size_t offset = clause_offset(a, use->first);
+	struct range *range = use->qualifier ? columns_qualified(a, use) : NULL;
+	struct buf text;
+	bool has_target = is_target(range);
+	for (struct range *r = columns_first(use->level, use->window); r && !use->qualifier;
+	     r = columns_next(r, use->window))
+		has_target = has_target || is_target(r);
+	if (!has_target)
+		return;
+	if (use->place != COLUMN_IS_TARGET || (!use->qualifier && use->level->joins)) {
+		targets_refuse(a, any_target(a), offset, "a star",
+			       use->place != COLUMN_IS_TARGET
+				       ? "It means the row, which has the columns of the table that holds it."
+				       : "What it stands for, beside a join that merges columns, is not worked out.");
+		return;
+	}
+	buf_init(&text);
+	if (range ? append_columns(a, range, offset, &text) : append_star(a, use, offset, &text))
+		replace_star(a, use, &text);
+	buf_deinit(&text);
+}
+
+void targets_splice(struct analysis *a)
+{
+	if (!any_target(a))
+		return;
+	for (struct column_use *use = a->columns; use; use = use->next) {
+		if (columns_is_star(use)) {
+			on_star(a, use);
+			continue;
+		}
+		if (!columns_name(use))
+			continue;
+		struct range *range = columns_qualified(a, use);
+		if (is_target(range))
+			serve(a, use, range, columns_name(use));
+		else if (!use->qualifier)
+			on_unqualified(a, use);
+	}
+}

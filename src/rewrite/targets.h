@@ -1,0 +1,18 @@
+/*
+ * Column references to tables that are written and whose columns differ.
+ * No derived table can stand there, so each reference is found out and
+ * becomes the physical column, or the map's expression over the row.
+ */
+#ifndef CROSSFADE_REWRITE_TARGETS_H
+#define CROSSFADE_REWRITE_TARGETS_H
+
+#include "rewrite/analysis.h"
+
+void targets_splice(struct analysis *a);
+
+/* The server's own words for a column that the written table does not have. */
+void targets_refuse_unknown(struct analysis *a, const struct range *target, const char *column, size_t offset);
+/* What cannot be served of a table that is written. */
+void targets_refuse(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *what, const char *why);
+
+#endif
