@@ -1,5 +1,6 @@
 #include "rewrite/analysis.h"
 
+#include "rewrite/introspection.h"
 #include "rewrite/normalise.h"
 #include "rewrite/walk.h"
 
@@ -43,12 +44,15 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 	a->effects = NULL;
 	a->effects_tail = &a->effects;
 	a->changes_catalog = false;
+	a->introspection = NULL;
+	a->in_from_function = false;
 	effects_of(a, statement);
 	walk_node(a, statement);
 	if (a->changes_catalog)
 		analysis_effect(a, (struct effect){ .kind = EFFECT_DDL });
 	if (!a->refused)
 		scope_finish(a);
+	introspection_finish(a);
 }
 
 void analysis_use(struct analysis *a, const struct ruleset_name *name, enum use_kind kind, unsigned flags)

@@ -150,6 +150,7 @@ struct noted_effect {
 };
 
 struct noted_reference; /* for explain */
+struct introspection;
 
 struct analysis {
 	struct arena *arena;
@@ -182,6 +183,8 @@ struct analysis {
 	struct noted_effect *effects, **effects_tail;
 	struct noted_reference *references, **references_tail;
 	bool explaining;
+	struct introspection *introspection; /* NULL: nothing of the catalog is read */
+	bool in_from_function; /* inside a function call in FROM */
 
 	bool needs_search_path;	 /* a name depends on a search_path nobody knows */
 	size_t needs_search_path_at;

@@ -1,5 +1,6 @@
 #include "rewrite/prefilter.h"
 
+#include "rewrite/introspection.h"
 #include "rewrite/words.h"
 
 struct seen {
@@ -104,6 +105,10 @@ static struct seen look(struct slice text, const struct token_list *tokens, cons
 		const struct token *token = &tokens->items[i];
 		if (token_is_identifier(token)) {
 			look_at_word(text, tokens, i, starts, has_temp, &ddl, &seen);
+			if (introspection_is_word(text, token)) {
+				seen.reads_names = true;
+				seen.catalog |= ruleset->policy.introspection == INTROSPECTION_MAP;
+			}
 			seen.name = mentions(text, token, ruleset);
 		}
 		starts = token->class == TOKEN_PUNCTUATION && text.data[token->offset] == ';';

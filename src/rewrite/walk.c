@@ -1,6 +1,7 @@
 #include "rewrite/walk.h"
 
 #include "rewrite/columns.h"
+#include "rewrite/introspection.h"
 #include "rewrite/tree.h"
 
 /* ---- where names stand among the tokens ---- */
@@ -164,6 +165,8 @@ struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relatio
 		settle_range(a, range, &where, located, resolved, kind);
 	else if (located)
 		explain_relation(a, where.first, where.last, resolved, VERDICT_KEEP);
+	if (role == RELATION_READ && !resolved.name)
+		introspection_range(a, relation, range);
 	return range;
 }
 
@@ -279,7 +282,9 @@ static void walk_from(struct analysis *a, const PgQuery__Node *item)
 		walk_subselect(a, item->range_subselect);
 		break;
 	case PG_QUERY__NODE__NODE_RANGE_FUNCTION:
+		a->in_from_function = true;
 		walk_children(a, &item->range_function->base);
+		a->in_from_function = false;
 		add_alias(a, item->range_function->alias);
 		break;
 	case PG_QUERY__NODE__NODE_RANGE_TABLE_FUNC:
@@ -645,6 +650,7 @@ void walk_node(struct analysis *a, const PgQuery__Node *node)
 	case PG_QUERY__NODE__NODE_FUNC_CALL:
 		walk_children(a, message);
 		strings_call(a, node->func_call);
+		introspection_call(a, node->func_call);
 		effects_call(a, node->func_call);
 		break;
 	case PG_QUERY__NODE__NODE_TYPE_CAST:

@@ -31,7 +31,18 @@ def test_the_program_works_before_after_and_back(layouts):  # noqa: F811
     assert 'Applying shop.0001_initial... OK' in alike(layouts, 'migrate')[0]
     for stage in ('old', 'live', 'old'):
         layouts.set_stage(stage)
-        alike(layouts, 'clear', 'work', 'query')
+        assert 'No migrations to apply' in alike(layouts, 'migrate', 'clear', 'work', 'query')[0]
+        alike(layouts, 'introspect', 'inspectdb')
+
+
+def test_tables_that_exist_are_not_made_again(layouts):  # noqa: F811
+    """migrate --run-syncdb and --fake-initial look the tables up in the catalog."""
+    alike(layouts, 'migrate')
+    layouts.set_stage('live')
+    for database in (layouts.name, layouts.reference):
+        layouts.run(database, "delete from django_migrations where app = 'shop'")
+    assert 'Applying shop.0001_initial... FAKED' in alike(layouts, 'fake_initial')[0]
+    alike(layouts, 'work')
 
 
 def test_a_retired_table_is_refused_clearly(layouts):  # noqa: F811

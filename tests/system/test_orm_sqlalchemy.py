@@ -36,6 +36,9 @@ class Price(Base):
     stock = orm.relationship('Stock', back_populates='prices')
 
 
+CATALOG = "select string_agg(oid::regclass::text, ',' order by oid) from pg_class where oid > 16384"
+
+
 def day(n):
     return datetime.date(2024, 1, 1) + datetime.timedelta(days=n)
 
@@ -97,6 +100,30 @@ def work(engine, log):
         log.append(str(e.value.orig))
 
 
+def look(engine, log, schema=None):
+    """All that SQLAlchemy can be asked about tables, by itself and through reflection."""
+    inspector = sa.inspect(engine)
+    log.append(sorted(inspector.get_table_names(schema)))
+    log.append(sorted(inspector.get_sequence_names(schema)))
+    for table in ('stocks', 'prices', 'nowhere'):
+        log.append((table, inspector.has_table(table, schema)))
+    for table in ('stocks', 'prices'):
+        log.append([{**c, 'type': repr(c['type'])} for c in inspector.get_columns(table, schema)])
+        log.append(inspector.get_pk_constraint(table, schema))
+        log.append(inspector.get_foreign_keys(table, schema))
+        log.append(inspector.get_unique_constraints(table, schema))
+        log.append(inspector.get_check_constraints(table, schema))
+        log.append(sorted(inspector.get_indexes(table, schema), key=lambda i: i['name']))
+    metadata = sa.MetaData()
+    metadata.reflect(engine, schema=schema)
+    log.append(sorted(metadata.tables))
+    log.append([str(sa.schema.CreateTable(t).compile(engine)) for t in metadata.sorted_tables])
+    price = sa.Table('prices', sa.MetaData(), schema=schema, autoload_with=engine)
+    log.append(str(sa.select(price)))
+    with engine.connect() as c:
+        log.append(c.execute(sa.select(price).order_by(price.c.id).limit(3)).all())
+
+
 def clear(engine):
     with engine.begin() as c:
         c.execute(sa.text('truncate stocks, prices restart identity'))
@@ -118,12 +145,38 @@ def works_alike(engines):
 def test_the_program_works_before_after_and_back(layouts, engines):  # noqa: F811
     for engine in engines:
         start_up(engine)
-    layouts.set_stage('old')
-    works_alike(engines)
+    for stage in ('old', 'live', 'old'):
+        layouts.set_stage(stage)
+        start_up(engines[0])
+        works_alike(engines)
+        both(engines, look)
+
+
+def test_starting_up_after_the_move_creates_nothing(layouts, engines):  # noqa: F811
+    start_up(engines[1])
+    start_up(engines[0])
     layouts.set_stage('live')
-    works_alike(engines)
+    before = layouts.run(layouts.name, CATALOG)
+    start_up(engines[0])
+    assert layouts.run(layouts.name, CATALOG) == before
+    assert [layouts.where(t) for t in ('stocks', 'prices')] == ['data', 'data']
+
+
+def test_new_code_finds_its_names_before_the_move(layouts, engines):  # noqa: F811
+    for engine in engines:
+        start_up(engine)
+    for table in ('stocks', 'prices'):
+        layouts.run(layouts.reference, f'alter table {table} set schema data')
     layouts.set_stage('old')
-    works_alike(engines)
+    for engine in engines:
+        inspector = sa.inspect(engine)
+        assert inspector.has_table('prices', 'data') and sorted(inspector.get_table_names('data')) == ['prices', 'stocks']
+        assert [c['name'] for c in inspector.get_columns('prices', 'data')][:3] == ['id', 'code', 'date']
+    path = [sa.create_engine(e.url, connect_args={'options': '-c search_path=data,public'}) for e in engines]
+    both(path, look)
+    both(path, lambda engine, log: look(engine, log, 'data'))
+    for engine in path:
+        engine.dispose()
 
 
 def test_a_retired_table_is_refused_clearly(layouts, engines):  # noqa: F811

@@ -33,6 +33,12 @@ def migrate():
     return out.getvalue()
 
 
+def fake_initial():
+    out = io.StringIO()
+    call_command('migrate', fake_initial=True, interactive=False, no_color=True, stdout=out)
+    return out.getvalue()
+
+
 def inspectdb():
     out = io.StringIO()
     call_command('inspectdb', 'stocks', 'prices', no_color=True, stdout=out)
