@@ -28,14 +28,3 @@ void map_unref(struct map *map)
 	arena_deinit(&map->arena);
 	free(map);
 }
-
-const struct map_entry *map_find(const struct map *map, enum side side, struct rel_name name)
-{
-	for (size_t i = 0; i < map->entry_count; i++) {
-		const struct map_entry *entry = &map->entries[i];
-		struct rel_name own = side == SIDE_OLD ? entry->old_name : entry->new_name;
-		if (!entry->wildcard && own.name && rel_name_eq(own, name))
-			return entry;
-	}
-	return NULL;
-}

@@ -71,7 +71,4 @@ struct map *map_new(void);
 struct map *map_ref(struct map *map);
 void map_unref(struct map *map);
 
-/* NULL when the map has no such name on that side. Wildcards do not count. */
-const struct map_entry *map_find(const struct map *map, enum side side, struct rel_name name);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "model/name_index.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ struct builder {
 	void *warn_context;
 	struct error *error_out;
 	size_t capacity;
-	size_t name_count;
+	struct name_index by_old_name; /* → entry */
+	struct name_index explicit; /* names that an entry of the map gives, of either side */
 };
 
 /* ---- entries ---- */
@@ -42,12 +44,12 @@ static struct ruleset_entry *add_entry(struct builder *b, const struct map_entry
 	entry->names[SIDE_NEW] = rel_name_copy(&rs->arena, new_name);
 	entry->key = rel_name_print(&rs->arena, old_name);
 	entry->stage = STAGE_OLD;
+	name_index_add(&b->by_old_name, entry->names[SIDE_OLD], (int32_t)entry->id);
+	for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
+		if (!map->wildcard && entry->names[side].name)
+			name_index_add(&b->explicit, entry->names[side], (int32_t)entry->id);
+	}
 	return entry;
-}
-
-static bool is_mapped(const struct map *map, struct rel_name name)
-{
-	return map_find(map, SIDE_OLD, name) || map_find(map, SIDE_NEW, name);
 }
 
 static bool is_table_like(enum fact_kind kind)
@@ -55,13 +57,15 @@ static bool is_table_like(enum fact_kind kind)
 	return fact_kind_holds_rows(kind) || kind == FACT_VIEW;
 }
 
-static bool has_entry(const struct ruleset *rs, struct rel_name old_name)
+static bool is_explicit(const struct builder *b, struct rel_name name)
 {
-	for (size_t i = 0; i < rs->entry_count; i++) {
-		if (rel_name_eq(rs->entries[i].names[SIDE_OLD], old_name))
-			return true;
-	}
-	return false;
+	return name_index_find(&b->explicit, name) != NAME_INDEX_NONE;
+}
+
+static struct ruleset_entry *entry_of(const struct builder *b, struct rel_name old_name)
+{
+	int32_t id = name_index_find(&b->by_old_name, old_name);
+	return id == NAME_INDEX_NONE ? NULL : &b->ruleset->entries[id];
 }
 
 /* `public.*: data.*`: an entry for each table of either schema that no explicit entry names. */
@@ -77,8 +81,7 @@ static void expand_wildcard(struct builder *b, const struct map_entry *map)
 		struct rel_name old_name = { map->old_name.schema, relation->name.name };
 		struct rel_name new_name = { map->new_name.schema,
 					     map->new_name.schema ? relation->name.name : NULL };
-		if (is_mapped(b->ruleset->map, old_name) || (new_name.name && is_mapped(b->ruleset->map, new_name)) ||
-		    has_entry(b->ruleset, old_name))
+		if (is_explicit(b, old_name) || is_explicit(b, new_name) || entry_of(b, old_name))
 			continue;
 		add_entry(b, map, old_name, new_name);
 	}
@@ -135,12 +138,7 @@ static void warn_unknown_flag(struct builder *b, const struct flag *flag)
 
 static bool apply_flag(struct builder *b, const struct flag *flag)
 {
-	struct ruleset *rs = b->ruleset;
-	struct ruleset_entry *entry = NULL;
-	for (size_t i = 0; i < rs->entry_count && !entry; i++) {
-		if (rel_name_eq(rs->entries[i].names[SIDE_OLD], flag->table))
-			entry = &rs->entries[i];
-	}
+	struct ruleset_entry *entry = entry_of(b, flag->table);
 	if (!entry) {
 		warn_unknown_flag(b, flag);
 		return true;
@@ -323,6 +321,21 @@ static bool add_names(struct builder *b)
 
 /* ---- interface ---- */
 
+static bool fill(struct builder *b)
+{
+	struct ruleset *rs = b->ruleset;
+	add_entries(b);
+	for (size_t i = 0; b->flags && i < b->flags->count; i++) {
+		if (!apply_flag(b, &b->flags->items[i]))
+			return false;
+	}
+	for (size_t i = 0; i < rs->entry_count; i++)
+		place_entry(b, &rs->entries[i]);
+	for (size_t i = 0; i < rs->entry_count; i++)
+		shape_entry(b, &rs->entries[i]);
+	return add_names(b);
+}
+
 bool ruleset_build(struct map *map, const struct flags *flags, struct facts *facts, struct policy policy,
 		   uint64_t version, ruleset_warn_fn *warn, void *warn_context, struct ruleset **ruleset_out,
 		   struct error *error_out)
@@ -336,15 +349,10 @@ bool ruleset_build(struct map *map, const struct flags *flags, struct facts *fac
 	rs->map = map_ref(map);
 	rs->facts = facts_ref(facts);
 	rs->policy = policy;
-	add_entries(&b);
-	bool ok = true;
-	for (size_t i = 0; ok && flags && i < flags->count; i++)
-		ok = apply_flag(&b, &flags->items[i]);
-	for (size_t i = 0; ok && i < rs->entry_count; i++)
-		place_entry(&b, &rs->entries[i]);
-	for (size_t i = 0; ok && i < rs->entry_count; i++)
-		shape_entry(&b, &rs->entries[i]);
-	if (!ok || !add_names(&b)) {
+	bool ok = fill(&b);
+	name_index_deinit(&b.by_old_name);
+	name_index_deinit(&b.explicit);
+	if (!ok) {
 		ruleset_unref(rs);
 		return false;
 	}

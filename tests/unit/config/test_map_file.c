@@ -138,7 +138,11 @@ static struct map *parse(const char *text)
 
 static const struct map_entry *old_entry(const struct map *map, const char *schema, const char *name)
 {
-	const struct map_entry *entry = map_find(map, SIDE_OLD, (struct rel_name){ schema, name });
+	const struct map_entry *entry = NULL;
+	for (size_t i = 0; i < map->entry_count && !entry; i++) {
+		if (rel_name_eq(map->entries[i].old_name, (struct rel_name){ schema, name }))
+			entry = &map->entries[i];
+	}
 	cr_assert_not_null(entry, "%s.%s", schema, name);
 	return entry;
 }

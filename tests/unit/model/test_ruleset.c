@@ -1,6 +1,8 @@
 #include "model/ruleset.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <time.h>
 
 static int warnings;
 static struct error last_warning;
@@ -232,5 +234,25 @@ Test(resolve, what_the_session_made_itself_counts_before_the_facts)
 	session_state_apply(state, &made);
 	cr_assert_not_null(ruleset_resolve(rs, path, "alice", "prices", state), "gone with its schema");
 	session_state_free(state);
+	ruleset_unref(rs);
+}
+
+Test(ruleset, a_pattern_over_many_tables_is_expanded_in_no_time)
+{
+	struct facts *facts = facts_new();
+	struct map *map = map_new();
+	char name[32];
+	for (int i = 0; i < 50000; i++) {
+		snprintf(name, sizeof(name), "table_%d", i);
+		facts_add_relation(facts, (struct rel_name){ i % 2 ? "public" : "data", name }, FACT_TABLE, 0);
+	}
+	facts_seal(facts);
+	add_entry(map, MAP_MOVE, "public", "*", "data", "*");
+	clock_t start = clock();
+	struct ruleset *rs = build(map, facts, NULL);
+	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+	cr_assert_eq(rs->entry_count, 50000);
+	cr_assert_str_eq(physical(rs, "public", "table_2").schema, "data");
+	cr_assert_lt(seconds, 3.0, "%.1f s of CPU: this must not grow with the square", seconds);
 	ruleset_unref(rs);
 }
