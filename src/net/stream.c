@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,11 +29,20 @@ static const struct stream_ops plain_ops = { plain_read, plain_write };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+/* Errors and hangups are reported for whatever is watched; a half-closed socket would report
+ * UV_DISCONNECT again and again, urgent data never comes. */
+static int hangup_events(const struct stream *stream)
+{
+	if (!stream->watch_hangup)
+		return 0;
+	return stream->half_closed ? UV_PRIORITIZED : UV_DISCONNECT;
+}
+
 static void watch(struct stream *stream)
 {
 	int events = 0;
-	if (stream->reading && !stream->broken)
-		events |= UV_READABLE;
+	if (!stream->broken)
+		events |= stream->reading ? UV_READABLE : hangup_events(stream);
 	if (stream_unsent(stream) || stream->broken) /* broken: on_broken comes from the loop */
 		events |= UV_WRITABLE;
 	if (!stream->open || events == stream->events)
@@ -106,6 +116,20 @@ static void on_poll_error(struct stream *stream)
 	stream->callbacks->on_broken(stream, stream->broken);
 }
 
+static void on_hangup(struct stream *stream)
+{
+	struct pollfd fd = { .fd = stream->fd, .events = POLLRDHUP };
+	if (poll(&fd, 1, 0) <= 0)
+		return;
+	if (fd.revents & (POLLERR | POLLHUP)) {
+		mark_broken(stream, -ECONNRESET);
+		stream->callbacks->on_broken(stream, stream->broken);
+		return;
+	}
+	stream->half_closed = true;
+	watch(stream);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct stream *stream = poll->data;
@@ -117,6 +141,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		on_writable(stream);
 	if ((events & UV_READABLE) && stream->open && stream->reading && !stream->broken)
 		stream->callbacks->on_readable(stream);
+	else if ((events & (UV_DISCONNECT | UV_PRIORITIZED)) && stream->open && !stream->reading && !stream->broken)
+		on_hangup(stream);
 }
 
 int stream_open(struct stream *stream, uv_loop_t *loop, int fd, const struct stream_callbacks *callbacks,

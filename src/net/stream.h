@@ -8,6 +8,10 @@
  * on_drained when kept bytes have fallen to the low mark, on_broken when the
  * connection failed while writing; the owner then closes the stream. A
  * callback may call any function here, stream_close included.
+ *
+ * A stream that is not read does not see its peer go. With watch_hangup it
+ * does: on_broken comes when the connection is gone both ways. A peer that
+ * only has nothing more to say may still be listening, and stays.
  */
 #ifndef CROSSFADE_NET_STREAM_H
 #define CROSSFADE_NET_STREAM_H
@@ -38,6 +42,8 @@ struct stream {
 	int fd;	    /* -1: closed, or not yet open */
 	int broken; /* -errno of the first failure; 0: none */
 	bool reading, shutdown_wanted, open;
+	bool watch_hangup; /* the owner's wish */
+	bool half_closed;  /* seen while not reading: the peer says no more */
 	int events; /* what poll watches */
 	const struct stream_ops *ops;
 	const struct stream_callbacks *callbacks;

@@ -57,18 +57,16 @@ void conversation_deinit(struct conversation *conversation)
 
 struct request *conversation_head(struct conversation *conversation)
 {
-	struct request *head = pipeline_head(&conversation->pipeline);
-	while (head && head->kind == REQUEST_NONE) {
-		conversation_pop(conversation);
-		head = pipeline_head(&conversation->pipeline);
-	}
-	return head;
+	return pipeline_head(&conversation->pipeline);
 }
 
+/* With those behind it that will not be answered: a session with only these left is idle. */
 void conversation_pop(struct conversation *conversation)
 {
-	release(conversation, pipeline_head(&conversation->pipeline));
-	pipeline_pop(&conversation->pipeline);
+	do {
+		release(conversation, pipeline_head(&conversation->pipeline));
+		pipeline_pop(&conversation->pipeline);
+	} while (conversation->pipeline.count && pipeline_head(&conversation->pipeline)->kind == REQUEST_NONE);
 	if (!conversation->pipeline.count)
 		pipeline_shrink(&conversation->pipeline);
 }
@@ -79,6 +77,7 @@ void conversation_discard(struct conversation *conversation, struct request *req
 		session_vars_segment_dropped(&conversation->vars);
 	release(conversation, request);
 	request->kind = REQUEST_NONE;
+	request->flags = 0;
 }
 
 static bool gives_meaning(const struct request *request)
@@ -131,7 +130,8 @@ void conversation_abort_segment(struct conversation *conversation)
 	conversation->vars.predicted_valid = false;
 	for (uint32_t i = length; i > 0; i--)
 		undo_name(conversation, pipeline_at(&conversation->pipeline, i - 1), length);
-	while (length--) {
+	uint32_t survivors = conversation->pipeline.count - length;
+	while (conversation->pipeline.count > survivors) {
 		if (pipeline_head(&conversation->pipeline)->flags & REQUEST_EFFECTS)
 			session_vars_segment_dropped(&conversation->vars);
 		conversation_pop(conversation);

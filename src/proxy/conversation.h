@@ -103,6 +103,12 @@ bool conversation_held(struct conversation *conversation);
 void conversation_looked(struct conversation *conversation, uint64_t ticket);
 /* The catalog was read again, or will not be: HOLD_FACT ends. */
 void conversation_fact_arrived(struct conversation *conversation);
+/* What the client sends next begins a segment, as far as it was sent. */
+static inline bool conversation_between_segments(const struct conversation *conversation)
+{
+	return !conversation->in_segment && !conversation->skipping && !conversation->copy_in &&
+	       !conversation->client_pass && !conversation->client_drop;
+}
 /* Nothing is under way and no transaction is open. */
 bool conversation_idle(const struct conversation *conversation);
 /* A client's (server's) message has been passed on in part: no other may begin there. */

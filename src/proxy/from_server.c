@@ -153,6 +153,7 @@ static void drop_swallowed_syncs(struct conversation *conversation, const struct
 		conversation->in_segment = true;
 		if (request->flags & REQUEST_EFFECTS)
 			session_vars_segment_rejoined(&conversation->vars);
+		request->flags = 0;
 	}
 }
 

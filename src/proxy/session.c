@@ -164,6 +164,7 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, co
 		return;
 	}
 	session->open_streams = 1;
+	session->client.watch_hangup = true;
 	session_set_deadline(session, &worker->starting, settings->startup_timeout_ms);
 	stream_read_enable(&session->client, true);
 }
@@ -206,10 +207,13 @@ void session_on_rules(struct session *session, struct worker_rules *rules)
 	session_on_deadline(session);
 }
 
+/* A replication session has no transactions and goes on until the deadline: a base backup may end before. */
 void session_drain(struct session *session)
 {
-	if (session->phase < SESSION_LOGIN || session_may_drain(session))
+	if (session->phase <= SESSION_LOGIN || session_may_drain(session))
 		session_fail_shutdown(session);
+	else if (session->phase == SESSION_CANCELLING)
+		session_set_deadline(session, &session->worker->lingering, SESSION_LINGER_MS);
 }
 
 void session_stop(struct session *session)

@@ -11,8 +11,6 @@
 
 #include <stdlib.h>
 
-enum { LINGER_MS = 2000 };
-
 static void session_free(struct session *session);
 
 static void log_end(struct session *session)
@@ -89,7 +87,7 @@ void session_linger(struct session *session)
 	session->lingering_bytes = stream_unsent(&session->client);
 	stream_shutdown(&session->client);
 	stream_read_enable(&session->client, !session->client_ended);
-	session_set_deadline(session, &session->worker->lingering, LINGER_MS);
+	session_set_deadline(session, &session->worker->lingering, SESSION_LINGER_MS);
 	if (session->client_ended && !session->lingering_bytes)
 		session_close_streams(session);
 }
@@ -108,6 +106,7 @@ void session_finish(struct session *session, enum close_reason reason)
 static bool may_speak_to_client(const struct session *session)
 {
 	bool inside = session->phase == SESSION_RELAY ||
+		      (session->phase == SESSION_LOGIN && session->login->server_pass) ||
 		      (session->phase == SESSION_RUNNING && conversation_server_mid_message(&session->conversation));
 	return session->client.open && !session->client.broken && !inside;
 }
@@ -213,12 +212,13 @@ void session_on_linger_deadline(struct session *session)
 		return;
 	}
 	session->lingering_bytes = left;
-	session_set_deadline(session, &session->worker->lingering, LINGER_MS);
+	session_set_deadline(session, &session->worker->lingering, SESSION_LINGER_MS);
 }
 
+/* What waits in client_rest has not reached the server: it was not done, as the last word says. */
 bool session_may_drain(const struct session *session)
 {
 	return session->worker->draining && session->phase == SESSION_RUNNING &&
-	       conversation_idle(&session->conversation) && !session->client_rest.len &&
+	       conversation_idle(&session->conversation) &&
 	       !conversation_server_mid_message(&session->conversation);
 }

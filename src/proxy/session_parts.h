@@ -38,6 +38,8 @@ bool session_is_quiet(const struct session *session);
 
 /* ---- session_end.c ---- */
 
+enum { SESSION_LINGER_MS = 2000 };
+
 void session_set_deadline(struct session *session, struct list_link *list, uint32_t in_ms);
 void session_untime(struct session *session);
 /* At once, without a word. */

@@ -12,6 +12,13 @@ enum {
 	REST_KEPT_BYTES = 256,	       /* memory that an empty rest may keep */
 };
 
+/* The client of a draining proxy finishes what it has begun, and begins nothing more behind it. */
+static bool ends_after_answers(const struct session *session)
+{
+	return session->worker->draining && conversation_between_segments(&session->conversation) &&
+	       session->conversation.pipeline.count;
+}
+
 static bool client_must_wait(struct session *session)
 {
 	switch (session->phase) {
@@ -19,7 +26,7 @@ static bool client_must_wait(struct session *session)
 	case SESSION_CONNECTING:
 	case SESSION_CANCELLING: return true;
 	case SESSION_LOGIN: return !session->login->wants_answer && session->client_rest.len > 0;
-	case SESSION_RUNNING: return conversation_held(&session->conversation);
+	case SESSION_RUNNING: return conversation_held(&session->conversation) || ends_after_answers(session);
 	default: return false;
 	}
 }
@@ -141,8 +148,10 @@ bool session_after_round(struct session *session)
 		session_fail_violation(session, conversation->violation, conversation->violation_text);
 		return false;
 	}
-	if (conversation->terminated && session_is_quiet(session)) {
-		session_end(session, CLOSE_CLIENT_TERMINATED);
+	bool over = conversation->terminated || (session->client_ended && session->phase == SESSION_RUNNING);
+	if (over && session_is_quiet(session)) {
+		session_say_goodbye(session);
+		session_end(session, conversation->terminated ? CLOSE_CLIENT_TERMINATED : CLOSE_CLIENT_CLOSED);
 		return false;
 	}
 	return session->phase < SESSION_LINGERING;
@@ -190,11 +199,11 @@ void session_from_server(struct session *session, char *data, size_t len)
 	session_keep_rest(&session->server_rest, data, len, taken);
 	if (!session_after_round(session))
 		return;
-	session_resume_client(session);
-	if (!session_after_round(session))
-		return;
-	if (session_may_drain(session))
+	if (session_may_drain(session)) {
 		session_fail_shutdown(session);
-	else
+		return;
+	}
+	session_resume_client(session);
+	if (session_after_round(session))
 		session_update_reading(session);
 }

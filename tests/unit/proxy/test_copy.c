@@ -129,6 +129,7 @@ Test(copy, a_message_that_breaks_it_is_consumed)
 {
 	say(talk, "Q:used_copy Q:used_breaker");
 	answer(talk, "G E:08P01/unexpected Z:I");
+	cr_assert(conversation_idle(&talk->conversation), "nothing will be answered any more");
 	expect_alive();
 }
 
@@ -149,4 +150,20 @@ Test(copy, effects_survive_a_swallowed_sync)
 	cr_assert_str_eq(resumed(talk), "Q[path]");
 	cr_assert_str_eq(fake_last_path, "a");
 	answer(talk, "C:SELECT_1 Z:I");
+}
+
+/* Its effects went over to the segment that goes on; they are not undone twice. */
+Test(copy, a_failure_after_a_swallowed_sync_with_effects)
+{
+	say(talk, "P:=set_a B:= E: P:=used_copy B:= E: S");
+	answer(talk, "1 2 C:SET 1 2 G");
+	say(talk, "d:bad");
+	answer(talk, "E:22P02/bad");
+	say(talk, "c S");
+	answer(talk, "Z:I");
+	cr_assert_eq(talk->conversation.vars.unsettled, 0);
+	cr_assert_str_eq(say(talk, "Q:path"), "Q[path]");
+	cr_assert_str_eq(fake_last_path, "public");
+	answer(talk, "C:SELECT_1 Z:I");
+	expect_alive();
 }
