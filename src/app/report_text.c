@@ -8,9 +8,9 @@
 enum { WHO_MAX = 10, GAPS_MAX = 5, INDENT = 2, INDENT_LIST = 6, VERDICT_WIDTH = 7 };
 
 static const char *const verdict_words[] = { [REPORT_IN_USE] = "in use", [REPORT_UNKNOWN] = "unknown",
-					     [REPORT_QUIET] = "quiet" };
+					     [REPORT_QUIET] = "quiet", [REPORT_SAME] = "same" };
 static const char *const verdict_colours[] = { [REPORT_IN_USE] = "\x1b[31m", [REPORT_UNKNOWN] = "\x1b[33m",
-					       [REPORT_QUIET] = "\x1b[32m" };
+					       [REPORT_QUIET] = "\x1b[32m", [REPORT_SAME] = "\x1b[2m" };
 
 struct page {
 	struct report *report;
@@ -190,14 +190,21 @@ static void print_statements(const struct page *page, const struct report_side *
 		buf_printf(page->out, "%*s... and %zu more statements\n", INDENT_LIST, "", side->statements_left_out);
 }
 
+static const char *names_of(const struct report_table *table, enum side side)
+{
+	if (report_is_same_name(table))
+		return "used";
+	return side == SIDE_OLD ? "old names" : "new names";
+}
+
 static void print_side(const struct page *page, const struct report_table *table, enum side which)
 {
 	const struct report_side *side = &table->sides[which];
 	if (!side->counts.total) {
-		buf_printf(page->out, "%*s%s names: not used\n", INDENT, "", side_name(which));
+		buf_printf(page->out, "%*s%s: not used\n", INDENT, "", names_of(table, which));
 		return;
 	}
-	buf_printf(page->out, "%*s%s%s names: %s%s (%s)%s\n", INDENT, "", bold(page), side_name(which),
+	buf_printf(page->out, "%*s%s%s: %s%s (%s)%s\n", INDENT, "", bold(page), names_of(table, which),
 		   number(page, side->counts.total), plain(page), kinds(page, side),
 		   oddities(page, &side->counts));
 	buf_printf(page->out, "%*sfirst %s, last %s\n", INDENT + 2, "", minute(page, side->counts.first_ms),
@@ -215,7 +222,7 @@ static bool has_counts(const struct report_table *table, const bool sides[2])
 static void print_table(const struct page *page, const struct report_table *table, const bool sides[2])
 {
 	buf_printf(page->out, "\n%s%s%s", bold(page), table->name, plain(page));
-	if (table->new_name)
+	if (table->new_name && !report_is_same_name(table))
 		buf_printf(page->out, " -> %s", table->new_name);
 	if (table->stage)
 		buf_printf(page->out, ", stage %s", table->stage);
@@ -223,7 +230,7 @@ static void print_table(const struct page *page, const struct report_table *tabl
 		buf_append_str(page->out, " (no longer in the map)");
 	buf_append_byte(page->out, '\n');
 	for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
-		if (sides[side])
+		if (sides[side] && !(side == SIDE_NEW && report_is_same_name(table)))
 			print_side(page, table, (enum side)side);
 	}
 }

@@ -51,6 +51,7 @@ enum report_verdict {
 	REPORT_IN_USE,	/* the old name was seen within idle_days */
 	REPORT_UNKNOWN, /* not seen, but not watched for long enough to tell */
 	REPORT_QUIET,	/* not seen for idle_days of watching */
+	REPORT_SAME,	/* the table has one name in both schemas: no code has to change */
 };
 
 struct report_table {
@@ -113,6 +114,8 @@ void report_add_entries(struct report *report, const struct usage_entry *entries
 /* Sorts and judges; no more adding after it. */
 void report_finish(struct report *report);
 
+/* The table has the same name on both sides. */
+bool report_is_same_name(const struct report_table *table);
 const char *report_verdict_name(enum report_verdict verdict);
 const char *report_end_name(enum report_end end);
 

@@ -14,9 +14,14 @@ enum { MINUTE_MS = 60000, HOUR_MS = 3600000, DAY_MS = 86400000 };
 enum { TOLERATED_MS = HOUR_MS };
 
 static const char *const verdict_names[] = { [REPORT_IN_USE] = "in_use", [REPORT_UNKNOWN] = "unknown",
-					     [REPORT_QUIET] = "quiet" };
+					     [REPORT_QUIET] = "quiet", [REPORT_SAME] = "same" };
 static const char *const end_names[] = { [REPORT_RUNNING] = "running", [REPORT_STOPPED] = "stopped",
 					 [REPORT_BROKEN_OFF] = "broken_off" };
+
+bool report_is_same_name(const struct report_table *table)
+{
+	return table->new_name && strcmp(table->name, table->new_name) == 0;
+}
 
 const char *report_verdict_name(enum report_verdict verdict)
 {
@@ -185,6 +190,11 @@ static void judge(struct report *report, struct report_table *table)
 	const char *text;
 	table->observed_ms = watched_ms - unobserved_since(report, since_ms);
 	table->unobserved_ms = unobserved_since(report, now_ms - idle_ms);
+	if (report_is_same_name(table)) {
+		table->verdict = REPORT_SAME;
+		table->verdict_text = "has this name in both schemas, so no code has to change";
+		return;
+	}
 	if (table->old_applications) {
 		table->verdict = REPORT_IN_USE;
 		text = say_in_use(report, table);

@@ -334,3 +334,17 @@ Test(verdict, without_any_observation)
 	start(&ledger);
 	expect_verdict(&ledger, REPORT_UNKNOWN, "never observed");
 }
+
+Test(verdict, a_table_with_one_name_in_both_schemas_needs_none)
+{
+	struct ledger ledger;
+	const struct usage_entry entries[] = { { "portfolio.holdings", "portfolio.holdings", STAGE_OLD } };
+	start(&ledger);
+	observe(&ledger, NOW - 40 * DAY, NOW, "NULL");
+	use(&ledger, "portfolio.holdings", "old", "select", "billing", 1, 5, NOW - HOUR);
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, entries, 1);
+	cr_assert_eq(table_of(report, "portfolio.holdings")->verdict, REPORT_SAME);
+	report_free(report);
+	ledger_deinit(&ledger);
+}
