@@ -268,15 +268,19 @@ static void deallocate_all(struct conversation *conversation)
 	deallocate(conversation, name);
 }
 
+static struct statement_shape *shape_of_name(const struct name *name)
+{
+	if (name->shape)
+		return name->shape;
+	return name->rewrite && name->rewrite->statement_count ? name->rewrite->statements[0].shape : NULL;
+}
+
 static void run_prepared(struct conversation *conversation, const char *text, struct slice tag)
 {
 	struct name *name = names_find(&conversation->statements, slice_str(text));
 	if (!name)
 		return;
-	if (name->shape)
-		conversation_count(conversation, name->shape, USAGE_OK, tag_rows(tag));
-	else if (name->rewrite && name->rewrite->statement_count)
-		conversation_count(conversation, name->rewrite->statements[0].shape, USAGE_OK, tag_rows(tag));
+	conversation_count(conversation, shape_of_name(name), USAGE_OK, tag_rows(tag));
 	if (name->rewrite && name->rewrite->statement_count)
 		session_vars_completed(&conversation->vars, &name->rewrite->statements[0], tag);
 }
@@ -320,21 +324,52 @@ static const struct rewrite_statement *running_statement(const struct request *r
 	return &request->rewrite->statements[index];
 }
 
-void conversation_settle(struct conversation *conversation, struct request *request, enum usage_outcome outcome,
-			 struct slice tag)
+static const struct effect *find_effect(const struct rewrite_statement *statement, enum effect_kind kind)
+{
+	for (size_t i = 0; statement && i < statement->effect_count; i++) {
+		if (statement->effects[i].kind == kind)
+			return &statement->effects[i];
+	}
+	return NULL;
+}
+
+struct statement_shape *conversation_shape(struct conversation *conversation, const struct request *request)
 {
 	const struct rewrite_statement *statement = running_statement(request);
-	bool counts = request->kind != REQUEST_EXECUTE || (request->flags & REQUEST_FRESH);
-	uint64_t rows = outcome == USAGE_OK ? tag_rows(tag) : 0;
+	const struct effect *execute = find_effect(statement, EFFECT_EXECUTE);
+	bool by_portal = request->kind == REQUEST_EXECUTE || request->kind == REQUEST_BIND;
+	if (statement && statement->shape)
+		return statement->shape;
+	if (by_portal && request->name && request->name->shape)
+		return request->name->shape;
+	if (execute) {
+		struct name *name = names_find(&conversation->statements, slice_str(execute->name));
+		return name ? shape_of_name(name) : NULL;
+	}
+	return NULL;
+}
+
+static void settle_success(struct conversation *conversation, struct request *request, bool counts, struct slice tag)
+{
+	const struct rewrite_statement *statement = running_statement(request);
 	if (request->kind == REQUEST_EXECUTE && request->name && counts)
-		conversation_count(conversation, request->name->shape, outcome, rows);
+		conversation_count(conversation, request->name->shape, USAGE_OK, tag_rows(tag));
 	if (!statement)
 		return;
-	if (counts)
-		conversation_count(conversation, statement->shape, outcome, rows);
-	if (outcome != USAGE_OK)
-		return;
+	/* PREPARE uses nothing yet: each EXECUTE does. */
+	if (counts && !find_effect(statement, EFFECT_PREPARE))
+		conversation_count(conversation, statement->shape, USAGE_OK, tag_rows(tag));
 	session_vars_completed(&conversation->vars, statement, tag);
 	for (size_t i = 0; i < statement->effect_count; i++)
 		apply_to_names(conversation, &statement->effects[i], tag);
+}
+
+void conversation_settle(struct conversation *conversation, struct request *request, enum usage_outcome outcome,
+			 struct slice tag)
+{
+	bool counts = request->kind != REQUEST_EXECUTE || (request->flags & REQUEST_FRESH);
+	if (outcome == USAGE_OK)
+		settle_success(conversation, request, counts, tag);
+	else if (counts)
+		conversation_count(conversation, conversation_shape(conversation, request), outcome, 0);
 }

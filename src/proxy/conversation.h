@@ -158,6 +158,8 @@ enum verdict conversation_on_oversize(struct conversation *conversation, const s
 /* The statement that a request runs now came to its end. rows: of its tag. */
 void conversation_settle(struct conversation *conversation, struct request *request, enum usage_outcome outcome,
 			 struct slice tag);
+/* What the statement that a request runs, prepares or binds uses; NULL: nothing of the map. */
+struct statement_shape *conversation_shape(struct conversation *conversation, const struct request *request);
 void conversation_count(struct conversation *conversation, struct statement_shape *shape, enum usage_outcome outcome,
 			uint64_t rows);
 

@@ -3,6 +3,7 @@
  * settle the request at the head of the pipeline; rows and copy data are
  * hopped over by their length and passed on from the read buffer.
  */
+#include "proxy/answer_names.h"
 #include "proxy/conversation.h"
 
 #include "wire/error_fields.h"
@@ -78,6 +79,15 @@ static void end_copy(struct conversation *conversation)
 	conversation->copy_in = false;
 }
 
+/* What the rewriter has to say of the statement that is being answered. */
+static void give_notice(const struct request *head, struct round *round)
+{
+	size_t index = head->kind == REQUEST_QUERY ? head->statement : 0;
+	bool runs = head->kind == REQUEST_QUERY || (head->kind == REQUEST_EXECUTE && (head->flags & REQUEST_FRESH));
+	if (runs && head->rewrite && index < head->rewrite->statement_count && head->rewrite->statements[index].notice)
+		notice_append(output_own(&round->to_client), "WARNING", head->rewrite->statements[index].notice);
+}
+
 static enum verdict on_command_complete(struct conversation *conversation, const struct message *message,
 					struct round *round)
 {
@@ -87,10 +97,12 @@ static enum verdict on_command_complete(struct conversation *conversation, const
 	tag_read(message_body(message), &tag);
 	if (head && head->kind == REQUEST_QUERY) {
 		skip_empty(head);
+		give_notice(head, round);
 		conversation_settle(conversation, head, USAGE_OK, tag);
 		head->flags |= REQUEST_ANSWERED;
 		head->statement++;
 	} else if (head && head->kind == REQUEST_EXECUTE) {
+		give_notice(head, round);
 		conversation_settle(conversation, head, USAGE_OK, tag);
 		conversation_pop(conversation);
 	}
@@ -218,30 +230,59 @@ static bool find_refusal(struct conversation *conversation, const struct request
 	return true;
 }
 
-static bool moves_positions(const struct request *head)
+static bool describe_answer(struct conversation *conversation, const struct request *head,
+			    const struct error_fields *fields, struct answer *answer_out)
 {
-	return head && head->rewrite && head->rewrite->splice_count;
+	struct session_state *state = conversation->vars.confirmed;
+	struct answer answer = { .ruleset = conversation->ruleset,
+				 .shape = conversation_shape(conversation, head),
+				 .has_position = fields->position,
+				 .encoding = state ? session_state_encoding(state) : ENCODING_SINGLE_BYTE };
+	bool moved = head->rewrite && head->rewrite->splice_count;
+	if (!moved && !answer.shape)
+		return false;
+	if (moved)
+		answer.at_replaced = rewrite_replaced_at(head->rewrite, fields->position, &answer.replaced_len);
+	*answer_out = answer;
+	return true;
 }
 
-/* The same message with its position in the text that the client wrote. */
-static enum verdict pass_moved(const struct request *head, const struct message *message,
-			       const struct error_fields *fields, struct round *round)
+/* The same message, with its position in the text that the client wrote and the names as written there. */
+static enum verdict pass_translated(struct conversation *conversation, const struct request *head,
+				    const struct message *message, const struct error_fields *fields,
+				    struct round *round)
 {
-	if (!fields->position || !moves_positions(head))
+	struct error_changes changes = { 0 };
+	struct answer answer;
+	struct buf text = { 0 };
+	if (!head || !describe_answer(conversation, head, fields, &answer))
 		return VERDICT_PASS;
-	uint32_t position = rewrite_map_position(head->rewrite, fields->position);
-	if (position == fields->position)
-		return VERDICT_PASS;
-	error_fields_append_moved(output_own(&round->to_client), message->type, message_body(message), position);
-	return VERDICT_DONE;
+	if (fields->position && head->rewrite && head->rewrite->splice_count) {
+		changes.position = rewrite_map_position(head->rewrite, fields->position);
+		changes.moved = changes.position != fields->position;
+	}
+	answer_names_translate(&answer, fields, &text, &changes);
+	bool changed = changes.moved || changes.message.data || changes.table.data;
+	if (changed)
+		error_fields_append_changed(output_own(&round->to_client), message->type, message_body(message),
+					    &changes);
+	buf_deinit(&text);
+	return changed ? VERDICT_DONE : VERDICT_PASS;
 }
 
-static void settle_failure(struct conversation *conversation, struct request *head, enum usage_outcome outcome)
+/* Whether the failure is one of the statement's own: in an aborted transaction the server begins none. */
+static bool counts_as_failure(const struct request *head, const struct error_fields *fields)
+{
+	bool statement = head->kind == REQUEST_QUERY || head->kind == REQUEST_PARSE || head->kind == REQUEST_BIND ||
+			 head->kind == REQUEST_EXECUTE;
+	return statement && !slice_is(fields->sqlstate, SQLSTATE_IN_FAILED_TRANSACTION);
+}
+
+static void settle_failure(struct conversation *conversation, struct request *head, enum usage_outcome outcome,
+			   bool begun)
 {
 	struct slice no_tag = { 0 };
-	if (head->kind == REQUEST_QUERY)
-		skip_empty(head);
-	if (head->kind == REQUEST_QUERY || head->kind == REQUEST_PARSE || head->kind == REQUEST_EXECUTE)
+	if (begun)
 		conversation_settle(conversation, head, outcome, no_tag);
 	if (head->kind == REQUEST_QUERY || head->kind == REQUEST_FUNCTION)
 		head->flags |= REQUEST_ANSWERED | REQUEST_FAILED;
@@ -257,17 +298,21 @@ static enum verdict fail_head(struct conversation *conversation, struct request 
 	struct error refusal;
 	enum verdict verdict;
 	bool refused = find_refusal(conversation, head, fields, &refusal);
+	if (head->kind == REQUEST_QUERY)
+		skip_empty(head);
+	if (!slice_is(fields->sqlstate, SQLSTATE_IN_FAILED_TRANSACTION))
+		give_notice(head, round);
 	if (refused) {
 		error_append_like(output_own(&round->to_client), fields, &refusal);
 		verdict = VERDICT_DONE;
 	} else {
-		verdict = pass_moved(head, message, fields, round);
+		verdict = pass_translated(conversation, head, message, fields, round);
 	}
 	if (conversation->server_copying && head->kind == REQUEST_QUERY &&
 	    slice_is(fields->sqlstate, SQLSTATE_PROTOCOL_VIOLATION))
 		drop_copy_breaker(conversation, head);
 	end_copy(conversation);
-	settle_failure(conversation, head, refused ? USAGE_REFUSED : USAGE_ERROR);
+	settle_failure(conversation, head, refused ? USAGE_REFUSED : USAGE_ERROR, counts_as_failure(head, fields));
 	return verdict;
 }
 
@@ -287,9 +332,9 @@ static enum verdict on_notice(struct conversation *conversation, const struct me
 {
 	struct request *head = conversation_head(conversation);
 	struct error_fields fields;
-	if (!moves_positions(head) || !error_fields_read(message_body(message), &fields))
+	if (!head || !head->rewrite || !error_fields_read(message_body(message), &fields))
 		return VERDICT_PASS;
-	return pass_moved(head, message, &fields, round);
+	return pass_translated(conversation, head, message, &fields, round);
 }
 
 /* ---- the rest ---- */

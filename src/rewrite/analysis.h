@@ -192,6 +192,7 @@ struct analysis {
 	bool refused;
 	size_t refused_at; /* byte offset of the reference */
 	struct error refusal;
+	struct error *notice; /* NULL: none */
 	bool changes_catalog;
 };
 

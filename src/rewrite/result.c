@@ -15,9 +15,9 @@ static const struct effect transaction_effects[] = {
 	{ .kind = EFFECT_BEGIN }, { .kind = EFFECT_COMMIT }, { .kind = EFFECT_ROLLBACK }
 };
 static struct rewrite_statement transaction_statements[] = {
-	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[0], 1 },
-	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[1], 1 },
-	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[2], 1 },
+	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[0], 1, NULL },
+	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[1], 1, NULL },
+	{ STATEMENT_TRANSACTION, NULL, &transaction_effects[2], 1, NULL },
 };
 #define TRANSACTION_RESULT(i)                                                                      \
 	{ .refs = RESULT_SHARED, .outcome = REWRITE_UNCHANGED, .statements = &transaction_statements[i],  \
@@ -91,12 +91,23 @@ static struct effect *place_effects(char **at, char **texts, const struct rewrit
 	return effects;
 }
 
+static size_t count_notices(const struct result_parts *parts)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < parts->statement_count; i++)
+		count += parts->statements[i].notice != NULL;
+	return count;
+}
+
 static void place_statements(struct rewrite *rewrite, const struct result_parts *parts, char **at, char **texts)
 {
 	rewrite->statements = place(at, parts->statements, parts->statement_count * sizeof(*parts->statements));
 	rewrite->statement_count = parts->statement_count;
-	for (size_t i = 0; i < parts->statement_count; i++)
+	for (size_t i = 0; i < parts->statement_count; i++) {
 		rewrite->statements[i].effects = place_effects(at, texts, &parts->statements[i]);
+		if (parts->statements[i].notice)
+			rewrite->statements[i].notice = place(at, parts->statements[i].notice, sizeof(struct error));
+	}
 }
 
 struct rewrite *result_new(const struct result_parts *parts)
@@ -105,6 +116,7 @@ struct rewrite *result_new(const struct result_parts *parts)
 	size_t fixed = aligned(sizeof(struct rewrite)) +
 		       aligned(parts->statement_count * sizeof(*parts->statements)) +
 		       effects * sizeof(struct effect) + 16 * parts->statement_count +
+		       count_notices(parts) * aligned(sizeof(struct error)) +
 		       aligned(parts->splice_count * sizeof(*parts->splices));
 	char *block = memory_alloc(fixed + texts_bytes);
 	char *at = block + aligned(sizeof(struct rewrite)), *texts = block + fixed;
@@ -157,4 +169,9 @@ void rewrite_unref(struct rewrite *rewrite)
 uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position)
 {
 	return splice_map_position(rewrite->splices, rewrite->splice_count, position);
+}
+
+bool rewrite_replaced_at(const struct rewrite *rewrite, uint32_t position, uint32_t *original_len_out)
+{
+	return splice_replaced_at(rewrite->splices, rewrite->splice_count, position, original_len_out);
 }

@@ -188,10 +188,12 @@ static void keep_statement(struct run *run, const PgQuery__Node *node)
 	statement->shape = analysis_shape(a, run->rewriter->settings.normalised_bytes);
 	statement->effects = NULL;
 	statement->effect_count = 0;
+	statement->notice = NULL;
 	if (a->refused)
 		return;
 	struct effect *effects = (struct effect *)analysis_effects(a, &statement->effect_count);
 	statement->effects = effects;
+	statement->notice = a->notice;
 	for (size_t i = 0; i < statement->effect_count; i++) {
 		if (effects[i].kind == EFFECT_PREPARE)
 			effects[i].shape = statement->shape;

@@ -52,6 +52,7 @@ struct rewrite_statement {
 	struct statement_shape *shape; /* NULL: uses nothing mapped */
 	const struct effect *effects;
 	size_t effect_count;
+	const struct error *notice; /* for the client, before the statement's answer; NULL: none */
 };
 
 /* Immutable and refcounted within its thread: prepared statements, the
@@ -100,6 +101,8 @@ void rewrite_unref(struct rewrite *rewrite);
 
 /* A 1-based character position in the rewritten text → in the original (0 stays 0). */
 uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position);
+/* Whether that place of the rewritten text is a name of ours, and how many characters it stands for. */
+bool rewrite_replaced_at(const struct rewrite *rewrite, uint32_t position, uint32_t *original_len_out);
 
 /* The failure that stands in for a refused statement: what its ErrorResponse
  * has as SQLSTATE and contains in its message. */

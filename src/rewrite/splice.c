@@ -143,3 +143,16 @@ uint32_t splice_map_position(const struct rewrite_splice *positions, size_t coun
 	}
 	return at - moved + 1;
 }
+
+bool splice_replaced_at(const struct rewrite_splice *positions, size_t count, uint32_t position,
+			uint32_t *original_len_out)
+{
+	for (size_t i = 0; position && i < count; i++) {
+		uint32_t start = positions[i].rewritten + 1;
+		if (position < start || position - start >= positions[i].rewritten_len)
+			continue;
+		*original_len_out = positions[i].original_len;
+		return true;
+	}
+	return false;
+}

@@ -41,6 +41,10 @@ void splice_positions(const struct splice_list *list, struct slice original, enu
 /* 1-based positions; 0 stays 0. A place inside a replacement maps to the start of what was replaced. */
 uint32_t splice_map_position(const struct rewrite_splice *positions, size_t count, uint32_t position);
 
+/* Whether the place is inside a replacement, and how long what it replaced was. */
+bool splice_replaced_at(const struct rewrite_splice *positions, size_t count, uint32_t position,
+			uint32_t *original_len_out);
+
 size_t splice_count_characters(struct slice text, enum encoding_class encoding);
 
 #endif

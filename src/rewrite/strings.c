@@ -246,6 +246,21 @@ static void refuse_opaque(struct analysis *a, const struct ruleset_name *name, s
 	error_hint(error, "Write %s there.", resolve_spelled(a->arena, name->physical).data);
 }
 
+/* Of several tables the first one; the ledger knows them all. */
+static void warn_opaque(struct analysis *a, const struct ruleset_name *name)
+{
+	if (a->notice)
+		return;
+	a->notice = ARENA_NEW(a->arena, struct error);
+	error_set(a->notice, SQLSTATE_WARNING, "table %s is named inside a body of code, which is not rewritten",
+		  resolve_spelled(a->arena, name->written).data);
+	if (rel_name_eq(name->written, name->physical))
+		error_hint(a->notice, "The table has been retired: remove it from the code.");
+	else
+		error_hint(a->notice, "Its rows are in %s: write that name in the code.",
+			   resolve_spelled(a->arena, name->physical).data);
+}
+
 static void scan_body(struct analysis *a, struct slice body, size_t offset)
 {
 	struct token_list tokens;
@@ -261,6 +276,8 @@ static void scan_body(struct analysis *a, struct slice body, size_t offset)
 		analysis_explain(a, offset, 0, resolve_spelled(a->arena, name->written).data, NULL, "opaque body");
 		if (refuse)
 			refuse_opaque(a, name, offset);
+		else if (needs_change && a->ruleset->policy.opaque == OPAQUE_NOTICE)
+			warn_opaque(a, name);
 	}
 	token_list_deinit(&tokens);
 }

@@ -40,6 +40,10 @@ bool error_fields_read(struct slice body, struct error_fields *fields_out)
 		case 'V': fields.severity_en = value; break;
 		case 'C': fields.sqlstate = value; break;
 		case 'M': fields.message = value; break;
+		case 's': fields.schema = value; break;
+		case 't': fields.table = value; break;
+		case 'c': fields.column = value; break;
+		case 'n': fields.constraint = value; break;
 		case 'P': fields.position = parse_position(value); break;
 		default: break;
 		}
@@ -74,27 +78,41 @@ static void append_position(struct buf *out, uint32_t position)
 	append_field(out, 'P', slice_str(digits));
 }
 
-void error_fields_append_moved(struct buf *out, uint8_t type, struct slice body, uint32_t position)
+static const struct slice *change_of(const struct error_changes *changes, uint8_t code)
+{
+	switch (code) {
+	case 'M': return &changes->message;
+	case 's': return &changes->schema;
+	case 't': return &changes->table;
+	case 'c': return &changes->column;
+	default: return NULL;
+	}
+}
+
+void error_fields_append_changed(struct buf *out, uint8_t type, struct slice body, const struct error_changes *changes)
 {
 	struct reader reader = reader_of(body);
 	uint8_t code;
 	struct slice value;
 	size_t begin = frame_begin(out, type);
 	while (next_field(&reader, &code, &value)) {
-		if (code == 'P') {
-			append_position(out, position);
+		const struct slice *change = change_of(changes, code);
+		if (code == 'P' && changes->moved) {
+			append_position(out, changes->position);
 			continue;
 		}
 		buf_append_byte(out, code);
-		buf_append(out, value.data, value.len + 1);
+		buf_append_slice(out, change && change->data ? *change : value);
+		buf_append_byte(out, 0);
 	}
 	buf_append_byte(out, 0);
 	frame_end(out, begin);
 }
 
-static void append_error(struct buf *out, struct slice severity, struct slice severity_en, const struct error *error)
+static void append_error(struct buf *out, uint8_t type, struct slice severity, struct slice severity_en,
+			 const struct error *error)
 {
-	size_t begin = frame_begin(out, SERVER_ERROR);
+	size_t begin = frame_begin(out, type);
 	append_field(out, 'S', severity);
 	append_field(out, 'V', severity_en);
 	append_field(out, 'C', slice_str(error->sqlstate));
@@ -108,10 +126,15 @@ static void append_error(struct buf *out, struct slice severity, struct slice se
 
 void error_append(struct buf *out, const char *severity, const struct error *error)
 {
-	append_error(out, slice_str(severity), slice_str(severity), error);
+	append_error(out, SERVER_ERROR, slice_str(severity), slice_str(severity), error);
+}
+
+void notice_append(struct buf *out, const char *severity, const struct error *error)
+{
+	append_error(out, SERVER_NOTICE, slice_str(severity), slice_str(severity), error);
 }
 
 void error_append_like(struct buf *out, const struct error_fields *like, const struct error *error)
 {
-	append_error(out, like->severity, like->severity_en, error);
+	append_error(out, SERVER_ERROR, like->severity, like->severity_en, error);
 }

@@ -50,6 +50,7 @@ struct test_case {
 	const char *normalised;
 	const char *explain;
 	const char *positions;
+	const char *notice;
 	bool extended;
 };
 
@@ -228,6 +229,8 @@ static struct policy build_policy(const struct suite *suite, unsigned line)
 		policy.ddl = DDL_ALLOW;
 	if (strstr(text, "opaque=refuse"))
 		policy.opaque = OPAQUE_REFUSE;
+	if (strstr(text, "opaque=notice"))
+		policy.opaque = OPAQUE_NOTICE;
 	if (strstr(text, "newer_syntax=pass"))
 		policy.newer_syntax = NEWER_SYNTAX_PASS;
 	if (!strchr(text, '='))
@@ -302,6 +305,16 @@ static void fail(struct suite *suite, const struct test_case *c, const char *wha
 	printf("%s:%u: %s\n  %s\n    expected: %s\n    got:      %s\n", suite->file, c->line, c->title, what, expected,
 	       got);
 	suite->failed++;
+}
+
+static void describe_notices(const struct rewrite *rewrite, struct buf *out)
+{
+	for (size_t i = 0; i < rewrite->statement_count; i++) {
+		const struct error *notice = rewrite->statements[i].notice;
+		if (notice)
+			buf_printf(out, "%s%s %s | %s", out->len ? "; " : "", notice->sqlstate, notice->message,
+				   notice->hint);
+	}
 }
 
 static void describe_uses(const struct rewrite *rewrite, struct buf *out)
@@ -475,6 +488,7 @@ static void run_case(struct suite *suite, const struct test_case *c)
 	suite->run++;
 	check_outcome(suite, c, rewrite);
 	check_text(suite, c, "other uses", c->uses, rewrite, describe_uses);
+	check_text(suite, c, "other notices", c->notice, rewrite, describe_notices);
 	check_text(suite, c, "other effects", c->effects, rewrite, describe_effects);
 	check_text(suite, c, "normalised otherwise", c->normalised, rewrite, describe_shapes);
 	check_positions(suite, c, rewrite);
@@ -572,6 +586,8 @@ static bool read_expectation(struct suite *suite, const struct line *lines, size
 		c->explain = keep(suite, rest);
 	else if (directive(line, "positions", &rest))
 		c->positions = keep(suite, rest);
+	else if (directive(line, "notice", &rest))
+		c->notice = keep(suite, rest);
 	else if (directive(line, "extended", &rest))
 		c->extended = true;
 	else

@@ -152,6 +152,11 @@ uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position)
 	return position ? position + 1 : 0;
 }
 
+bool rewrite_replaced_at(const struct rewrite *rewrite, uint32_t position, uint32_t *original_len_out)
+{
+	return false;
+}
+
 /* ---- ledger ---- */
 
 struct usage_counter *usage_counter_new(struct usage *usage)

@@ -121,7 +121,7 @@ Test(conversation, a_refused_statement_in_an_aborted_transaction_gets_the_server
 	say(talk, "Q:refuse_x");
 	cr_assert_str_eq(answer(talk, "E:25P02/aborted Z:E"), "E:25P02 Z");
 	cr_assert_eq(fake_ledger.refused, 0);
-	cr_assert_eq(fake_ledger.error, 1);
+	cr_assert_eq(fake_ledger.error, 0); /* the server began nothing */
 }
 
 Test(conversation, after_an_error_everything_up_to_sync_is_skipped)
@@ -214,10 +214,45 @@ Test(conversation, names_of_sql_and_protocol_are_the_same)
 	cr_assert_eq(fake_ledger.rows, 4);
 	say(talk, "Q:execute_s");
 	answer(talk, "C:SELECT_1 Z:I");
-	cr_assert_eq(fake_ledger.ok, 3); /* PREPARE, Execute, EXECUTE */
+	cr_assert_eq(fake_ledger.ok, 2); /* Execute, EXECUTE */
 	say(talk, "Q:deallocate_s");
 	answer(talk, "C:DEALLOCATE Z:I");
 	cr_assert_null(talk->conversation.statements.named);
+}
+
+Test(conversation, an_error_of_what_sql_prepared_counts_for_what_was_prepared)
+{
+	say(talk, "Q:prepare_s");
+	answer(talk, "C:PREPARE Z:I");
+	cr_assert_eq(fake_ledger.ok + fake_ledger.error, 0);
+	say(talk, "Q:execute_s");
+	answer(talk, "E:22012/zero Z:I");
+	cr_assert_eq(fake_ledger.error, 1);
+	say(talk, "B:=s E: S");
+	answer(talk, "E:22P02/bad Z:I");
+	cr_assert_eq(fake_ledger.error, 2);
+	say(talk, "B:=s E: S");
+	answer(talk, "2 E:22012/zero Z:I");
+	cr_assert_eq(fake_ledger.error, 3);
+	cr_assert_eq(fake_ledger.ok, 0);
+	say(talk, "Q:prepare_s");
+	answer(talk, "E:42P05/exists Z:I");
+	cr_assert_eq(fake_ledger.error, 4);
+	AT_REST();
+}
+
+Test(conversation, an_error_counts_once_wherever_it_comes)
+{
+	say(talk, "P:=used_1 B:= D:P E: S");
+	answer(talk, "E:42601/syntax Z:I");
+	cr_assert_eq(fake_ledger.error, 1);
+	say(talk, "P:=used_1 B:= D:P E: S");
+	answer(talk, "1 E:22P02/bad Z:I");
+	cr_assert_eq(fake_ledger.error, 2);
+	say(talk, "P:=used_1 B:= D:P E: S");
+	answer(talk, "1 2 T D E:22012/zero Z:I");
+	cr_assert_eq(fake_ledger.error, 3);
+	AT_REST();
 }
 
 Test(conversation, sql_execute_runs_a_protocol_prepared_statement)

@@ -128,8 +128,27 @@ Test(error_fields, an_error_without_any_field_is_no_trap)
 Test(error_fields, another_position_leaves_all_else_as_it_was)
 {
 	struct buf out = { 0 };
-	error_fields_append_moved(&out, 'E', slice_of(sample, sizeof(sample)), 7);
+	struct error_changes changes = { .moved = true, .position = 7 };
+	error_fields_append_changed(&out, 'E', slice_of(sample, sizeof(sample)), &changes);
 	static const char expected[] = "SFEHLER\0VERROR\0C42P01\0Mno table\0P7\0Fx.c\0W\0";
+	cr_assert(slice_eq(body_of(&out), slice_of(expected, sizeof(expected))));
+	buf_deinit(&out);
+}
+
+Test(error_fields, changed_fields_take_the_place_of_those_they_change)
+{
+	static const char fields[] = "SERROR\0C23502\0Mold\0Dold\0sdata\0tprices\0cx\0";
+	static const char expected[] = "SERROR\0C23502\0Mnew\0Dold\0spublic\0tprices\0cy\0";
+	struct error_changes changes = { .message = slice_str("new"), .schema = slice_str("public"),
+					 .column = slice_str("y") };
+	struct error_fields read;
+	struct buf out = { 0 };
+	cr_assert(error_fields_read(slice_of(fields, sizeof(fields)), &read));
+	cr_assert(slice_is(read.schema, "data"));
+	cr_assert(slice_is(read.table, "prices"));
+	cr_assert(slice_is(read.column, "x"));
+	cr_assert_null(read.constraint.data);
+	error_fields_append_changed(&out, 'E', slice_of(fields, sizeof(fields)), &changes);
 	cr_assert(slice_eq(body_of(&out), slice_of(expected, sizeof(expected))));
 	buf_deinit(&out);
 }

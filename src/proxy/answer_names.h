@@ -1,0 +1,29 @@
+/*
+ * Names in errors and notices: where the server speaks of the table that
+ * holds the rows, the client reads the name that it wrote (docs/rewriting.md
+ * "Names in errors"). Only names that the statement had rewritten are
+ * translated; DETAIL, HINT and CONTEXT, which may quote data, never are.
+ */
+#ifndef CROSSFADE_PROXY_ANSWER_NAMES_H
+#define CROSSFADE_PROXY_ANSWER_NAMES_H
+
+#include "base/buf.h"
+#include "model/ruleset.h"
+#include "model/use.h"
+#include "wire/error_fields.h"
+
+/* What the answer belongs to. */
+struct answer {
+	const struct ruleset *ruleset;	     /* NULL: nothing is translated */
+	const struct statement_shape *shape; /* of the statement; NULL: nothing is translated */
+	bool has_position;
+	bool at_replaced; /* the position is inside a name that was put there in place of another … */
+	uint32_t replaced_len; /* … that is so long, in characters */
+	enum encoding_class encoding;
+};
+
+/* Adds what changes to changes_out, whose texts live in text until that changes. */
+void answer_names_translate(const struct answer *answer, const struct error_fields *fields, struct buf *text,
+			    struct error_changes *changes_out);
+
+#endif
