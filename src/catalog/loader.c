@@ -94,7 +94,12 @@ static int compare_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* " AND n.nspname IN (…)" for the schemas of the map. */
+/* Columns of tables that stand beside mapped ones tell what a name means; only
+ * in a very large database are those of other schemas left out. */
+static const char if_few_columns[] =
+	" OR (SELECT count(*) FROM pg_attribute x WHERE x.attrelid >= 16384 AND x.attnum > 0) <= 100000)";
+
+/* " AND (n.nspname IN (…) OR …)" for the schemas of the map. */
 static void append_scope(struct catalog_connection *connection, const struct map *map, struct buf *sql)
 {
 	struct arena arena;
@@ -109,7 +114,7 @@ static void append_scope(struct catalog_connection *connection, const struct map
 			names[count++] = map->entries[i].new_name.schema;
 	}
 	qsort(names, count, sizeof(*names), compare_text);
-	buf_append_str(sql, " AND n.nspname IN (NULL");
+	buf_append_str(sql, " AND (n.nspname IN (NULL");
 	for (size_t i = 0; i < count; i++) {
 		if (i && strcmp(names[i - 1], names[i]) == 0)
 			continue;
@@ -117,6 +122,7 @@ static void append_scope(struct catalog_connection *connection, const struct map
 		catalog_append_literal(connection, sql, names[i]);
 	}
 	buf_append_str(sql, ")");
+	buf_append_str(sql, if_few_columns);
 	arena_deinit(&arena);
 }
 

@@ -448,12 +448,14 @@ static bool append_outputs(struct insert *insert, const char *row, struct buf *n
 	return true;
 }
 
-/* "(v.a, …, default AS x": the given columns in their old types where a query gave them others. */
+/* The given columns, in their old types where a query gave them others; those that only say DEFAULT are gone. */
 static void append_typed(const struct insert *insert, const char *inner, struct buf *text)
 {
 	for (size_t i = 0; i < insert->given_count; i++) {
 		const struct shape_column *column = written(insert, insert->given[i]);
 		struct slice value = expression_column(insert->a, inner, column->name);
+		if (!is_provided(insert, insert->given[i]))
+			continue;
 		bool cast = insert->typed[insert->given[i]] && !is_rows(insert);
 		buf_append_str(text, text->len ? ", " : "");
 		buf_append_slice(text, cast ? expression_assign(insert->a, value, column->type) : value);

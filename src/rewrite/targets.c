@@ -126,6 +126,18 @@ static const struct ruleset_name *any_target(const struct analysis *a)
 	return NULL;
 }
 
+/* Can the column be qualified without meaning anything else? A join may merge it, or hide its table. */
+static bool has_own_name(const struct column_use *use, const struct range *range)
+{
+	for (const struct level *level = use->level; level; level = level->outer) {
+		for (const struct range *r = level->ranges; r; r = r->next) {
+			if (r == range)
+				return !level->joins;
+		}
+	}
+	return false;
+}
+
 static void on_unqualified(struct analysis *a, struct column_use *use)
 {
 	const char *name = columns_name(use);
@@ -136,6 +148,8 @@ static void on_unqualified(struct analysis *a, struct column_use *use)
 			       "The row of a table that is written has the columns of the table that holds it.");
 	} else if (meaning.capture && meaning.answer == COLUMN_NOWHERE) {
 		analysis_refuse(a, offset, SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
+	} else if (meaning.capture && meaning.answer == COLUMN_FOUND && !meaning.range->shape && has_own_name(use, meaning.range)) {
+		replace(a, use, expression_column(a, scope_name_after(meaning.range), name));
 	} else if (meaning.capture) {
 		refuse_unsure(a, use, meaning.capture, name);
 	} else if (meaning.answer == COLUMN_FOUND && is_target(meaning.range)) {
