@@ -10,6 +10,7 @@ enum { EXIT_HOLDS = 0, EXIT_HOLDS_NOT = 1, EXIT_USAGE = 2 };
 
 int commands_run(int argc, char **argv);
 
+int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_rewrite(int argc, char **argv);

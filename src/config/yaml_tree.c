@@ -20,6 +20,7 @@ struct reader {
 	struct yaml_doc *doc;
 	struct slice text;
 	size_t values;
+	yaml_mark_t end; /* of the collection that was read last */
 	struct error *error;
 };
 
@@ -140,6 +141,8 @@ static bool read_next(struct reader *reader, yaml_event_type_t end, unsigned dep
 	if (!next_event(reader, &event))
 		return false;
 	*end_out = event.type == end;
+	if (*end_out)
+		reader->end = event.end_mark;
 	bool ok = *end_out || read_value(reader, &event, depth, &value);
 	if (ok && !*end_out)
 		buf_append(values, &value, sizeof(value));
@@ -241,6 +244,13 @@ static bool read_value(struct reader *reader, const yaml_event_t *event, unsigne
 		ok = read_map(reader, depth - 1, &value);
 	else
 		ok = read_text(reader, event, &value);
+	yaml_mark_t end = value.kind == YAML_TEXT ? event->end_mark : reader->end;
+	value.end_line = (uint32_t)end.line + 1;
+	value.end_column = (uint32_t)end.column + 1;
+	value.flow = (event->type == YAML_MAPPING_START_EVENT &&
+		      event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE) ||
+		     (event->type == YAML_SEQUENCE_START_EVENT &&
+		      event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE);
 	if (ok)
 		*value_out = value;
 	return ok;

@@ -22,7 +22,9 @@ enum yaml_kind { YAML_TEXT, YAML_LIST, YAML_MAP };
 struct yaml_value {
 	enum yaml_kind kind;
 	bool quoted;		  /* YAML_TEXT: written in quotes or as a block, so never null */
+	bool flow;		  /* YAML_LIST, YAML_MAP: written in brackets */
 	uint32_t line, column;	  /* 1-based, column in characters */
+	uint32_t end_line, end_column; /* just behind it; in block style maybe at what comes next */
 	const char *text;	  /* YAML_TEXT: without NUL inside */
 	struct yaml_value *keys;  /* YAML_MAP: YAML_TEXT each, distinct */
 	struct yaml_value *items; /* YAML_LIST, YAML_MAP: the values */
