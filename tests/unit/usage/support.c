@@ -64,7 +64,7 @@ void ledger_exec(const struct ledger *ledger, const char *sql)
 void ledger_wait_until(const struct ledger *ledger, const char *sql, int64_t number)
 {
 	int64_t seen = -1;
-	for (int i = 0; i < 1000 && seen != number; i++) {
+	for (int i = 0; i < 3000 && seen != number; i++) {
 		usleep(10000);
 		seen = ledger_number(ledger, sql);
 	}
