@@ -129,6 +129,8 @@ static bool write_round(struct writer *writer)
 	}
 	if (writer->count)
 		atomic_fetch_add(&writer->usage->batches, 1);
+	for (size_t i = 0; i < writer->count; i++)
+		usage_tally_add(&writer->usage->tally, writer->tables[i]);
 	writer->declared = true;
 	give_back(writer);
 	note_success(writer);
@@ -234,6 +236,7 @@ static void usage_free(struct usage *usage)
 	pthread_cond_destroy(&usage->wake);
 	pthread_cond_destroy(&usage->opened);
 	pthread_mutex_destroy(&usage->lock);
+	usage_tally_deinit(&usage->tally);
 	usage_declaration_free(usage->declared);
 	free((char *)usage->settings.path);
 	free(usage);
@@ -245,6 +248,7 @@ static struct usage *usage_new(const struct usage_settings *settings)
 	pthread_condattr_t attr;
 	usage->settings = *settings;
 	usage->settings.path = memory_strdup(settings->path);
+	usage_tally_init(&usage->tally);
 	link_init(&usage->counters);
 	link_init(&usage->pending);
 	pthread_mutex_init(&usage->lock, NULL);

@@ -13,6 +13,7 @@
 #define CROSSFADE_USAGE_LEDGER_H
 
 #include "usage/store.h"
+#include "usage/tally.h"
 
 #include <pthread.h>
 
@@ -46,6 +47,7 @@ struct usage {
 	_Atomic size_t counter_count;
 	_Atomic uint64_t gone_statements; /* of counters that were freed */
 	_Atomic uint64_t lost, batches, failures;
+	struct usage_tally tally;
 };
 
 #endif

@@ -79,4 +79,15 @@ struct usage_stats {
 };
 void usage_stats(struct usage *usage, struct usage_stats *stats_out);
 
+/* Uses of one name since the start, as far as they are written. */
+struct usage_tally_row {
+	const char *database, *table; /* table: the stable key of the entry */
+	enum side side;
+	uint64_t unchanged, rewritten, refused; /* together: all */
+	uint64_t errors; /* of the first two: those that the server answered with an error */
+};
+typedef void usage_total_fn(void *context, const struct usage_tally_row *row);
+/* From any thread; `each` runs under a lock that the store thread takes. */
+void usage_totals(struct usage *usage, usage_total_fn *each, void *context);
+
 #endif
