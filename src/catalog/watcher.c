@@ -37,6 +37,7 @@ struct catalog_watcher {
 	pthread_t thread;
 	int stop_fd, poke_fd;
 	_Atomic uint64_t requested;
+	_Atomic uint64_t looked_us; /* the last look that succeeded; 0: none yet */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -238,6 +239,7 @@ static void look_and_tell(struct catalog_watcher *watcher)
 	bool ok = look(watcher, &error);
 	watcher->look_ms = (clock_monotonic_us() - started_us) / 1000;
 	if (ok) {
+		atomic_store(&watcher->looked_us, clock_monotonic_us());
 		report_recovery(watcher);
 	} else {
 		drop_dead_connection(watcher);
@@ -394,6 +396,14 @@ uint64_t catalog_watcher_poke(struct catalog_watcher *watcher)
 	uint64_t ticket = atomic_fetch_add(&watcher->requested, 1) + 1;
 	wake(watcher->poke_fd);
 	return ticket;
+}
+
+int64_t catalog_watcher_age_ms(const struct catalog_watcher *watcher)
+{
+	uint64_t looked_us = atomic_load(&watcher->looked_us), now_us = clock_monotonic_us();
+	if (!looked_us)
+		return -1;
+	return now_us > looked_us ? (int64_t)((now_us - looked_us) / 1000) : 0;
 }
 
 void catalog_watcher_set_map(struct catalog_watcher *watcher, struct map *map)
