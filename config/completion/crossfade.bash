@@ -4,6 +4,7 @@ _crossfade_options()
 {
 	case $1 in
 	serve) echo --config --check ;;
+	status) echo --config --server ;;
 	rewrite) echo --config --map --flags --stage --catalog --search-path --user --database --explain ;;
 	report) echo --config --ledger --format --table --app --user --since --until --side --statements ;;
 	check) echo --config --capture --write --database ;;
@@ -37,7 +38,7 @@ _crossfade()
 		before=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'serve rewrite report check config --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'serve status rewrite report check config --help --version' -- "$word")
 	elif ! _crossfade_value "$before" "$word"; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_crossfade_options "$command") --help" -- "$word")
 	fi

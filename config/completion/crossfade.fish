@@ -1,13 +1,15 @@
 # fish completion for crossfade(1)
 complete -c crossfade -f
 complete -c crossfade -n __fish_use_subcommand -a serve -d 'run the proxy'
+complete -c crossfade -n __fish_use_subcommand -a status -d 'tell whether the running proxy is healthy'
 complete -c crossfade -n __fish_use_subcommand -a rewrite -d 'rewrite SQL from standard input, without any server'
 complete -c crossfade -n __fish_use_subcommand -a report -d 'show which old names are still in use'
 complete -c crossfade -n __fish_use_subcommand -a check -d 'compare the map with the live database, or fill it in from there'
 complete -c crossfade -n __fish_use_subcommand -a config -d 'print every configuration key with its default'
 complete -c crossfade -l help -d 'help'
-complete -c crossfade -n '__fish_seen_subcommand_from serve rewrite report check config' -s c -l config -rF -d 'configuration'
+complete -c crossfade -n '__fish_seen_subcommand_from serve status rewrite report check config' -s c -l config -rF -d 'configuration'
 complete -c crossfade -n '__fish_seen_subcommand_from serve' -l check -d 'check configuration, map and flags, then exit'
+complete -c crossfade -n '__fish_seen_subcommand_from status' -l server -d 'also check that PostgreSQL can be reached'
 complete -c crossfade -n '__fish_seen_subcommand_from rewrite' -l map -rF -d 'this map, and no configuration'
 complete -c crossfade -n '__fish_seen_subcommand_from rewrite' -l flags -rF -d 'the stages, with --map'
 complete -c crossfade -n '__fish_seen_subcommand_from rewrite' -l stage -x -d 'the stage of one table, TABLE=STAGE'

@@ -12,6 +12,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "serve", "run the proxy", cmd_serve },
+	{ "status", "tell whether the running proxy is healthy, for probes", cmd_status },
 	{ "rewrite", "rewrite SQL from standard input, without any server", cmd_rewrite },
 	{ "report", "show which old paths are still in use", cmd_report },
 	{ "check", "compare the map with the live database, or fill it in from there", cmd_check },

@@ -7,6 +7,7 @@
  */
 #include "app/server.h"
 
+#include "admin/http.h"
 #include "app/commands.h"
 #include "app/error_log.h"
 #include "app/rules.h"
@@ -45,6 +46,8 @@ struct server {
 	struct watch *files;
 	struct usage *usage;
 	struct proxy *proxy;
+	struct overview *overview;
+	struct http *http; /* NULL: off */
 	struct server_database *databases;
 	size_t database_count;
 	bool accepting, stopping;
@@ -90,6 +93,8 @@ static void declare_entries(struct server *server)
 static void publish(void *context, const char *database, struct ruleset *ruleset)
 {
 	struct server_database *own = context;
+	if (own->server->overview)
+		overview_set_rules(own->server->overview, (size_t)(own - own->server->databases), database, ruleset);
 	if (own->server->proxy)
 		proxy_publish(own->server->proxy, database, ruleset, own->looked);
 }
@@ -266,6 +271,7 @@ static bool reload(struct server *server, struct error *error_out)
 	server->settings = fresh;
 	log_setup(fresh.log_level, fresh.log_format);
 	proxy_set_server(server->proxy, (struct proxy_address){ fresh.server.host, fresh.server.port });
+	overview_set_server(server->overview, fresh.server.host, fresh.server.port);
 	declare_entries(server);
 	watch_all_files(server);
 	return true;
@@ -310,6 +316,7 @@ static void stop(struct server *server, bool at_once)
 		return;
 	}
 	server->stopping = true;
+	overview_set_phase(server->overview, OVERVIEW_DRAINING);
 	if (at_once)
 		proxy_stop(server->proxy);
 	else
@@ -337,6 +344,7 @@ static void start_accepting(struct server *server)
 		uv_stop(&server->loop);
 		return;
 	}
+	overview_set_phase(server->overview, OVERVIEW_READY);
 	struct buf place;
 	buf_init(&place);
 	endpoint_append(&place, &server->settings.listen.items[0].endpoint);
@@ -396,6 +404,22 @@ static bool open_listeners(struct server *server, struct error *error_out)
 	return true;
 }
 
+/* Before the first session, so that a probe can see the start. */
+static bool open_http(struct server *server, struct error *error_out)
+{
+	const struct endpoint *endpoint = &server->settings.http;
+	struct http_sources sources = { server->overview, server->proxy, server->usage };
+	if (!endpoint->host)
+		return true;
+	if (!http_new(endpoint->host, endpoint->port, &sources, &server->http, error_out))
+		return false;
+	LOG(LOG_INFO, "http", LOG_STR("address", endpoint->host), LOG_UINT("port", http_port(server->http)));
+	if (!http_is_local(server->http))
+		LOG(LOG_WARNING, "http_is_open", LOG_STR("address", endpoint->host),
+		    LOG_STR("message", "other machines may reach the http port, which asks nobody for a password"));
+	return true;
+}
+
 static bool open_all(struct server *server, struct error *error_out)
 {
 	struct proxy_callbacks callbacks = { server, on_stopped, on_facts_stale };
@@ -403,11 +427,13 @@ static bool open_all(struct server *server, struct error *error_out)
 	watch_all_files(server);
 	if (!usage_open(&server->settings.usage, &server->usage, error_out))
 		return false;
+	server->overview = overview_new(server->settings.databases.count);
+	overview_set_server(server->overview, server->settings.server.host, server->settings.server.port);
 	server->proxy = proxy_new(&server->loop, &server->settings.proxy, server->usage, callbacks);
 	if (!open_rules(server, error_out) || !open_listeners(server, error_out))
 		return false;
 	declare_entries(server);
-	return true;
+	return open_http(server, error_out);
 }
 
 bool server_new(struct settings *settings, const char *config_path, struct server **server_out,
@@ -434,8 +460,10 @@ static void watch_catalogs(struct server *server)
 		struct catalog_watcher_callbacks callbacks = { database, on_facts, on_checked };
 		settings.dsn = server->settings.databases.items[i].admin_dsn;
 		settings.poll_ms = server->settings.poll_ms;
-		if (settings.dsn)
-			database->watcher = catalog_watcher_new(&settings, rules_map(database->rules), callbacks);
+		if (!settings.dsn)
+			continue;
+		database->watcher = catalog_watcher_new(&settings, rules_map(database->rules), callbacks);
+		overview_set_watcher(server->overview, i, database->watcher);
 	}
 }
 
@@ -463,10 +491,12 @@ void server_free(struct server *server)
 {
 	if (!server)
 		return;
+	http_free(server->http);
 	for (size_t i = 0; i < server->database_count; i++)
 		free_database(&server->databases[i]);
 	free(server->databases);
 	proxy_free(server->proxy);
+	overview_free(server->overview);
 	usage_close(server->usage);
 	watch_free(server->files);
 	uv_walk(&server->loop, close_handle, NULL);

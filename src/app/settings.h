@@ -42,6 +42,7 @@ struct settings {
 	const char *file;
 	struct settings_listeners listen;
 	struct endpoint server;
+	struct endpoint http; /* host NULL: off */
 	struct settings_databases databases; /* both forms; at least one after loading */
 	struct settings_database single;     /* the short form as written */
 	uint32_t workers;		     /* 0: one per usable core */

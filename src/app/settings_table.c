@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LISTEN_PORT = 6432, SERVER_PORT = 5432, LISTENERS_MAX = 64, APP_MAX_BYTES = 63 };
+enum { LISTEN_PORT = 6432, SERVER_PORT = 5432, HTTP_PORT = 9632, LISTENERS_MAX = 64, APP_MAX_BYTES = 63 };
 
 #define FAIL(context, value, ...) yaml_fail((context)->doc, (value), (context)->error, __VA_ARGS__)
 
@@ -137,6 +137,29 @@ static void format_server(const struct field *field, const void *place, struct b
 		append_endpoint_text(out, server);
 	else
 		buf_append_str(out, "null");
+}
+
+static bool parse_http(struct field_context *context, const struct field *field, const struct yaml_value *value,
+		       void *place)
+{
+	struct endpoint endpoint = { 0 };
+	if (value->kind != YAML_TEXT || strcmp(value->text, field->zero) != 0) {
+		if (!parse_endpoint(context, "`http.listen`", HTTP_PORT, value, &endpoint))
+			return false;
+		if (endpoint.host[0] == '/')
+			return FAIL(context, value, "`http.listen` takes HOST:PORT, not a folder");
+	}
+	*(struct endpoint *)place = endpoint;
+	return true;
+}
+
+static void format_http(const struct field *field, const void *place, struct buf *out)
+{
+	const struct endpoint *endpoint = place;
+	if (endpoint->host)
+		append_endpoint_text(out, endpoint);
+	else
+		buf_append_str(out, field->zero);
 }
 
 /* ---- files that may become schemas ---- */
@@ -419,7 +442,10 @@ static const struct field fields[] = {
 	RESERVED("console.admins", NULL, "Who may change things there."),
 	RESERVED("console.viewers", NULL, "Who may look."),
 	RESERVED("console.users_file", NULL, "Their SCRAM verifiers."),
-	RESERVED("http.listen", NULL, "Where metrics, health and the page are served."),
+	{ .path = "http.listen", .kind = FIELD_CUSTOM, .zero = "off", AT(http), .parse = parse_http,
+	  .format = format_http, .unit = "HOST:PORT, or off", .example = "127.0.0.1:9632",
+	  .help = "Where /healthz, /readyz and /metrics are served. Whoever reaches it may read them: keep it on a "
+		  "loopback address, or behind something that asks who is there." },
 };
 
 struct field_table settings_fields(void)

@@ -103,7 +103,7 @@ struct proxy_stats {
 	uint64_t cancels;
 	uint64_t closed[CLOSE_REASON_COUNT];
 };
-/* Cheap; numbers of different workers may be some microseconds apart. */
+/* Cheap, from any thread; numbers of different workers may be some microseconds apart. */
 void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out);
 
 #endif

@@ -22,6 +22,7 @@ LIBRARIES = {
     "libpq-fe.h": {"net", "catalog", "app"},
     "pg_query": {"rewrite"},
     "argp.h": {"app"},
+    "microhttpd.h": {"admin"},
     "xxhash.h": {"base"},
 }
 

@@ -91,8 +91,8 @@ static const struct bad_input bad_settings[] = {
 	  "`server_tls.ca` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "Remove" },
 	{ HEAD "console: {listen: [run]}\n", 4, 19,
 	  "`console.listen` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "Remove" },
-	{ HEAD "http: {listen: 127.0.0.1:9632}\n", 4, 16,
-	  "`http.listen` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "Remove" },
+	{ HEAD "http: {listen: /run/cf}\n", 4, 16, "`http.listen` takes HOST:PORT, not a folder", "" },
+	{ HEAD "http: {listen: '127.0.0.1:x'}\n", 4, 16, "`http.listen` `127.0.0.1:x` has no port between 1 and 65535 behind its colon", "127.0.0.1:9632" },
 	{ HEAD "flags: {schema: crossfade}\n", 4, 8,
 	  "`flags: {schema: …}` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "file" },
 	{ HEAD "usage: {shema: crossfade}\n", 4, 9, "unknown key `shema` in this place", "schema" },
@@ -181,6 +181,21 @@ Test(settings, reserved_keys_take_their_defaults)
 	parse(HEAD "auth: passthrough\nclient_tls: {mode: disable, verify: none, cert: }\nserver_tls: {mode: disable}\n"
 		   "console: {listen: [], admins: [], viewers: [], users_file: }\nhttp:\nlimits:\ndatabases: {}\n",
 	      &settings);
+	settings_deinit(&settings);
+}
+
+Test(settings, http_is_off_unless_it_is_asked_for)
+{
+	struct settings settings;
+	parse(HEAD, &settings);
+	cr_expect_null(settings.http.host);
+	settings_deinit(&settings);
+	parse(HEAD "http: {listen: off}\n", &settings);
+	cr_expect_null(settings.http.host);
+	settings_deinit(&settings);
+	parse(HEAD "http: {listen: '*'}\n", &settings);
+	cr_expect_str_eq(settings.http.host, "*");
+	cr_expect_eq(settings.http.port, 9632);
 	settings_deinit(&settings);
 }
 

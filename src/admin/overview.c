@@ -1,0 +1,112 @@
+#include "admin/overview.h"
+
+#include "base/memory.h"
+#include "catalog/watcher.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct watched {
+	char name[64];
+	struct ruleset *ruleset;
+	const struct catalog_watcher *watcher;
+};
+
+struct overview {
+	pthread_mutex_t lock;
+	enum overview_phase phase;
+	char host[OVERVIEW_HOST_BYTES];
+	uint16_t port;
+	size_t count;
+	struct watched databases[];
+};
+
+struct overview *overview_new(size_t database_count)
+{
+	struct overview *overview = memory_zalloc(sizeof(*overview) + database_count * sizeof(struct watched));
+	pthread_mutex_init(&overview->lock, NULL);
+	overview->count = database_count;
+	return overview;
+}
+
+void overview_free(struct overview *overview)
+{
+	if (!overview)
+		return;
+	for (size_t i = 0; i < overview->count; i++)
+		ruleset_unref(overview->databases[i].ruleset);
+	pthread_mutex_destroy(&overview->lock);
+	free(overview);
+}
+
+void overview_set_phase(struct overview *overview, enum overview_phase phase)
+{
+	pthread_mutex_lock(&overview->lock);
+	overview->phase = phase;
+	pthread_mutex_unlock(&overview->lock);
+}
+
+enum overview_phase overview_phase(struct overview *overview)
+{
+	pthread_mutex_lock(&overview->lock);
+	enum overview_phase phase = overview->phase;
+	pthread_mutex_unlock(&overview->lock);
+	return phase;
+}
+
+void overview_set_server(struct overview *overview, const char *host, uint16_t port)
+{
+	pthread_mutex_lock(&overview->lock);
+	snprintf(overview->host, sizeof(overview->host), "%s", host);
+	overview->port = port;
+	pthread_mutex_unlock(&overview->lock);
+}
+
+void overview_server(struct overview *overview, char host_out[OVERVIEW_HOST_BYTES], uint16_t *port_out)
+{
+	pthread_mutex_lock(&overview->lock);
+	memcpy(host_out, overview->host, sizeof(overview->host));
+	*port_out = overview->port;
+	pthread_mutex_unlock(&overview->lock);
+}
+
+void overview_set_rules(struct overview *overview, size_t index, const char *database, struct ruleset *ruleset)
+{
+	struct ruleset *fresh = ruleset ? ruleset_ref(ruleset) : NULL;
+	pthread_mutex_lock(&overview->lock);
+	struct watched *watched = &overview->databases[index];
+	struct ruleset *before = watched->ruleset;
+	watched->ruleset = fresh;
+	snprintf(watched->name, sizeof(watched->name), "%s", database ? database : "*");
+	pthread_mutex_unlock(&overview->lock);
+	ruleset_unref(before);
+}
+
+void overview_set_watcher(struct overview *overview, size_t index, const struct catalog_watcher *watcher)
+{
+	pthread_mutex_lock(&overview->lock);
+	overview->databases[index].watcher = watcher;
+	pthread_mutex_unlock(&overview->lock);
+}
+
+void overview_databases(struct overview *overview, struct overview_databases *databases_out)
+{
+	struct overview_database *items = memory_zalloc(overview->count * sizeof(*items) + 1);
+	pthread_mutex_lock(&overview->lock);
+	for (size_t i = 0; i < overview->count; i++) {
+		const struct watched *watched = &overview->databases[i];
+		memcpy(items[i].name, watched->name, sizeof(items[i].name));
+		items[i].ruleset = watched->ruleset ? ruleset_ref(watched->ruleset) : NULL;
+		items[i].facts_age_ms = watched->watcher ? catalog_watcher_age_ms(watched->watcher) : -1;
+	}
+	pthread_mutex_unlock(&overview->lock);
+	*databases_out = (struct overview_databases){ items, overview->count };
+}
+
+void overview_databases_deinit(struct overview_databases *databases)
+{
+	for (size_t i = 0; i < databases->count; i++)
+		ruleset_unref(databases->items[i].ruleset);
+	free(databases->items);
+}
