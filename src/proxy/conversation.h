@@ -73,6 +73,7 @@ struct conversation {
 	bool hidden_failed;  /* the hidden exchange for the text at hand brought nothing */
 	bool fact_asked;     /* the catalog was read again for the text at hand */
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
+	bool facts_doubted;  /* … and when the server contradicted them */
 	bool own_relations;  /* the session's own DDL counts before facts that do not tell of it yet */
 	uint64_t fact_ticket; /* a look at the catalog that names may depend on; 0: none is awaited */
 	bool copy_in;	     /* the server waits for CopyData, and the client has not ended it */

@@ -292,6 +292,14 @@ static void settle_failure(struct conversation *conversation, struct request *he
 		conversation_abort_segment(conversation);
 }
 
+/* The server does not know a table or column that the map made of the text: the facts may be stale. */
+static bool contradicts_facts(const struct request *head, const struct error_fields *fields)
+{
+	bool unknown = slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) ||
+		       slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_COLUMN);
+	return unknown && head->rewrite && head->rewrite->statement_count && head->rewrite->statements[0].shape;
+}
+
 static enum verdict fail_head(struct conversation *conversation, struct request *head, const struct message *message,
 			      const struct error_fields *fields, struct round *round)
 {
@@ -312,6 +320,7 @@ static enum verdict fail_head(struct conversation *conversation, struct request 
 	    slice_is(fields->sqlstate, SQLSTATE_PROTOCOL_VIOLATION))
 		drop_copy_breaker(conversation, head);
 	end_copy(conversation);
+	conversation->facts_doubted |= !refused && contradicts_facts(head, fields);
 	settle_failure(conversation, head, refused ? USAGE_REFUSED : USAGE_ERROR, counts_as_failure(head, fields));
 	return verdict;
 }
@@ -362,12 +371,12 @@ static void on_transaction_end(struct conversation *conversation)
 {
 	if (!conversation->pipeline.count && !conversation->in_segment)
 		forget_portals(conversation);
-	if (conversation->ddl_seen && conversation->env->facts_stale) {
+	if ((conversation->ddl_seen || conversation->facts_doubted) && conversation->env->facts_stale) {
 		conversation->fact_ticket =
 			conversation->env->facts_stale(conversation->env->context, conversation->who.database);
 		conversation->own_relations = conversation->fact_ticket != 0;
 	}
-	conversation->ddl_seen = false;
+	conversation->ddl_seen = conversation->facts_doubted = false;
 }
 
 /*

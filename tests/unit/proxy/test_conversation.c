@@ -405,6 +405,18 @@ Test(conversation, ddl_asks_for_new_facts_when_its_transaction_ends)
 	cr_assert_eq(talk->stale, 1);
 }
 
+Test(conversation, a_table_the_server_does_not_know_makes_the_facts_doubtful)
+{
+	say(talk, "Q:used_1");
+	answer(talk, "E:42P01/gone Z:I");
+	cr_assert_eq(talk->stale, 1);
+	say(talk, "Q:used_1");
+	answer(talk, "E:23505/twice Z:I");
+	say(talk, "Q:nothing");
+	answer(talk, "E:42P01/gone Z:I");
+	cr_assert_eq(talk->stale, 1, "other errors, and those of texts outside of the map, say nothing");
+}
+
 Test(conversation, after_own_ddl_a_text_waits_until_the_catalog_was_looked_at)
 {
 	say(talk, "Q:ddl");
