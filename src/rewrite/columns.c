@@ -400,7 +400,7 @@ static bool has(const struct column_names *columns, const char *name)
 
 struct tally {
 	size_t yes, maybe;
-	struct range *range, *shaped, *capture;
+	struct range *range, *target, *capture;
 };
 
 static void count_level(struct analysis *a, const struct level *level, struct window window, const char *name,
@@ -408,16 +408,15 @@ static void count_level(struct analysis *a, const struct level *level, struct wi
 {
 	for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
 		const struct column_names *columns = columns_of(a, r);
-		bool yes = has(columns, name);
+		bool yes = has(columns, name), target = r->role == RANGE_TARGET || r->role == RANGE_EXCLUDED;
 		if (yes) {
 			tally->yes++;
 			tally->range = r;
-			tally->shaped = r->shape ? r : tally->shaped;
+			tally->target = target && r->shape ? r : tally->target;
 		} else if (!columns->complete) {
 			/* An alias over a join shows what its sides have. */
 			tally->maybe += r->role != RANGE_COMPUTED || r->query || !level->joins;
 		}
-		bool target = r->role == RANGE_TARGET || r->role == RANGE_EXCLUDED;
 		if (!yes && target && r->shape && shape_physical_column(r->shape, name))
 			tally->capture = r;
 	}
@@ -443,7 +442,7 @@ struct column_meaning columns_resolve(struct analysis *a, const struct column_us
 		}
 		break;
 	}
-	struct column_meaning meaning = { .range = tally.range, .shaped = tally.shaped,
+	struct column_meaning meaning = { .range = tally.range, .target = tally.target,
 					  .capture = tally.capture ? tally.capture : capture };
 	if (tally.yes > 1)
 		meaning.answer = COLUMN_AMBIGUOUS;

@@ -32,7 +32,7 @@ enum column_answer {
 struct column_meaning {
 	enum column_answer answer;
 	struct range *range;  /* FOUND, and UNSURE where a known table has it; else NULL */
-	struct range *shaped; /* a table whose columns differ that is among the candidates; else NULL */
+	struct range *target; /* one of the candidates that is written, and whose columns differ; else NULL */
 	struct range *capture; /* a target that is passed on the way and has the name only where its rows are */
 };
 /* An unqualified name. */

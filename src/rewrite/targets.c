@@ -154,7 +154,7 @@ static void on_unqualified(struct analysis *a, struct column_use *use)
 		refuse_unsure(a, use, meaning.capture, name);
 	} else if (meaning.answer == COLUMN_FOUND && is_target(meaning.range)) {
 		serve(a, use, meaning.range, name);
-	} else if (meaning.answer == COLUMN_AMBIGUOUS && is_target(meaning.shaped) && differs(meaning.shaped, name)) {
+	} else if (meaning.answer == COLUMN_AMBIGUOUS && meaning.target && differs(meaning.target, name)) {
 		analysis_refuse(a, offset, SQLSTATE_AMBIGUOUS_COLUMN, "column reference \"%s\" is ambiguous", name);
 	} else if (meaning.answer == COLUMN_UNSURE && is_target(meaning.range) && differs(meaning.range, name)) {
 		refuse_unsure(a, use, meaning.range, name);
