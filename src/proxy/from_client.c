@@ -3,6 +3,7 @@
  * Parse are read whole, of others only the beginning; all else is passed on
  * from the read buffer as it came.
  */
+#include "proxy/bind_names.h"
 #include "proxy/conversation.h"
 
 enum {
@@ -58,7 +59,7 @@ static struct rewrite *worth_keeping(struct rewrite *rewrite)
 	bool matters = rewrite->outcome == REWRITE_REFUSED || rewrite->splice_count;
 	for (size_t i = 0; !matters && i < rewrite->statement_count; i++)
 		matters = rewrite->statements[i].shape || rewrite->statements[i].effect_count;
-	if (matters)
+	if (matters || rewrite->parameter_count)
 		return rewrite;
 	rewrite_unref(rewrite);
 	return NULL;
@@ -269,14 +270,31 @@ enum verdict conversation_on_oversize(struct conversation *conversation, const s
 
 /* ---- the others ---- */
 
+/* Names among the parameters must be read, so the whole message must be there. */
+static const struct rewrite *wants_names(struct conversation *conversation, const struct message *message)
+{
+	struct bind_names names;
+	if (conversation->skipping || message->size > conversation->env->message_bytes ||
+	    !bind_read_names(message_body(message), &names))
+		return NULL;
+	const struct name *statement = names_find(&conversation->statements, names.statement);
+	return statement && statement->rewrite && statement->rewrite->parameter_count ? statement->rewrite : NULL;
+}
+
 static enum verdict on_bind(struct conversation *conversation, const struct message *message, struct round *round)
 {
 	struct bind_names names;
 	if (!has_room(conversation))
 		return VERDICT_HOLD;
+	const struct rewrite *named = wants_names(conversation, message);
+	if (named && message->available < message->size)
+		return VERDICT_HOLD; /* until more of it has come */
+	enum verdict verdict = named && bind_names_replace(conversation, named, message_body(message), round)
+				       ? VERDICT_DONE
+				       : VERDICT_PASS;
 	struct request *request = push_extended(conversation, REQUEST_BIND);
 	if (!request || !bind_read_names(message_body(message), &names))
-		return VERDICT_PASS;
+		return verdict;
 	struct name *statement = names_find(&conversation->statements, names.statement);
 	struct rewrite *rewrite = statement ? statement->rewrite : NULL;
 	struct statement_shape *shape = statement ? statement->shape : NULL;
@@ -287,7 +305,7 @@ static enum verdict on_bind(struct conversation *conversation, const struct mess
 		name_set_shape(request->name, shape);
 	}
 	request->rewrite = rewrite ? rewrite_ref(rewrite) : NULL;
-	return VERDICT_PASS;
+	return verdict;
 }
 
 static enum verdict on_execute(struct conversation *conversation, const struct message *message, struct round *round)

@@ -149,6 +149,11 @@ struct noted_effect {
 	struct effect effect;
 };
 
+struct noted_parameter {
+	struct noted_parameter *next;
+	uint16_t number;
+};
+
 struct noted_reference; /* for explain */
 struct introspection;
 
@@ -184,6 +189,8 @@ struct analysis {
 	struct noted_reference *references, **references_tail;
 	bool explaining;
 	struct introspection *introspection; /* NULL: nothing of the catalog is read */
+	struct noted_parameter *parameters; /* of the whole text; read as names of relations */
+	size_t parameter_count;
 	bool in_from_function; /* inside a function call in FROM */
 
 	bool needs_search_path;	 /* a name depends on a search_path nobody knows */

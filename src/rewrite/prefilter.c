@@ -7,6 +7,8 @@ struct seen {
 	bool name;	  /* an identifier that a mapped relation has */
 	bool effect;	  /* a statement starts with a word that changes the session */
 	bool reads_names; /* strings may be names */
+	bool counts_names; /* names in strings are of interest */
+	bool parameter;
 	bool catalog;	  /* DDL that can alter what names mean */
 	bool setter;
 };
@@ -106,11 +108,12 @@ static struct seen look(struct slice text, const struct token_list *tokens, cons
 		if (token_is_identifier(token)) {
 			look_at_word(text, tokens, i, starts, has_temp, &ddl, &seen);
 			if (introspection_is_word(text, token)) {
-				seen.reads_names = true;
+				seen.counts_names = true;
 				seen.catalog |= ruleset->policy.introspection == INTROSPECTION_MAP;
 			}
 			seen.name = mentions(text, token, ruleset);
 		}
+		seen.parameter |= token->class == TOKEN_PARAM;
 		starts = token->class == TOKEN_PUNCTUATION && text.data[token->offset] == ';';
 	}
 	return seen;
@@ -149,11 +152,11 @@ enum prefilter prefilter_run(struct slice text, const struct token_list *tokens,
 			     bool has_temp, struct token_list *scratch)
 {
 	struct seen seen = look(text, tokens, ruleset, has_temp);
-	if (seen.name || seen.setter || seen.catalog)
+	if (seen.name || seen.setter || seen.catalog || (seen.reads_names && seen.parameter))
 		return PREFILTER_ANALYSE;
 	if (seen.effect)
 		return lone_word(text, tokens);
-	if (seen.reads_names && any_literal_mentions(text, tokens, ruleset, scratch))
+	if ((seen.reads_names || seen.counts_names) && any_literal_mentions(text, tokens, ruleset, scratch))
 		return PREFILTER_ANALYSE;
 	return PREFILTER_NOTHING;
 }

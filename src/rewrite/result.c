@@ -117,7 +117,8 @@ struct rewrite *result_new(const struct result_parts *parts)
 		       aligned(parts->statement_count * sizeof(*parts->statements)) +
 		       effects * sizeof(struct effect) + 16 * parts->statement_count +
 		       count_notices(parts) * aligned(sizeof(struct error)) +
-		       aligned(parts->splice_count * sizeof(*parts->splices));
+		       aligned(parts->splice_count * sizeof(*parts->splices)) +
+		       aligned(parts->parameter_count * sizeof(*parts->parameters));
 	char *block = memory_alloc(fixed + texts_bytes);
 	char *at = block + aligned(sizeof(struct rewrite)), *texts = block + fixed;
 	struct rewrite *rewrite = (struct rewrite *)(void *)block;
@@ -129,6 +130,8 @@ struct rewrite *result_new(const struct result_parts *parts)
 	place_statements(rewrite, parts, &at, &texts);
 	rewrite->splices = place(&at, parts->splices, parts->splice_count * sizeof(*parts->splices));
 	rewrite->splice_count = parts->splice_count;
+	rewrite->parameters = place(&at, parts->parameters, parts->parameter_count * sizeof(*parts->parameters));
+	rewrite->parameter_count = parts->parameter_count;
 	if (parts->refusal)
 		rewrite->refusal = *parts->refusal;
 	if (parts->sql.data) {

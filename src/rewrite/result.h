@@ -21,6 +21,8 @@ struct result_parts {
 	bool depends_on_state;
 	const struct rewrite_splice *splices;
 	size_t splice_count;
+	const uint16_t *parameters;
+	size_t parameter_count;
 };
 /* With one reference. */
 struct rewrite *result_new(const struct result_parts *parts);

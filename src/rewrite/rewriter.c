@@ -16,6 +16,7 @@
 #include "rewrite/result.h"
 #include "rewrite/rewrite_cache.h"
 #include "rewrite/unparsed.h"
+#include "rewrite/walk.h"
 
 #include <stdlib.h>
 
@@ -90,6 +91,15 @@ static uint32_t position_of(const struct run *run, size_t offset)
 	return (uint32_t)splice_count_characters(before, session_state_encoding(run->state)) + 1;
 }
 
+static const uint16_t *parameters_of(const struct analysis *a)
+{
+	uint16_t *numbers = ARENA_ARRAY(a->arena, a->parameter_count, uint16_t);
+	size_t i = 0;
+	for (const struct noted_parameter *noted = a->parameters; noted; noted = noted->next)
+		numbers[i++] = noted->number;
+	return numbers;
+}
+
 static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, struct slice sql, size_t splice_count)
 {
 	struct rewrite_splice *positions = ARENA_ARRAY(run->analysis.arena, splice_count, struct rewrite_splice);
@@ -102,7 +112,9 @@ static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, str
 				      .statement_count = run->statement_count,
 				      .depends_on_state = run->analysis.depends_on_state,
 				      .splices = positions,
-				      .splice_count = splice_count };
+				      .splice_count = splice_count,
+				      .parameters = parameters_of(&run->analysis),
+				      .parameter_count = run->analysis.parameter_count };
 	if (outcome == REWRITE_REFUSED) {
 		parts.refused_index = run->statement_count ? run->statement_count - 1 : 0;
 		parts.refusal = &run->analysis.refusal;
@@ -326,6 +338,30 @@ static void start(struct run *run, struct rewriter *rewriter, struct slice sql, 
 	analysis_init(&run->analysis, &rewriter->arena, sql, &rewriter->tokens, ruleset, &run->splices);
 }
 
+static bool has_high_bytes(struct slice sql)
+{
+	for (size_t i = 0; i < sql.len; i++) {
+		if ((uint8_t)sql.data[i] >= 0x80)
+			return true;
+	}
+	return false;
+}
+
+/* Three quoted names, each character written twice. */
+enum { LONGEST_NAME_BYTES = 1024 };
+
+bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
+			const struct ruleset *ruleset, struct buf *out)
+{
+	struct run run;
+	if (value.len > LONGEST_NAME_BYTES ||
+	    (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(value)))
+		return false;
+	start(&run, rewriter, value, state, ruleset);
+	run.analysis.state = state;
+	return strings_value(&run.analysis, value, out);
+}
+
 static struct rewrite *analyse(struct run *run)
 {
 	struct rewriter *rewriter = run->rewriter;
@@ -336,15 +372,6 @@ static struct rewrite *analyse(struct run *run)
 					     session_state_standard_strings(run->state), limits, run->ruleset,
 					     &tree);
 	return status == PARSE_OK ? run_parsed(run, tree) : run_unparsed(run, status);
-}
-
-static bool has_high_bytes(struct slice sql)
-{
-	for (size_t i = 0; i < sql.len; i++) {
-		if ((uint8_t)sql.data[i] >= 0x80)
-			return true;
-	}
-	return false;
 }
 
 /* Texts that are done without a run; NULL for all others. */

@@ -6,6 +6,7 @@
 #ifndef CROSSFADE_REWRITE_REWRITER_H
 #define CROSSFADE_REWRITE_REWRITER_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "model/effect.h"
 #include "model/ruleset.h"
@@ -65,6 +66,8 @@ struct rewrite {
 	size_t statement_count;
 	size_t refused_index;	/* REFUSED: the statement */
 	struct error refusal;	/* REFUSED; position counts characters of the original */
+	const uint16_t *parameters; /* numbers of those that are read as names of relations (rewriter_parameter) */
+	size_t parameter_count;
 	bool depends_on_state;	/* another search_path or temp table could change the outcome */
 	const struct rewrite_splice *splices; /* private to rewrite/ */
 	size_t bytes; /* private: of this block */
@@ -89,6 +92,13 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum r
 /* Some results are shared, immutable and never freed; ref and unref know them. */
 struct rewrite *rewrite_ref(struct rewrite *rewrite);
 void rewrite_unref(struct rewrite *rewrite);
+
+/*
+ * The value of such a parameter, as text. True: out got the name to send in its place;
+ * false: it stays as it is, which the server may refuse.
+ */
+bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
+			const struct ruleset *ruleset, struct buf *out);
 
 /*
  * What each outcome carries:

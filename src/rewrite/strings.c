@@ -82,21 +82,57 @@ static const struct token *literal_of(const struct analysis *a, const PgQuery__A
 	return &a->tokens->items[at];
 }
 
+/* A value is looked at when it is bound. */
+static void note_parameter(struct analysis *a, int number)
+{
+	if (number <= 0 || number > UINT16_MAX)
+		return;
+	for (const struct noted_parameter *noted = a->parameters; noted; noted = noted->next) {
+		if (noted->number == number)
+			return;
+	}
+	struct noted_parameter *noted = ARENA_NEW(a->arena, struct noted_parameter);
+	noted->number = (uint16_t)number;
+	noted->next = a->parameters;
+	a->parameters = noted;
+	a->parameter_count++;
+}
+
+static struct written_name written_name_of(const struct string_name *name)
+{
+	return (struct written_name){ name->count == 3 ? name->parts[0] : NULL,
+				      name->count >= 2 ? name->parts[name->count - 2] : NULL,
+				      name->parts[name->count - 1] };
+}
+
+bool strings_value(struct analysis *a, struct slice value, struct buf *out)
+{
+	struct string_name name;
+	if (!split_name(value, &name) || name.count == 0)
+		return false;
+	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, 0);
+	if (!resolved.name || resolve_is_retired(resolved.name) ||
+	    (!resolved.qualify && rel_name_eq(resolved.name->written, resolved.name->physical)))
+		return false;
+	rel_name_append(out, resolved.name->physical);
+	if (name.row_array)
+		buf_append_str(out, "[]");
+	return true;
+}
+
 /* retired_is_null: to_regclass answers NULL for a name that is not there. */
 static void name_in_string(struct analysis *a, const PgQuery__Node *argument, enum columns_fate fate,
 			   bool retired_is_null)
 {
 	const PgQuery__AConst *constant = tree_string_constant(argument);
 	struct string_name name;
+	note_parameter(a, tree_parameter(argument));
 	if (!constant || !split_name(slice_str(constant->sval->sval), &name) || name.count == 0)
 		return;
 	const struct token *literal = literal_of(a, constant);
 	if (!literal)
 		return;
-	struct written_name written = { name.count == 3 ? name.parts[0] : NULL,
-					name.count >= 2 ? name.parts[name.count - 2] : NULL,
-					name.parts[name.count - 1] };
-	struct resolved resolved = resolve_relation(a, written, false, literal->offset);
+	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, literal->offset);
 	if (!resolved.name)
 		return;
 	if (retired_is_null && resolve_is_retired(resolved.name)) {

@@ -24,10 +24,22 @@ static bool is_text_type(const PgQuery__TypeName *type)
 	return false;
 }
 
-const PgQuery__AConst *tree_string_constant(const PgQuery__Node *node)
+static const PgQuery__Node *without_text_casts(const PgQuery__Node *node)
 {
 	while (node && node->node_case == PG_QUERY__NODE__NODE_TYPE_CAST && is_text_type(node->type_cast->type_name))
 		node = node->type_cast->arg;
+	return node;
+}
+
+int tree_parameter(const PgQuery__Node *node)
+{
+	node = without_text_casts(node);
+	return node && node->node_case == PG_QUERY__NODE__NODE_PARAM_REF ? node->param_ref->number : 0;
+}
+
+const PgQuery__AConst *tree_string_constant(const PgQuery__Node *node)
+{
+	node = without_text_casts(node);
 	if (!node || node->node_case != PG_QUERY__NODE__NODE_A_CONST)
 		return NULL;
 	const PgQuery__AConst *constant = node->a_const;

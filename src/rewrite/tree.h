@@ -10,6 +10,8 @@
 const char *tree_string(const PgQuery__Node *node);
 /* The text of a string constant, through casts to text types; NULL for anything else. */
 const PgQuery__AConst *tree_string_constant(const PgQuery__Node *node);
+/* The number of a parameter, through casts to text types; 0 for anything else. */
+int tree_parameter(const PgQuery__Node *node);
 const char *tree_last_string(PgQuery__Node *const *nodes, size_t count);
 
 /* Calls visit for every message directly below message. */

@@ -35,6 +35,31 @@ bool bind_read_names(struct slice body, struct bind_names *names_out)
 	return true;
 }
 
+static struct slice skip_parameters(struct reader *reader, size_t count)
+{
+	const char *start = reader->at;
+	for (size_t i = 0; i < count && !reader->failed; i++) {
+		uint32_t len = reader_u32(reader);
+		if (len != UINT32_MAX) /* NULL */
+			reader_bytes(reader, len);
+	}
+	return slice_of(start, (size_t)(reader->at - start));
+}
+
+bool bind_read(struct slice body, struct bind_message *message_out)
+{
+	struct reader reader = reader_of(body);
+	struct bind_message message = { .portal = reader_text(&reader), .statement = reader_text(&reader) };
+	message.formats = reader_bytes(&reader, 2 * (size_t)reader_u16(&reader));
+	message.parameter_count = reader_u16(&reader);
+	message.parameters = skip_parameters(&reader, message.parameter_count);
+	message.results = reader_rest(&reader);
+	if (reader.failed)
+		return false;
+	*message_out = message;
+	return true;
+}
+
 bool execute_read(struct slice body, struct execute_message *message_out)
 {
 	struct reader reader = reader_of(body);

@@ -38,6 +38,16 @@ struct bind_names {
 /* body may be only the beginning of the message. */
 bool bind_read_names(struct slice body, struct bind_names *names_out);
 
+/* The whole of it. */
+struct bind_message {
+	struct slice portal, statement;
+	struct slice formats;	 /* the codes, without their count */
+	size_t parameter_count;
+	struct slice parameters; /* length and bytes of each */
+	struct slice results;	 /* result formats, their count included */
+};
+bool bind_read(struct slice body, struct bind_message *message_out);
+
 struct execute_message {
 	struct slice portal;
 	uint32_t max_rows; /* 0: all */

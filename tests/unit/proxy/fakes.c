@@ -86,6 +86,11 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 		rewrite->refused_index = rewrite->statement_count;
 		error_set(&rewrite->refusal, "0A000", "refused by the map");
 	}
+	if (strcmp(word, "names") == 0) {
+		static const uint16_t parameters[] = { 2, 3 };
+		rewrite->parameters = parameters;
+		rewrite->parameter_count = 2;
+	}
 	if (strcmp(word, "fact") == 0)
 		rewrite->outcome = REWRITE_NEED_FACT;
 	if (strcmp(word, "path") == 0) {
@@ -125,6 +130,15 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice text, enum 
 	buf_deinit(&sql);
 	fake_rewrites_alive++;
 	return &fake->rewrite;
+}
+
+bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
+			const struct ruleset *ruleset, struct buf *out)
+{
+	if (!slice_is(value, "t"))
+		return false;
+	buf_append_str(out, "moved.t");
+	return true;
 }
 
 struct rewrite *rewrite_ref(struct rewrite *rewrite)

@@ -31,6 +31,20 @@ Test(client_message, parse_survives_building_and_reading)
 	buf_deinit(&out);
 }
 
+Test(client_message, a_bind_is_read_with_nulls_and_without_formats)
+{
+	static const char body[] = "p\0s\0\0\0\0\3\0\0\0\1x\xff\xff\xff\xff\0\0\0\0\0\1\0\1";
+	struct bind_message bind;
+	cr_assert(bind_read(slice_of(body, sizeof(body) - 1), &bind));
+	cr_assert(slice_is(bind.portal, "p") && slice_is(bind.statement, "s"));
+	cr_assert_eq(bind.formats.len, 0);
+	cr_assert_eq(bind.parameter_count, 3);
+	cr_assert_eq(bind.parameters.len, 13);
+	cr_assert_eq(bind.results.len, 4);
+	for (size_t len = 0; len < sizeof(body) - 5; len++)
+		cr_assert_not(bind_read(slice_of(body, len), &bind));
+}
+
 Test(client_message, malformed_bodies_are_told)
 {
 	struct slice sql;

@@ -1,0 +1,14 @@
+/*
+ * Parameters that are read as names of relations ($1::regclass, nextval($1)):
+ * where the name has moved, the Bind is sent anew with the present one.
+ */
+#ifndef CROSSFADE_PROXY_BIND_NAMES_H
+#define CROSSFADE_PROXY_BIND_NAMES_H
+
+#include "proxy/conversation.h"
+
+/* False when the Bind stays as it is; else it was appended to round.to_server. */
+bool bind_names_replace(struct conversation *conversation, const struct rewrite *rewrite, struct slice body,
+			struct round *round);
+
+#endif
