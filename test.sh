@@ -128,6 +128,8 @@ main() {
     python_tests system build 900 tests/system
     say 'AEGIS: the same answers in both layouts'
     python_tests aegis build 1200 tests/aegis
+    say 'random statements: the same answers in both layouts'
+    python_tests equivalence build 400 tests/equivalence
     say 'the demo'
     script_test demo 180 ./demo.sh
   fi

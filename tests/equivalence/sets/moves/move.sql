@@ -1,0 +1,23 @@
+-- From the old layout to the new one.
+ALTER TABLE public.stocks SET SCHEMA data;
+ALTER TABLE public.prices SET SCHEMA data;
+ALTER TABLE public.investor SET SCHEMA data;
+ALTER TABLE data.investor RENAME TO investor_flow;
+ALTER TABLE archive.prices RENAME TO prices_archive;
+ALTER TABLE archive.prices_archive SET SCHEMA data;
+ALTER TABLE public."Order Book" SET SCHEMA data;
+ALTER TABLE data."Order Book" RENAME TO order_book;
+ALTER TABLE public.notes SET SCHEMA data;
+ALTER TABLE data.notes RENAME TO "Journal";
+ALTER TABLE public.left_leg SET SCHEMA data;
+ALTER TABLE public.right_leg SET SCHEMA data;
+ALTER TABLE data.left_leg RENAME TO leg;
+ALTER TABLE data.right_leg RENAME TO left_leg;
+ALTER TABLE data.leg RENAME TO right_leg;
+ALTER TABLE public.tags RENAME TO labels;
+ALTER TABLE public.events SET SCHEMA data;
+ALTER TABLE public.events_2022 SET SCHEMA data;
+ALTER TABLE public.events_2023 SET SCHEMA data;
+ALTER TABLE public.holdings SET SCHEMA data;
+ALTER TABLE public.holdings_old SET SCHEMA data;
+ALTER TABLE data.holdings RENAME TO positions;
