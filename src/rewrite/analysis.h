@@ -97,6 +97,7 @@ struct level {
 	struct window outer_window; /* what it sees of the outer level */
 	struct noted_join *joins;
 	bool hides_outer; /* … nothing: a subquery in FROM without LATERAL */
+	bool names_once;  /* MERGE: not even tables of different schemas may share a name */
 	bool joined;	  /* its tables and those of the outer level are one name space */
 };
 
@@ -104,6 +105,7 @@ struct level {
 struct qualifier {
 	struct qualifier *next;
 	const struct level *level;
+	struct window window; /* what it sees of its level */
 	const char *parts[3]; /* [database,] [schema,] table */
 	size_t part_count;
 	size_t first; /* token of the first part */

@@ -52,6 +52,7 @@ struct qualifier *scope_note_qualifier(struct analysis *a, const char *const *pa
 {
 	struct qualifier *qualifier = ARENA_NEW(a->arena, struct qualifier);
 	qualifier->level = a->level;
+	qualifier->window = a->window;
 	qualifier->part_count = part_count;
 	qualifier->first = first_token;
 	for (size_t i = 0; i < part_count; i++)
@@ -79,11 +80,11 @@ static bool bare_after(const struct range *range)
 
 /* Two tables without aliases may share a name if they are of different
  * schemas; everything else of one name in one FROM is an error. */
-static bool clashed_before(const struct range *a, const struct range *b)
+static bool clashed_before(const struct level *level, const struct range *a, const struct range *b)
 {
 	if (strcmp(a->refname, b->refname) != 0)
 		return false;
-	if (!a->is_relation || !b->is_relation || a->aliased || b->aliased)
+	if (level->names_once || !a->is_relation || !b->is_relation || a->aliased || b->aliased)
 		return true;
 	if (a->name || b->name)
 		return a->name == b->name;
@@ -135,7 +136,7 @@ static void separate_clashes(struct analysis *a, struct level *level)
 {
 	for (struct range *r = level->ranges; r; r = r->next) {
 		for (struct range *other = level->ranges; r->changes && other; other = other->next) {
-			if (other == r || clashed_before(r, other) || !clash_after(r, other))
+			if (other == r || clashed_before(level, r, other) || !clash_after(r, other))
 				continue;
 			if ((r->can_alias || r->new_alias) && !r->aliased)
 				r->new_alias = scope_fresh_alias(a);
@@ -185,84 +186,148 @@ static void splice_range(struct analysis *a, const struct range *range)
 		splice_add(a->splices, token_end(a, range->alias_after), 0, alias);
 }
 
-static const struct range *find_by_name(const struct level *level, const char *name)
+/* What a reference sees of one level. */
+struct sight {
+	const struct level *level;
+	struct window window;
+	bool nothing;
+};
+
+static struct sight sight_of(const struct qualifier *q)
 {
-	const struct range *found = NULL;
-	for (const struct range *r = level->ranges; r; r = r->next) {
-		if (strcmp(r->refname, name) != 0)
-			continue;
-		if (found)
-			return NULL; /* ambiguous: the server says so */
-		found = r;
-	}
-	return found;
+	return (struct sight){ q->level, q->window, false };
 }
 
-static bool has_name(const struct level *level, const char *name)
+static void look_outwards(struct sight *sight)
 {
-	for (const struct range *r = level->ranges; r; r = r->next) {
-		if (strcmp(r->refname, name) == 0)
-			return true;
+	const struct level *level = sight->level;
+	*sight = (struct sight){ level->outer, level->outer_window, level->hides_outer };
+}
+
+static struct range *first_seen(const struct sight *sight)
+{
+	if (sight->nothing)
+		return NULL;
+	return sight->window.first ? (struct range *)sight->window.first : sight->level->ranges;
+}
+
+static struct range *next_seen(const struct sight *sight, const struct range *range)
+{
+	return range == sight->window.last ? NULL : range->next;
+}
+
+static size_t count_by_name(const struct sight *sight, const char *name, const struct range **found_out)
+{
+	size_t count = 0;
+	for (const struct range *r = first_seen(sight); r; r = next_seen(sight, r)) {
+		if (strcmp(r->refname, name) == 0) {
+			count++;
+			*found_out = r;
+		}
 	}
-	return false;
+	return count;
+}
+
+/* As the server would have said, had we not told the tables apart. */
+static void refuse_ambiguous(struct analysis *a, const struct qualifier *q)
+{
+	analysis_refuse(a, a->tokens->items[q->first].offset, "42P09", "table reference \"%s\" is ambiguous",
+			q->parts[0]);
 }
 
 static void splice_table_qualifier(struct analysis *a, const struct qualifier *q)
 {
 	const char *name = q->parts[0];
-	for (const struct level *level = q->level; level; level = level->outer) {
-		if (!has_name(level, name))
+	for (struct sight sight = sight_of(q); sight.level; look_outwards(&sight)) {
+		const struct range *range = NULL;
+		size_t count = count_by_name(&sight, name, &range);
+		if (count == 0)
 			continue;
-		const struct range *range = find_by_name(level, name);
-		if (range && strcmp(scope_name_after(range), name) != 0) {
-			size_t start = a->tokens->items[q->first].offset;
-			splice_add(a->splices, start, token_end(a, q->first) - start,
-				   quoted(a, "", scope_name_after(range)));
+		if (strcmp(scope_name_after(range), name) == 0)
+			return;
+		if (count > 1) {
+			refuse_ambiguous(a, q);
+			return;
 		}
+		size_t start = a->tokens->items[q->first].offset;
+		splice_add(a->splices, start, token_end(a, q->first) - start, quoted(a, "", scope_name_after(range)));
 		return;
 	}
 }
 
-static const struct range *find_by_relation(const struct level *level, const struct ruleset_name *name)
+/* An unmapped table matters when it got an alias of ours: its schema may be known only from search_path. */
+static bool is_meant(const struct range *r, const struct ruleset_name *name, const char *schema, const char *table)
 {
-	for (const struct range *r = level->ranges; r; r = r->next) {
-		if (r->is_relation && !r->aliased && r->name == name)
-			return r;
-	}
-	return NULL;
+	if (!r->is_relation || r->aliased)
+		return false;
+	if (name)
+		return r->name == name;
+	return !r->name && r->new_alias && strcmp(r->refname, table) == 0 &&
+	       (!r->schema || strcmp(r->schema, schema) == 0);
 }
 
-/* An unmapped table that got an alias of ours: its schema may be known only from search_path. */
-static const struct range *find_by_parts(const struct level *level, const char *schema, const char *name)
-{
-	for (const struct range *r = level->ranges; r; r = r->next) {
-		if (r->is_relation && !r->aliased && !r->name && r->new_alias && strcmp(r->refname, name) == 0 &&
-		    (!r->schema || strcmp(r->schema, schema) == 0))
-			return r;
-	}
-	return NULL;
-}
-
-/* schema.table.column means the table of that name that has no alias. */
-static void splice_schema_qualifier(struct analysis *a, const struct qualifier *q)
+/* schema.table.column means the nearest table of that name that has no alias. */
+static struct range *find_qualified(const struct analysis *a, const struct qualifier *q, struct sight *sight_out)
 {
 	const char *schema = q->parts[q->part_count - 2], *table = q->parts[q->part_count - 1];
 	if (q->part_count == 3 && strcmp(q->parts[0], session_state_database(a->state)) != 0)
-		return;
+		return NULL;
 	const struct ruleset_name *name = ruleset_find(a->ruleset, schema, table);
+	for (struct sight sight = sight_of(q); sight.level; look_outwards(&sight)) {
+		for (struct range *r = first_seen(&sight); r; r = next_seen(&sight, r)) {
+			if (is_meant(r, name, schema, table)) {
+				*sight_out = sight;
+				return r;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* One that the server will not let it name: then its error should be about the table that is meant. */
+static struct range *find_out_of_reach(const struct analysis *a, const struct qualifier *q)
+{
 	for (const struct level *level = q->level; level; level = level->outer) {
-		const struct range *range = name ? find_by_relation(level, name)
-						 : find_by_parts(level, schema, table);
-		if (!range)
-			continue;
-		if (!range->changes && !range->new_alias)
-			return;
-		size_t start = a->tokens->items[q->first].offset;
-		size_t end = token_end(a, q->first + 2 * (q->part_count - 1));
-		splice_add(a->splices, start, end - start,
-			   range->new_alias ? quoted(a, "", range->new_alias)
-					    : resolve_spelled(a->arena, range->name->physical));
+		struct qualifier wider = *q;
+		struct sight sight;
+		wider.level = level;
+		wider.window = (struct window){ NULL, NULL };
+		struct range *range = find_qualified(a, &wider, &sight);
+		if (range)
+			return range;
+	}
+	return NULL;
+}
+
+static void splice_schema_qualifier(struct analysis *a, const struct qualifier *q)
+{
+	struct sight sight;
+	const struct range *range = find_qualified(a, q, &sight);
+	if (!range)
+		range = find_out_of_reach(a, q);
+	if (!range || (!range->changes && !range->new_alias))
 		return;
+	size_t start = a->tokens->items[q->first].offset;
+	size_t end = token_end(a, q->first + 2 * (q->part_count - 1));
+	splice_add(a->splices, start, end - start,
+		   range->new_alias ? quoted(a, "", range->new_alias)
+				    : resolve_spelled(a->arena, range->name->physical));
+}
+
+/* A schema tells the table apart from one of the same name in a nearer FROM; an alias must do so, too. */
+static void uncover_hidden(struct analysis *a, const struct qualifier *q)
+{
+	struct sight found;
+	struct range *range = q->part_count > 1 ? find_qualified(a, q, &found) : NULL;
+	if (!range || !range->new_alias)
+		return;
+	for (struct sight sight = sight_of(q); sight.level != found.level; look_outwards(&sight)) {
+		for (const struct range *r = first_seen(&sight); r; r = next_seen(&sight, r)) {
+			if (strcmp(scope_name_after(r), range->new_alias) == 0) {
+				range->new_alias = scope_fresh_alias(a);
+				return;
+			}
+		}
 	}
 }
 
@@ -304,6 +369,10 @@ void scope_finish(struct analysis *a)
 	for (struct level *level = a->levels; level; level = level->next) {
 		add_old_name_aliases(level);
 		separate_clashes(a, level);
+	}
+	for (const struct qualifier *q = a->qualifiers; q; q = q->next)
+		uncover_hidden(a, q);
+	for (struct level *level = a->levels; level; level = level->next) {
 		for (const struct range *r = level->ranges; r; r = r->next)
 			splice_range(a, r);
 	}

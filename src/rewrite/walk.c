@@ -473,6 +473,7 @@ static void walk_merge(struct analysis *a, const PgQuery__Node *node)
 	struct cte *outer = a->ctes;
 	walk_with(a, merge->with_clause);
 	struct level *level = scope_enter(a);
+	level->names_once = true;
 	note_dml(a, node, walk_relation(a, merge->relation, RELATION_TARGET, USE_MERGE));
 	struct range **source = level->tail;
 	walk_from(a, merge->source_relation);

@@ -219,18 +219,34 @@ static void on_create_table(struct analysis *a, const PgQuery__CreateStmt *creat
 }
 
 /* A view in the place of a mapped name would hide the table from crossfade and from the cutover. */
-static void create_view_name(struct analysis *a, const PgQuery__RangeVar *view)
+static struct range *create_view_name(struct analysis *a, const PgQuery__RangeVar *view)
 {
 	a->changes_catalog = true;
 	struct range *range = walk_relation(a, view, RELATION_CREATED, USE_DDL);
 	refuse_ddl(a, name_of(range), range_offset(a, range), "CREATE VIEW in place");
+	return range;
+}
+
+/* Its own name is that of the WITH query it stands for. */
+static void refuse_recursive_elsewhere(struct analysis *a, const PgQuery__ViewStmt *view, const struct range *range)
+{
+	const PgQuery__SelectStmt *select =
+		view->query->node_case == PG_QUERY__NODE__NODE_SELECT_STMT ? view->query->select_stmt : NULL;
+	const PgQuery__WithClause *with = select ? select->with_clause : NULL;
+	if (!range || !range->changes || !with || !with->recursive || with->n_ctes != 1 ||
+	    strcmp(with->ctes[0]->common_table_expr->ctename, range->name->written.name) != 0 ||
+	    strcmp(range->name->physical.name, range->name->written.name) == 0)
+		return;
+	struct error *error = analysis_refuse(a, range_offset(a, range), SQLSTATE_FEATURE_NOT_SUPPORTED,
+					      "CREATE RECURSIVE VIEW cannot follow the table to another name");
+	error_hint(error, "Write CREATE VIEW … AS WITH RECURSIVE ….");
 }
 
 static void on_create_view(struct analysis *a, const PgQuery__ViewStmt *view)
 {
 	a->read_kind = USE_DDL;
 	if (!created_temporary(a, view->view, false))
-		create_view_name(a, view->view);
+		refuse_recursive_elsewhere(a, view, create_view_name(a, view->view));
 	walk_node(a, view->query);
 }
 
@@ -291,6 +307,24 @@ static void note_elements(struct analysis *a, const PgQuery__CreateSchemaStmt *c
 	}
 }
 
+/* PostgreSQL takes no element of another schema than the new one. */
+static void refuse_elements_elsewhere(struct analysis *a, const PgQuery__CreateSchemaStmt *create)
+{
+	for (size_t i = 0; i < create->n_schema_elts; i++) {
+		const char *element = element_name(create->schema_elts[i]);
+		const struct ruleset_name *name =
+			element ? ruleset_find(a->ruleset, a->schema_being_created, element) : NULL;
+		if (!name || rel_name_eq(name->written, name->physical))
+			continue;
+		struct error *error = analysis_refuse(a, a->tokens->items[a->first].offset,
+						      SQLSTATE_FEATURE_NOT_SUPPORTED,
+						      "CREATE SCHEMA cannot create %s, which is %s now",
+						      resolve_spelled(a->arena, name->written).data,
+						      resolve_spelled(a->arena, name->physical).data);
+		error_hint(error, "Create the schema and its tables by statements of their own.");
+	}
+}
+
 static void on_create_schema(struct analysis *a, const PgQuery__CreateSchemaStmt *create)
 {
 	a->changes_catalog = true;
@@ -299,6 +333,7 @@ static void on_create_schema(struct analysis *a, const PgQuery__CreateSchemaStmt
 		resolve_note_schema(a, a->schema_being_created, true);
 	note_elements(a, create);
 	walk_nodes(a, create->schema_elts, create->n_schema_elts);
+	refuse_elements_elsewhere(a, create);
 	a->schema_being_created = NULL;
 	a->created = NULL;
 }
