@@ -123,7 +123,7 @@ const PgQuery__ParseResult *corpus_parse(struct arena *arena, struct slice sql)
 	const PgQuery__ParseResult *tree;
 	struct parse_limits limits = { PARSE_BYTES, PARSE_NESTING };
 	lexer_run(sql, true, &tokens);
-	return parse_run(arena, sql, &tokens, true, limits, &tree) == PARSE_OK ? tree : NULL;
+	return parse_run(arena, sql, &tokens, true, limits, NULL, &tree) == PARSE_OK ? tree : NULL;
 }
 
 static bool is_usable(const PgQuery__RangeVar *range)
