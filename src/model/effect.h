@@ -14,7 +14,7 @@ enum effect_kind {
 	EFFECT_RESET_ALL,
 	EFFECT_DISCARD_ALL, /* also temp tables, prepared statements */
 	EFFECT_DISCARD_TEMP,
-	EFFECT_SET_UNKNOWN, /* name becomes something only the server knows */
+	EFFECT_SET_UNKNOWN, /* name becomes something only the server knows: a setting, or EFFECT_TEMPS */
 	EFFECT_ROLE,	    /* value: role, NULL: none (RESET ROLE) */
 	EFFECT_SESSION_USER, /* value: role, NULL: default */
 	EFFECT_TEMP_CREATE, /* name; local: ON COMMIT DROP */
@@ -33,6 +33,9 @@ enum effect_kind {
 	EFFECT_DEALLOCATE,  /* name, NULL: all */
 	EFFECT_EXECUTE,	    /* name: runs a prepared statement, whose uses count */
 };
+
+/* Not a setting: the temporary tables of the session. */
+#define EFFECT_TEMPS "temporary_tables"
 
 struct effect {
 	enum effect_kind kind;

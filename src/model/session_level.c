@@ -170,6 +170,7 @@ void level_end_local(struct level *level)
 	text_assign(&level->role, level->session_role);
 	level->standard_strings = level->session_standard_strings;
 	level->encoding = level->session_encoding;
+	level->temps_unknown = level->session_temps_unknown;
 	set_temps(level, temps_change(level->temps, NULL, true, NULL, false));
 }
 
@@ -194,6 +195,7 @@ void level_drop_temp(struct level *level, const char *name)
 
 void level_drop_temps(struct level *level)
 {
+	level->temps_unknown = level->session_temps_unknown = false;
 	set_temps(level, NULL);
 }
 

@@ -54,6 +54,8 @@ struct level {
 	struct text *session_role;
 	struct text *session_user;
 	struct temps *temps; /* NULL: none */
+	bool temps_unknown; /* code may have made others, or dropped some */
+	bool session_temps_unknown; /* so it is again once the transaction ends */
 	struct overlay *overlay; /* NULL: nothing */
 	bool standard_strings, session_standard_strings;
 	enum encoding_class encoding, session_encoding;

@@ -246,6 +246,11 @@ static void reset_all(struct session_state *state)
 
 static void set_unknown(struct session_state *state, const char *name, bool local)
 {
+	if (strcmp(name, EFFECT_TEMPS) == 0) {
+		top(state)->temps_unknown = top(state)->session_temps_unknown = true;
+		touch(state);
+		return;
+	}
 	if (strcasecmp(name, "search_path") != 0)
 		return;
 	struct path *unknown = path_new(NULL);
@@ -372,7 +377,7 @@ const char *session_state_user(const struct session_state *state)
 const struct name_list *session_state_search_path(const struct session_state *state)
 {
 	const struct path *path = top(state)->path;
-	return path->known ? &path->list : NULL;
+	return path->known && !top(state)->temps_unknown ? &path->list : NULL;
 }
 
 const char *session_state_search_path_text(const struct session_state *state)
@@ -387,7 +392,7 @@ bool session_state_has_temp(const struct session_state *state, const char *name)
 
 bool session_state_has_any_temp(const struct session_state *state)
 {
-	return top(state)->temps != NULL;
+	return top(state)->temps != NULL || top(state)->temps_unknown;
 }
 
 enum session_relation session_state_relation(const struct session_state *state, const char *schema,
@@ -514,6 +519,31 @@ void session_state_set_default(struct session_state *state, const char *name, co
 	} else if (strcasecmp(name, "client_encoding") == 0) {
 		state->default_encoding = encoding_class_of(value);
 	}
+}
+
+void session_state_learnt_search_path(struct session_state *state, const char *value)
+{
+	struct path *path = path_new(value);
+	path_assign(&top(state)->path, path);
+	if (state->depth == 1)
+		path_assign(&top(state)->session_path, path);
+	path_unref(path);
+	touch(state);
+}
+
+bool session_state_temps_known(const struct session_state *state)
+{
+	return !top(state)->temps_unknown;
+}
+
+void session_state_learnt_temps(struct session_state *state, const char *const *names, size_t count)
+{
+	bool inside = state->depth > 1 && top(state)->session_temps_unknown;
+	level_drop_temps(top(state));
+	for (size_t i = 0; i < count; i++)
+		level_add_temp(top(state), names[i], false);
+	top(state)->session_temps_unknown = inside;
+	touch(state);
 }
 
 /* Reported values are those in effect; what a rollback brings back is reported anew. */

@@ -56,6 +56,13 @@ uint64_t session_state_stamp(const struct session_state *state);
 void session_state_apply(struct session_state *state, const struct effect *effect);
 /* What RESET goes back to: from the startup packet or ALTER ROLE/DATABASE. */
 void session_state_set_default(struct session_state *state, const char *name, const char *value);
+/* The server's answer to a question: true in the transaction or savepoint it was asked in. What is
+ * below, or comes after, stays as unknown as it was. */
+void session_state_learnt_search_path(struct session_state *state, const char *value);
+/* There are these temporary relations and no others. */
+void session_state_learnt_temps(struct session_state *state, const char *const *names, size_t count);
+/* False: code ran that may have made temporary tables. No search_path is told while it is so. */
+bool session_state_temps_known(const struct session_state *state);
 /* The server's own word (ParameterStatus, or a SHOW): true at once, at every level. */
 void session_state_reported(struct session_state *state, const char *name, const char *value);
 

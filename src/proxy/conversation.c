@@ -50,6 +50,7 @@ void conversation_deinit(struct conversation *conversation)
 	if (conversation->ruleset)
 		ruleset_unref(conversation->ruleset);
 	conversation->ruleset = NULL;
+	hidden_deinit(conversation);
 	forget_identity(conversation);
 }
 

@@ -71,6 +71,8 @@ struct conversation {
 	bool skipping;	     /* the server ignores all until a Sync that was not sent yet */
 	bool segment_failed; /* in the segment being answered */
 	bool hidden_failed;  /* the hidden exchange for the text at hand brought nothing */
+	char **hidden_temps; /* told so far by the hidden exchange; NULL: none */
+	size_t hidden_temp_count;
 	bool fact_asked;     /* the catalog was read again for the text at hand */
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
 	bool facts_doubted;  /* … and when the server contradicted them */
@@ -164,6 +166,8 @@ struct statement_shape *conversation_shape(struct conversation *conversation, co
 void conversation_count(struct conversation *conversation, struct statement_shape *shape, enum usage_outcome outcome,
 			uint64_t rows);
 
+enum { HIDDEN_TEMPS_MAX = 1024 };
+void hidden_deinit(struct conversation *conversation);
 void hidden_start(struct conversation *conversation, struct round *round);
 /* An answer to a hidden request; true: the client must see it. */
 bool hidden_answer(struct conversation *conversation, const struct message *message);

@@ -1,6 +1,7 @@
 /*
- * The hidden exchange: SHOW search_path, asked of the server between two
- * messages of the client (rewriting.md §1.5). By Parse/Bind/Execute under
+ * The hidden exchange: SHOW search_path, and once code has run the temporary
+ * tables, asked of the server between two messages of the client
+ * (rewriting.md §1.5). By Parse/Bind/Execute under
  * reserved names, never by a Query, which would end an implicit transaction
  * and destroy the unnamed statement. Between segments it ends with a Sync and
  * leaves no trace; inside a segment with a Flush, for a Sync would end that.
@@ -15,34 +16,70 @@
 
 #define HIDDEN_NAME "crossfade_hidden"
 
-static void push_hidden(struct conversation *conversation, enum request_kind kind)
+static struct request *push_hidden(struct conversation *conversation, enum request_kind kind)
 {
 	struct request *request = pipeline_push(&conversation->pipeline, kind);
 	request->flags = REQUEST_HIDDEN;
 	request->copy_ends = conversation->copy_ends;
+	return request;
 }
 
-void hidden_start(struct conversation *conversation, struct round *round)
+enum question { ASK_PATH, ASK_TEMPS };
+
+static void ask(struct conversation *conversation, struct buf *out, enum question question)
 {
-	struct buf *out = output_own(&round->to_server);
-	parse_append(out, slice_str(HIDDEN_NAME), slice_str("SHOW search_path"), (struct slice){ 0 });
+	static const char *const texts[] = {
+		[ASK_PATH] = "SHOW search_path",
+		[ASK_TEMPS] = "SELECT relname FROM pg_catalog.pg_class"
+			      " WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()",
+	};
+	parse_append(out, slice_str(HIDDEN_NAME), slice_str(texts[question]), (struct slice){ 0 });
 	bind_append(out, HIDDEN_NAME, HIDDEN_NAME);
 	execute_append(out, HIDDEN_NAME, 0);
 	close_append(out, 'P', HIDDEN_NAME);
 	close_append(out, 'S', HIDDEN_NAME);
 	push_hidden(conversation, REQUEST_PARSE);
 	push_hidden(conversation, REQUEST_BIND);
-	push_hidden(conversation, REQUEST_EXECUTE);
+	push_hidden(conversation, REQUEST_EXECUTE)->statement = question;
 	push_hidden(conversation, REQUEST_CLOSE_PORTAL);
 	push_hidden(conversation, REQUEST_CLOSE_STATEMENT);
+}
+
+void hidden_start(struct conversation *conversation, struct round *round)
+{
+	struct buf *out = output_own(&round->to_server);
+	ask(conversation, out, ASK_PATH);
+	if (!session_state_temps_known(conversation->vars.confirmed))
+		ask(conversation, out, ASK_TEMPS);
 	if (conversation->in_segment) {
 		flush_append(out);
 	} else {
 		sync_append(out);
 		push_hidden(conversation, REQUEST_SYNC);
 	}
-	conversation->hidden_failed = true; /* until a value has come */
+	conversation->hidden_temp_count = 0;
+	conversation->hidden_failed = true; /* until all is known */
 	traffic_add(&conversation->env->traffic->hidden_exchanges, 1);
+}
+
+/* Only names of the map can shadow any of it. */
+static void take_temp(struct conversation *conversation, struct slice value)
+{
+	if (conversation->hidden_temp_count == HIDDEN_TEMPS_MAX || !conversation->ruleset ||
+	    !ruleset_mentions(conversation->ruleset, value.data, value.len))
+		return;
+	if (!conversation->hidden_temps)
+		conversation->hidden_temps = memory_zalloc(HIDDEN_TEMPS_MAX * sizeof(*conversation->hidden_temps));
+	conversation->hidden_temps[conversation->hidden_temp_count++] = memory_copy(value.data, value.len);
+}
+
+static void forget_temps(struct conversation *conversation)
+{
+	for (size_t i = 0; i < conversation->hidden_temp_count; i++)
+		free(conversation->hidden_temps[i]);
+	free(conversation->hidden_temps);
+	conversation->hidden_temps = NULL;
+	conversation->hidden_temp_count = 0;
 }
 
 static void take_value(struct conversation *conversation, struct slice body)
@@ -50,11 +87,29 @@ static void take_value(struct conversation *conversation, struct slice body)
 	struct slice value;
 	if (!data_row_first(body, &value) || !value.data)
 		return;
+	if (conversation_head(conversation)->statement == ASK_TEMPS) {
+		take_temp(conversation, value);
+		return;
+	}
 	char *text = memory_copy(value.data, value.len);
-	session_vars_reported(&conversation->vars, "search_path", text);
+	session_state_learnt_search_path(conversation->vars.confirmed, text);
+	conversation->vars.predicted_valid = false;
 	free(text);
-	/* A list that cannot be read is as good as none; asking again would never end. */
-	conversation->hidden_failed = !session_state_search_path(conversation->vars.confirmed);
+}
+
+/* A list that cannot be read is as good as none; asking again would never end. */
+static void answered(struct conversation *conversation, const struct request *execute)
+{
+	struct session_state *state = conversation->vars.confirmed;
+	if (execute->kind != REQUEST_EXECUTE)
+		return;
+	if (execute->statement == ASK_TEMPS) {
+		session_state_learnt_temps(state, (const char *const *)conversation->hidden_temps,
+					   conversation->hidden_temp_count);
+		conversation->vars.predicted_valid = false;
+		forget_temps(conversation);
+	}
+	conversation->hidden_failed = !session_state_search_path(state);
 }
 
 /*
@@ -66,6 +121,7 @@ static bool on_error(struct conversation *conversation, struct slice body)
 	struct error_fields fields = { 0 };
 	bool fatal = error_fields_read(body, &fields) && error_fields_fatal(&fields);
 	conversation->server_fatal |= fatal;
+	forget_temps(conversation);
 	conversation_abort_segment(conversation);
 	return fatal || conversation->skipping;
 }
@@ -77,7 +133,10 @@ bool hidden_answer(struct conversation *conversation, const struct message *mess
 	case SERVER_PARSE_COMPLETE:
 	case SERVER_BIND_COMPLETE:
 	case SERVER_CLOSE_COMPLETE:
+		conversation_pop(conversation);
+		return false;
 	case SERVER_COMMAND_COMPLETE:
+		answered(conversation, conversation_head(conversation));
 		conversation_pop(conversation);
 		return false;
 	case SERVER_READY:
@@ -92,4 +151,9 @@ bool hidden_answer(struct conversation *conversation, const struct message *mess
 	default:
 		return true; /* notices, notifications, parameter status */
 	}
+}
+
+void hidden_deinit(struct conversation *conversation)
+{
+	forget_temps(conversation);
 }

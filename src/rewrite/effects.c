@@ -237,6 +237,13 @@ void effects_call(struct analysis *a, const PgQuery__FuncCall *call)
 
 /* ---- all statements ---- */
 
+/* Code may set search_path, and make temporary tables. */
+static void code_runs(struct analysis *a)
+{
+	note(a, EFFECT_SET_UNKNOWN, "search_path", NULL, false);
+	note(a, EFFECT_SET_UNKNOWN, EFFECT_TEMPS, NULL, false);
+}
+
 /* SELECT f(…), g(…): nothing can keep the calls from happening once. */
 static const PgQuery__SelectStmt *as_plain_select(const PgQuery__Node *statement)
 {
@@ -274,7 +281,7 @@ void effects_of(struct analysis *a, const PgQuery__Node *statement)
 		break;
 	case PG_QUERY__NODE__NODE_CALL_STMT:
 	case PG_QUERY__NODE__NODE_DO_STMT:
-		note(a, EFFECT_SET_UNKNOWN, "search_path", NULL, false); /* the code may set it */
+		code_runs(a);
 		break;
 	case PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT:
 	case PG_QUERY__NODE__NODE_ALTER_DATABASE_SET_STMT:

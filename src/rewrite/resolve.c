@@ -130,10 +130,21 @@ static const char *creation_schema(struct analysis *a, const struct name_list *p
 			if (!schema || !a->ruleset->facts || !facts_has_schema(a->ruleset->facts, schema))
 				continue;
 		}
-		if (can_create_in(a, schema))
+		if (strcmp(schema, "pg_temp") == 0 || can_create_in(a, schema))
 			return schema;
 	}
 	return NULL;
+}
+
+bool resolve_creates_temporary(struct analysis *a, const PgQuery__RangeVar *relation)
+{
+	const struct name_list *path = session_state_search_path(a->state);
+	if (relation->relpersistence[0] == 't' || strcmp(relation->schemaname, "pg_temp") == 0)
+		return true;
+	if (given(relation->schemaname) || !path || a->schema_being_created)
+		return false;
+	const char *schema = creation_schema(a, path);
+	return schema && strcmp(schema, "pg_temp") == 0;
 }
 
 struct resolved resolve_created(struct analysis *a, struct written_name written, size_t offset)

@@ -24,6 +24,8 @@ struct resolved {
 
 /* An existing relation. Read references also see the CTEs in scope. */
 struct resolved resolve_relation(struct analysis *a, struct written_name written, bool read, size_t offset);
+/* Whether CREATE would make a temporary relation: by its own words, or because search_path begins with pg_temp. */
+bool resolve_creates_temporary(struct analysis *a, const PgQuery__RangeVar *relation);
 /* The relation that CREATE would make under this name. */
 struct resolved resolve_created(struct analysis *a, struct written_name written, size_t offset);
 

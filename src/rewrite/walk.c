@@ -485,16 +485,11 @@ static void walk_merge(struct analysis *a, const PgQuery__Node *node)
 	a->ctes = outer;
 }
 
-static bool is_temporary(const PgQuery__RangeVar *relation)
-{
-	return relation->relpersistence[0] == 't' || strcmp(relation->schemaname, "pg_temp") == 0;
-}
-
 static void created_by_query(struct analysis *a, const PgQuery__IntoClause *into)
 {
 	if (!into->rel)
 		return;
-	if (is_temporary(into->rel)) {
+	if (resolve_creates_temporary(a, into->rel)) {
 		analysis_effect(a, (struct effect){ .kind = EFFECT_TEMP_CREATE,
 						    .name = into->rel->relname,
 						    .local = into->on_commit ==

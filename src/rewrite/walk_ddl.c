@@ -185,15 +185,10 @@ static void on_owned_by(struct analysis *a)
 
 /* ---- CREATE ---- */
 
-static bool is_temporary(const PgQuery__RangeVar *relation)
-{
-	return relation->relpersistence[0] == 't' || strcmp(relation->schemaname, "pg_temp") == 0;
-}
-
 /* True when the relation is a temporary one, which shadows from here on. */
 static bool created_temporary(struct analysis *a, const PgQuery__RangeVar *relation, bool drops_on_commit)
 {
-	if (!is_temporary(relation))
+	if (!resolve_creates_temporary(a, relation))
 		return false;
 	analysis_effect(a, (struct effect){
 				   .kind = EFFECT_TEMP_CREATE, .name = relation->relname, .local = drops_on_commit });

@@ -70,6 +70,8 @@ def told(kind, body):
             names.append((body[at:end].decode('utf-8', 'replace'), body[end + 7:end + 19]))
             at = end + 19
         return kind, names
+    if kind == 'A':
+        return kind, body[4:]  # without the pid
     return kind, body
 
 

@@ -199,3 +199,48 @@ Test(session_state, own_relations_are_forgotten_once_the_facts_tell_of_them)
 	cr_assert_eq(session_state_relation(state, "shadow", "t999"), SESSION_RELATION_CREATED);
 	cr_assert_eq(session_state_relation(state, "shadow", "t0"), SESSION_RELATION_UNTOUCHED, "bounded");
 }
+
+Test(session_state, an_answer_holds_in_the_transaction_it_was_asked_in)
+{
+	set_path("data", false);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_SET_UNKNOWN, "search_path", NULL, false);
+	cr_assert_null(session_state_search_path(state));
+	session_state_learnt_search_path(state, "app");
+	expect_path("app");
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	expect_path("data");
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_SET_UNKNOWN, "search_path", NULL, false);
+	session_state_learnt_search_path(state, "app");
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_null(session_state_search_path(state), "it may have been SET LOCAL");
+	session_state_learnt_search_path(state, "app");
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	expect_path("app");
+}
+
+Test(session_state, after_code_no_path_is_told_before_the_temporary_tables_are_known)
+{
+	const char *names[] = { "prices" };
+	apply(EFFECT_TEMP_CREATE, "stocks", NULL, false);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_SET_UNKNOWN, EFFECT_TEMPS, NULL, false);
+	cr_assert_not(session_state_temps_known(state));
+	cr_assert_null(session_state_search_path(state));
+	session_state_learnt_temps(state, names, 1);
+	cr_assert(session_state_has_temp(state, "prices"));
+	cr_assert_not(session_state_has_temp(state, "stocks"));
+	cr_assert_not_null(session_state_search_path(state));
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_not(session_state_temps_known(state), "ON COMMIT DROP may have dropped some");
+	session_state_learnt_temps(state, names, 0);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_SET_UNKNOWN, EFFECT_TEMPS, NULL, false);
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	cr_assert(session_state_temps_known(state));
+	apply(EFFECT_SET_UNKNOWN, EFFECT_TEMPS, NULL, false);
+	apply(EFFECT_DISCARD_TEMP, NULL, NULL, false);
+	cr_assert(session_state_temps_known(state));
+}
