@@ -12,7 +12,8 @@ from pairs import OTHER, USER  # noqa: E402
 from session import Lost, Outcome, Session  # noqa: E402
 
 TIMED_OUT = b'57014'
-REGCLASS, REGTYPE = 2205, 2206
+# regclass, regtype, and arrays of them.
+SHOWN_AS_NAMES = (2205, 2206, 2210, 2211)
 STATEMENT_TIMEOUT_MS = 3000
 
 
@@ -224,7 +225,7 @@ def difference(step, expected, got):
 
 def without_names(result):
     """Values of these types are numbers that are shown as names: those of where the tables are."""
-    shown = [i for i, c in enumerate(result.columns) if c.type in (REGCLASS, REGTYPE)]
+    shown = [i for i, c in enumerate(result.columns) if c.type in SHOWN_AS_NAMES]
     if not shown:
         return result.rows
     return tuple(tuple(v is None if i in shown else v for i, v in enumerate(row)) for row in result.rows)

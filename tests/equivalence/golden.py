@@ -158,8 +158,8 @@ def why_not(case, layouts):
     if case.setting.get('path') == 'unknown':
         return 'search_path unknown'
     if re.search(r'(?i)\b(commit|rollback|abort|begin|end|prepare transaction|start transaction|discard|session authorization|%DB%)\b', case.sql) \
-            or re.search(r'(?i)\b(explain|tableoid|concurrently|vacuum|cluster|database)\b', case.sql):
-        return 'not for a transaction, or a listed exception'
+            or re.search(r'(?i)\b(explain|tableoid|concurrently|vacuum|cluster|database|information_schema|nspname)\b', case.sql):
+        return 'not for a transaction, or a listed exception (EXPLAIN, the catalog, ...)'
     for name in layouts.unusable:
         if parts(name)[-1] in case.sql.lower():
             return 'a kind of entry that is not made here'
