@@ -2,6 +2,15 @@
 
 #include "wire/reader.h"
 
+enum { MOST_USES = 64 };
+
+struct values {
+	struct conversation *conversation;
+	const struct rewrite *rewrite;
+	struct use uses[MOST_USES];
+	size_t use_count, replaced;
+};
+
 static bool is_name(const struct rewrite *rewrite, size_t number)
 {
 	for (size_t i = 0; i < rewrite->parameter_count; i++) {
@@ -16,37 +25,38 @@ static bool is_name(const struct rewrite *rewrite, size_t number)
  * text by the format alone, but a name has no zero byte, as OIDs below
  * 16 million have, and it must be one of the map.
  */
-static bool replace_value(struct conversation *conversation, struct slice value, struct buf *out)
+static bool replace_value(struct values *values, struct slice value, struct buf *out)
 {
-	if (!value.len || memchr(value.data, 0, value.len))
+	struct conversation *conversation = values->conversation;
+	struct use use;
+	if (!value.len || memchr(value.data, 0, value.len) ||
+	    !rewriter_parameter(conversation->env->rewriter, value,
+				session_vars_now(&conversation->vars, &conversation->pipeline), conversation->ruleset, out,
+				&use))
 		return false;
-	return rewriter_parameter(conversation->env->rewriter, value,
-				  session_vars_now(&conversation->vars, &conversation->pipeline), conversation->ruleset,
-				  out);
+	if (values->use_count < MOST_USES)
+		values->uses[values->use_count++] = use;
+	return out->len > 0;
 }
 
-/* Copies the values, names replaced; how many were. */
-static size_t append_parameters(struct conversation *conversation, const struct rewrite *rewrite,
-				const struct bind_message *bind, struct buf *out)
+static void append_parameters(struct values *values, const struct bind_message *bind, struct buf *out)
 {
 	struct reader reader = reader_of(bind->parameters);
 	struct buf name;
-	size_t replaced = 0;
 	buf_init(&name);
 	for (size_t i = 0; i < bind->parameter_count; i++) {
 		uint32_t len = reader_u32(&reader);
 		struct slice value = len == UINT32_MAX ? slice_of(NULL, 0) : reader_bytes(&reader, len);
 		buf_clear(&name);
-		if (is_name(rewrite, i + 1) && replace_value(conversation, value, &name)) {
+		if (is_name(values->rewrite, i + 1) && replace_value(values, value, &name)) {
 			value = buf_slice(&name);
 			len = (uint32_t)value.len;
-			replaced++;
+			values->replaced++;
 		}
 		buf_append_u32(out, len);
 		buf_append_slice(out, value);
 	}
 	buf_deinit(&name);
-	return replaced;
 }
 
 static void append_text(struct buf *out, struct slice text)
@@ -55,27 +65,33 @@ static void append_text(struct buf *out, struct slice text)
 	buf_append_byte(out, 0);
 }
 
-bool bind_names_replace(struct conversation *conversation, const struct rewrite *rewrite, struct slice body,
-			struct round *round)
+static void append_bind(const struct bind_message *bind, struct slice parameters, struct buf *out)
 {
+	size_t begin = frame_begin(out, CLIENT_BIND);
+	append_text(out, bind->portal);
+	append_text(out, bind->statement);
+	buf_append_u16(out, (uint16_t)(bind->formats.len / 2));
+	buf_append_slice(out, bind->formats);
+	buf_append_u16(out, (uint16_t)bind->parameter_count);
+	buf_append_slice(out, parameters);
+	buf_append_slice(out, bind->results);
+	frame_end(out, begin);
+}
+
+bool bind_names_replace(struct conversation *conversation, const struct rewrite *rewrite, struct slice body,
+			struct round *round, struct statement_shape **shape_out)
+{
+	struct values values = { .conversation = conversation, .rewrite = rewrite };
 	struct bind_message bind;
 	struct buf parameters;
 	if (!conversation->ruleset || !bind_read(body, &bind))
 		return false;
 	buf_init(&parameters);
-	bool replaced = append_parameters(conversation, rewrite, &bind, &parameters) > 0;
-	if (replaced) {
-		struct buf *out = output_own(&round->to_server);
-		size_t begin = frame_begin(out, CLIENT_BIND);
-		append_text(out, bind.portal);
-		append_text(out, bind.statement);
-		buf_append_u16(out, (uint16_t)(bind.formats.len / 2));
-		buf_append_slice(out, bind.formats);
-		buf_append_u16(out, (uint16_t)bind.parameter_count);
-		buf_append_slice(out, buf_slice(&parameters));
-		buf_append_slice(out, bind.results);
-		frame_end(out, begin);
-	}
+	append_parameters(&values, &bind, &parameters);
+	if (values.replaced)
+		append_bind(&bind, buf_slice(&parameters), output_own(&round->to_server));
 	buf_deinit(&parameters);
-	return replaced;
+	if (values.use_count)
+		*shape_out = statement_shape_new(rewrite->parameter_shape->text, values.uses, values.use_count);
+	return values.replaced > 0;
 }

@@ -7,8 +7,11 @@
 
 #include "proxy/conversation.h"
 
-/* False when the Bind stays as it is; else it was appended to round.to_server. */
+/*
+ * False when the Bind stays as it is; else it was appended to round.to_server.
+ * shape_out: what the names among the values use, with a reference; NULL: nothing of the map.
+ */
 bool bind_names_replace(struct conversation *conversation, const struct rewrite *rewrite, struct slice body,
-			struct round *round);
+			struct round *round, struct statement_shape **shape_out);
 
 #endif

@@ -289,15 +289,18 @@ static enum verdict on_bind(struct conversation *conversation, const struct mess
 	const struct rewrite *named = wants_names(conversation, message);
 	if (named && message->available < message->size)
 		return VERDICT_HOLD; /* until more of it has come */
-	enum verdict verdict = named && bind_names_replace(conversation, named, message_body(message), round)
+	struct statement_shape *values = NULL;
+	enum verdict verdict = named && bind_names_replace(conversation, named, message_body(message), round, &values)
 				       ? VERDICT_DONE
 				       : VERDICT_PASS;
 	struct request *request = push_extended(conversation, REQUEST_BIND);
-	if (!request || !bind_read_names(message_body(message), &names))
+	if (!request || !bind_read_names(message_body(message), &names)) {
+		statement_shape_unref(values);
 		return verdict;
+	}
 	struct name *statement = names_find(&conversation->statements, names.statement);
 	struct rewrite *rewrite = statement ? statement->rewrite : NULL;
-	struct statement_shape *shape = statement ? statement->shape : NULL;
+	struct statement_shape *shape = values ? values : statement ? statement->shape : NULL;
 	give_meaning(&conversation->portals, names.portal, request, rewrite, shape);
 	if (request->name) {
 		request->flags |= request->name->executed ? REQUEST_WAS_EXECUTED : 0;
@@ -305,6 +308,7 @@ static enum verdict on_bind(struct conversation *conversation, const struct mess
 		name_set_shape(request->name, shape);
 	}
 	request->rewrite = rewrite ? rewrite_ref(rewrite) : NULL;
+	statement_shape_unref(values);
 	return verdict;
 }
 

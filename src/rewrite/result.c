@@ -132,6 +132,7 @@ struct rewrite *result_new(const struct result_parts *parts)
 	rewrite->splice_count = parts->splice_count;
 	rewrite->parameters = place(&at, parts->parameters, parts->parameter_count * sizeof(*parts->parameters));
 	rewrite->parameter_count = parts->parameter_count;
+	rewrite->parameter_shape = parts->parameter_shape;
 	if (parts->refusal)
 		rewrite->refusal = *parts->refusal;
 	if (parts->sql.data) {
@@ -145,6 +146,8 @@ struct rewrite *result_new(const struct result_parts *parts)
 size_t result_bytes(const struct rewrite *rewrite)
 {
 	size_t bytes = rewrite->bytes;
+	if (rewrite->parameter_shape)
+		bytes += sizeof(*rewrite->parameter_shape) + rewrite->parameter_shape->text.len;
 	for (size_t i = 0; i < rewrite->statement_count; i++) {
 		const struct statement_shape *shape = rewrite->statements[i].shape;
 		if (shape)
@@ -166,6 +169,7 @@ void rewrite_unref(struct rewrite *rewrite)
 		return;
 	for (size_t i = 0; i < rewrite->statement_count; i++)
 		statement_shape_unref(rewrite->statements[i].shape);
+	statement_shape_unref(rewrite->parameter_shape);
 	free(rewrite);
 }
 

@@ -23,6 +23,7 @@ struct result_parts {
 	size_t splice_count;
 	const uint16_t *parameters;
 	size_t parameter_count;
+	struct statement_shape *parameter_shape; /* taken over, as those of the statements */
 };
 /* With one reference. */
 struct rewrite *result_new(const struct result_parts *parts);

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "rewrite/analysis.h"
+#include "rewrite/normalise.h"
 #include "rewrite/parse.h"
 #include "rewrite/prefilter.h"
 #include "rewrite/resolve.h"
@@ -100,6 +101,19 @@ static const uint16_t *parameters_of(const struct analysis *a)
 	return numbers;
 }
 
+static struct statement_shape *parameter_shape_of(const struct run *run)
+{
+	struct buf text;
+	if (!run->analysis.parameter_count)
+		return NULL;
+	buf_init(&text);
+	normalise(run->sql, run->analysis.tokens, run->analysis.first, run->analysis.end,
+		  run->rewriter->settings.normalised_bytes, &text);
+	struct statement_shape *shape = statement_shape_new(buf_slice(&text), NULL, 0);
+	buf_deinit(&text);
+	return shape;
+}
+
 static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, struct slice sql, size_t splice_count)
 {
 	struct rewrite_splice *positions = ARENA_ARRAY(run->analysis.arena, splice_count, struct rewrite_splice);
@@ -114,7 +128,8 @@ static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, str
 				      .splices = positions,
 				      .splice_count = splice_count,
 				      .parameters = parameters_of(&run->analysis),
-				      .parameter_count = run->analysis.parameter_count };
+				      .parameter_count = run->analysis.parameter_count,
+				      .parameter_shape = parameter_shape_of(run) };
 	if (outcome == REWRITE_REFUSED) {
 		parts.refused_index = run->statement_count ? run->statement_count - 1 : 0;
 		parts.refusal = &run->analysis.refusal;
@@ -351,7 +366,7 @@ static bool has_high_bytes(struct slice sql)
 enum { LONGEST_NAME_BYTES = 1024 };
 
 bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
-			const struct ruleset *ruleset, struct buf *out)
+			const struct ruleset *ruleset, struct buf *out, struct use *use_out)
 {
 	struct run run;
 	if (value.len > LONGEST_NAME_BYTES ||
@@ -359,7 +374,8 @@ bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const str
 		return false;
 	start(&run, rewriter, value, state, ruleset);
 	run.analysis.state = state;
-	return strings_value(&run.analysis, value, out);
+	run.analysis.uses_tail = &run.analysis.uses;
+	return strings_value(&run.analysis, value, out, use_out);
 }
 
 static struct rewrite *analyse(struct run *run)

@@ -68,6 +68,7 @@ struct rewrite {
 	struct error refusal;	/* REFUSED; position counts characters of the original */
 	const uint16_t *parameters; /* numbers of those that are read as names of relations (rewriter_parameter) */
 	size_t parameter_count;
+	struct statement_shape *parameter_shape; /* the statement without uses, to count theirs; NULL: no parameters */
 	bool depends_on_state;	/* another search_path or temp table could change the outcome */
 	const struct rewrite_splice *splices; /* private to rewrite/ */
 	size_t bytes; /* private: of this block */
@@ -94,11 +95,11 @@ struct rewrite *rewrite_ref(struct rewrite *rewrite);
 void rewrite_unref(struct rewrite *rewrite);
 
 /*
- * The value of such a parameter, as text. True: out got the name to send in its place;
- * false: it stays as it is, which the server may refuse.
+ * The value of such a parameter, as text. True: it is a name of the map, and use_out (whose
+ * texts are the ruleset's) is how; out got the name to send in its place, if there is another.
  */
 bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
-			const struct ruleset *ruleset, struct buf *out);
+			const struct ruleset *ruleset, struct buf *out, struct use *use_out);
 
 /*
  * What each outcome carries:

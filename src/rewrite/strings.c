@@ -105,17 +105,21 @@ static struct written_name written_name_of(const struct string_name *name)
 				      name->parts[name->count - 1] };
 }
 
-bool strings_value(struct analysis *a, struct slice value, struct buf *out)
+bool strings_value(struct analysis *a, struct slice value, struct buf *out, struct use *use_out)
 {
 	struct string_name name;
 	if (!split_name(value, &name) || name.count == 0)
 		return false;
 	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, 0);
-	if (!resolved.name || resolve_is_retired(resolved.name) ||
-	    (!resolved.qualify && rel_name_eq(resolved.name->written, resolved.name->physical)))
+	if (!resolved.name)
 		return false;
-	rel_name_append(out, resolved.name->physical);
-	if (name.row_array)
+	bool changes = !resolve_is_retired(resolved.name) &&
+		       (resolved.qualify || !rel_name_eq(resolved.name->written, resolved.name->physical));
+	analysis_use(a, resolved.name, USE_SELECT, changes ? USE_REWRITTEN : 0);
+	*use_out = a->uses->use;
+	if (changes)
+		rel_name_append(out, resolved.name->physical);
+	if (changes && name.row_array)
 		buf_append_str(out, "[]");
 	return true;
 }

@@ -37,8 +37,8 @@ bool walk_ddl(struct analysis *a, const PgQuery__Node *node);
 /* strings.c */
 void strings_call(struct analysis *a, const PgQuery__FuncCall *call);
 void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast);
-/* The name in a parameter's value; true: out got the one to send instead. */
-bool strings_value(struct analysis *a, struct slice value, struct buf *out);
+/* The name in a parameter's value (rewriter_parameter). */
+bool strings_value(struct analysis *a, struct slice value, struct buf *out, struct use *use_out);
 /* Bodies of code in strings of the statement: scanned and counted, not rewritten. */
 void strings_opaque(struct analysis *a);
 

@@ -1,4 +1,6 @@
 """Names of relations in parameters follow a move, in text and in binary format."""
+import sqlite3
+
 import pytest
 
 import moves
@@ -17,7 +19,7 @@ def proxy(pg, make_proxy):
     assert done.returncode == 0, done.stderr
     for table in ('prices', 'stocks'):
         moves.move(pg, table)
-    made = make_proxy(pg, map_text=moves.MAP, dbname='moves')
+    made = make_proxy(pg, map_text=moves.MAP, dbname='moves', config='limits: {usage_flush: 200ms}\n')
     wait_for(lambda: made.psql('-c', 'select 1 from prices', PGDATABASE='moves').returncode == 0, 10, 'facts', 0.1)
     return made
 
@@ -112,6 +114,23 @@ def test_search_path_and_temporary_tables_decide_as_always(proxy, pg):
         c.rollback()
         c.execute('set search_path = pg_catalog')
         assert c.execute('select to_regclass(%s)', ('prices',)).fetchone() == (None,)
+
+
+def test_names_in_parameters_are_counted(proxy):
+    with Raw(proxy.address).startup(database='moves') as c:
+        for name in ('prices', 'public.prices', 'data.prices', 'public.nowhere'):
+            value(c, 'select to_regclass($1)::oid', [name])
+        value(c, 'select count(*) from prices where $1::regclass is not null', ['stocks'])
+
+    def counted():
+        with sqlite3.connect(proxy.dir / 'usage.db') as db:
+            return set(db.execute('select table_name, side, rewritten, statement, sum(count) from usage'
+                                  " where kind = 'select' group by 1, 2, 3, 4"))
+    join = 'select count(*) from prices where $1::regclass is not null'
+    wanted = {('public.prices', 'old', 1, 'select to_regclass($1)::oid', 2),
+              ('public.prices', 'new', 0, 'select to_regclass($1)::oid', 1),
+              ('public.prices', 'old', 1, join, 1), ('public.stocks', 'old', 1, join, 1)}
+    wait_for(lambda: counted() >= wanted, 10, 'counts', 0.2)
 
 
 def test_asyncpg(proxy, pg):

@@ -90,6 +90,7 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 		static const uint16_t parameters[] = { 2, 3 };
 		rewrite->parameters = parameters;
 		rewrite->parameter_count = 2;
+		rewrite->parameter_shape = statement_shape_new(slice_str("names"), NULL, 0);
 	}
 	if (strcmp(word, "fact") == 0)
 		rewrite->outcome = REWRITE_NEED_FACT;
@@ -133,8 +134,9 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice text, enum 
 }
 
 bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
-			const struct ruleset *ruleset, struct buf *out)
+			const struct ruleset *ruleset, struct buf *out, struct use *use_out)
 {
+	*use_out = (struct use){ .kind = USE_SELECT, .table = "public.t", .written = { "public", "t" } };
 	if (!slice_is(value, "t"))
 		return false;
 	buf_append_str(out, "moved.t");
@@ -156,6 +158,8 @@ void rewrite_unref(struct rewrite *rewrite)
 		if (rewrite->statements[i].shape)
 			statement_shape_unref(rewrite->statements[i].shape);
 	}
+	if (rewrite->parameter_shape)
+		statement_shape_unref(rewrite->parameter_shape);
 	arena_deinit(&fake->arena);
 	free(fake);
 	fake_rewrites_alive--;
