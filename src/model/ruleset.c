@@ -95,8 +95,10 @@ static void add_entries(struct builder *b)
 			add_entry(b, &map->entries[i], map->entries[i].old_name, map->entries[i].new_name);
 	}
 	for (size_t i = 0; i < map->entry_count; i++) {
-		if (map->entries[i].wildcard)
-			expand_wildcard(b, &map->entries[i]);
+		if (!map->entries[i].wildcard)
+			continue;
+		b->ruleset->has_patterns = true;
+		expand_wildcard(b, &map->entries[i]);
 	}
 }
 

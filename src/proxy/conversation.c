@@ -350,6 +350,12 @@ struct statement_shape *conversation_shape(struct conversation *conversation, co
 	return NULL;
 }
 
+bool conversation_only_temporary(const struct request *request)
+{
+	const struct rewrite_statement *statement = running_statement(request);
+	return find_effect(statement, EFFECT_TEMP_CREATE) || find_effect(statement, EFFECT_TEMP_DROP);
+}
+
 static void settle_success(struct conversation *conversation, struct request *request, bool counts, struct slice tag)
 {
 	const struct rewrite_statement *statement = running_statement(request);

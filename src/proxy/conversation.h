@@ -50,6 +50,8 @@ enum hold {
 	HOLD_FACT,   /* the catalog is being read again */
 };
 
+enum described { DESCRIBED_NOT, DESCRIBED_ROWS, DESCRIBED_NO_ROWS };
+
 enum violation { VIOLATION_NONE, VIOLATION_CLIENT, VIOLATION_SERVER };
 
 struct conversation {
@@ -76,6 +78,7 @@ struct conversation {
 	bool fact_asked;     /* the catalog was read again for the text at hand */
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
 	bool facts_doubted;  /* … and when the server contradicted them */
+	enum described described; /* by the server, since the last CommandComplete */
 	bool own_relations;  /* the session's own DDL counts before facts that do not tell of it yet */
 	uint64_t fact_ticket; /* a look at the catalog that names may depend on; 0: none is awaited */
 	bool copy_in;	     /* the server waits for CopyData, and the client has not ended it */
@@ -163,6 +166,8 @@ void conversation_settle(struct conversation *conversation, struct request *requ
 			 struct slice tag);
 /* What the statement that a request runs, prepares or binds uses; NULL: nothing of the map. */
 struct statement_shape *conversation_shape(struct conversation *conversation, const struct request *request);
+/* The statement that runs now makes or drops temporary tables. */
+bool conversation_only_temporary(const struct request *request);
 void conversation_count(struct conversation *conversation, struct statement_shape *shape, enum usage_outcome outcome,
 			uint64_t rows);
 

@@ -160,7 +160,8 @@ static bool must_settle(const struct conversation *conversation, const struct re
  * rules are not taken, and what the session itself did is known (model/session_state.h). */
 static bool must_look(struct conversation *conversation, const struct rewrite *rewrite)
 {
-	return conversation->fact_ticket && rewrite->depends_on_state && conversation_idle(conversation);
+	bool matters = rewrite->depends_on_state || conversation->ruleset->has_patterns;
+	return conversation->fact_ticket && matters && conversation_idle(conversation);
 }
 
 static enum verdict pass_text(struct conversation *conversation, const struct text *text, struct rewrite *rewrite)

@@ -61,6 +61,7 @@ static enum verdict on_close_complete(struct conversation *conversation, const s
 static enum verdict on_description(struct conversation *conversation, const struct message *message,
 				   struct round *round)
 {
+	conversation->described = message->type == SERVER_ROWS ? DESCRIBED_ROWS : DESCRIBED_NO_ROWS;
 	pop_if(conversation, REQUEST_DESCRIBE);
 	return VERDICT_PASS;
 }
@@ -88,6 +89,24 @@ static void give_notice(const struct request *head, struct round *round)
 		notice_append(output_own(&round->to_client), "WARNING", head->rewrite->statements[index].notice);
 }
 
+/* CREATE TABLE AS and SELECT INTO say "SELECT 5", as a query does, but describe no rows. */
+static bool makes_table_of_rows(const struct conversation *conversation, const struct request *head, struct slice tag)
+{
+	enum described expected = head->kind == REQUEST_QUERY ? DESCRIBED_NOT : DESCRIBED_NO_ROWS;
+	return tag.len > 7 && memcmp(tag.data, "SELECT ", 7) == 0 && conversation->described == expected;
+}
+
+/* DDL whose text names nothing mapped was not parsed, and still decides what wildcards and search paths find. */
+static void note_ddl(struct conversation *conversation, const struct request *head, struct slice tag)
+{
+	bool watched = conversation->ruleset && head && !(head->flags & REQUEST_HIDDEN) &&
+		       (head->kind == REQUEST_QUERY || head->kind == REQUEST_EXECUTE);
+	if (watched && !conversation->ddl_seen &&
+	    (tag_changes_relations(tag) || makes_table_of_rows(conversation, head, tag)))
+		conversation->ddl_seen = !conversation_only_temporary(head);
+	conversation->described = DESCRIBED_NOT;
+}
+
 static enum verdict on_command_complete(struct conversation *conversation, const struct message *message,
 					struct round *round)
 {
@@ -95,6 +114,7 @@ static enum verdict on_command_complete(struct conversation *conversation, const
 	struct slice tag = { 0 };
 	end_copy(conversation);
 	tag_read(message_body(message), &tag);
+	note_ddl(conversation, head, tag);
 	if (head && head->kind == REQUEST_QUERY) {
 		skip_empty(head);
 		give_notice(head, round);

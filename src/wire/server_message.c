@@ -87,6 +87,35 @@ bool tag_read(struct slice body, struct slice *tag_out)
 	return true;
 }
 
+static bool takes_word(struct slice *text, const char *word)
+{
+	size_t len = strlen(word);
+	if (text->len < len || memcmp(text->data, word, len) != 0 || (text->len > len && text->data[len] != ' '))
+		return false;
+	*text = text->len > len ? slice_of(text->data + len + 1, text->len - len - 1) : (struct slice){ 0 };
+	return true;
+}
+
+static bool takes_any(struct slice *text, const char *const *words)
+{
+	while (*words && !takes_word(text, *words))
+		words++;
+	return *words != NULL;
+}
+
+bool tag_changes_relations(struct slice tag)
+{
+	static const char *const verbs[] = { "CREATE", "DROP", "ALTER", NULL };
+	static const char *const whole[] = { "IMPORT FOREIGN SCHEMA", "GRANT", "REVOKE", "REASSIGN OWNED",
+					     NULL };
+	static const char *const objects[] = { "TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE",
+					       "INDEX", "SCHEMA", "EXTENSION", "TYPE", "ROLE", "DATABASE", "OWNED",
+					       NULL };
+	if (!takes_any(&tag, verbs))
+		return takes_any(&tag, whole);
+	return takes_any(&tag, objects);
+}
+
 uint64_t tag_rows(struct slice tag)
 {
 	uint64_t rows = 0, unit = 1;

@@ -52,6 +52,8 @@ bool key_data_read(struct slice body, uint32_t *pid_out, struct slice *key_out);
 bool parameter_status_read(struct slice body, struct slice *name_out, struct slice *value_out);
 bool ready_read(struct slice body, char *status_out);
 bool tag_read(struct slice body, struct slice *tag_out);
+/* "CREATE TABLE", "DROP SCHEMA", "GRANT": which relations there are, or who sees them, may have changed. */
+bool tag_changes_relations(struct slice tag);
 /* "INSERT 0 5", "SELECT 5" → 5; 0 when the tag has no count. */
 uint64_t tag_rows(struct slice tag);
 /* The first column of a DataRow. NULL gives a slice without data. */

@@ -216,3 +216,49 @@ def test_a_table_made_by_the_session_shadows_at_once(proxy):
             session.execute('rollback')
             assert rows() == 100
             session.execute('reset search_path')
+
+
+WILDCARD = 'old: public\nnew: data\ntables: {"public.*": "data.*"}\n'
+
+
+@pytest.fixture
+def wild(pg, make_proxy):
+    """All tables by a wildcard, and a catalog that is polled far too seldom to tell of any change."""
+    pg.psql('-c', 'drop database if exists wild', '-c', 'create database wild')
+    pg.psql('-c', 'create schema data', PGDATABASE='wild')
+    proxy = make_proxy(pg, map_text=WILDCARD, dbname='wild', start=False)
+    text = proxy.config_file.read_text()
+    proxy.config_file.write_text(text.replace('dbname=wild"}', 'dbname=wild", poll: 600s}'))
+    proxy.start()
+    return proxy
+
+
+def test_own_ddl_that_names_nothing_mapped_counts_at_once(wild):
+    with Raw(wild.address).startup(database='wild') as c:
+        assert c.value('select 1') == '1'
+        for make, name in (('create table data.fresh as select 7 as n', 'fresh'),
+                           ('create table data.later (n int default 7)', 'later')):
+            c.ask(make)
+            c.ask('insert into data.later default values')
+            assert c.value(f'select n from public.{name}') == '7', name
+        c.ask('alter schema data rename to attic')
+        with pytest.raises(ServerError):
+            c.value('select n from public.fresh')
+
+
+def test_temporary_tables_do_not_have_the_catalog_read(wild, pg):
+    def last_look():
+        return pg.psql('-Atc', "select max(query_start) from pg_stat_activity where datname = 'wild' "
+                               "and application_name <> 'the test'").stdout
+    with Raw(wild.address).startup(database='wild', application_name='the test') as c:
+        assert c.value('select 1') == '1'
+        time.sleep(0.3)
+        before = last_look()
+        for i in range(5):
+            c.ask(f'create temp table scratch_{i} as select 1 as n')
+            c.ask(f'drop table scratch_{i}')
+        time.sleep(0.5)
+        assert before.strip() and last_look() == before
+        c.ask('create table data.lasting (n int)')
+        assert c.value('select count(*) from public.lasting') == '0'
+        assert last_look() != before

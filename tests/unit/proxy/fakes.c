@@ -52,7 +52,8 @@ static void give_effect(struct arena *arena, const char *word, const char *rest,
 		enum effect_kind kind;
 	} effects[] = { { "begin", EFFECT_BEGIN }, { "commit", EFFECT_COMMIT }, { "rollback", EFFECT_ROLLBACK },
 			{ "prepare", EFFECT_PREPARE }, { "execute", EFFECT_EXECUTE }, { "deallocate", EFFECT_DEALLOCATE },
-			{ "discard", EFFECT_DISCARD_ALL }, { "ddl", EFFECT_DDL } };
+			{ "discard", EFFECT_DISCARD_ALL }, { "ddl", EFFECT_DDL },
+			{ "temp", EFFECT_TEMP_CREATE } };
 	if (strcmp(word, "set") == 0)
 		add_effect(arena, statement,
 			   (struct effect){ .kind = EFFECT_SET, .name = "search_path", .value = rest });

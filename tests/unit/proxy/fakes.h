@@ -10,6 +10,7 @@
  *   begin commit rollback  transaction control
  *   prepare N / execute N / deallocate N / discard   SQL-level prepared statements
  *   ddl          changes the catalog
+ *   temp N       makes a temporary table
  *   fact         needs a fact that never comes
  *   anything else unchanged, nothing to say
  */

@@ -417,13 +417,64 @@ Test(conversation, a_table_the_server_does_not_know_makes_the_facts_doubtful)
 	cr_assert_eq(talk->stale, 1, "other errors, and those of texts outside of the map, say nothing");
 }
 
+Test(conversation, ddl_that_names_nothing_mapped_is_known_by_its_tag)
+{
+	say(talk, "Q:begin Q:unmapped Q:commit");
+	answer(talk, "C:BEGIN Z:T C:DROP_SCHEMA Z:T");
+	cr_assert_eq(talk->stale, 0);
+	answer(talk, "C:COMMIT Z:I");
+	cr_assert_eq(talk->stale, 1);
+	say(talk, "P:=unmapped B:= E: S");
+	answer(talk, "1 2 C:IMPORT_FOREIGN_SCHEMA Z:I");
+	cr_assert_eq(talk->stale, 2);
+}
+
+Test(conversation, where_patterns_cover_tables_every_text_waits_for_the_look)
+{
+	talk->ruleset->has_patterns = true;
+	say(talk, "Q:unmapped");
+	answer(talk, "C:CREATE_TABLE Z:I");
+	cr_assert_str_eq(say(talk, "Q:used_1"), "");
+	cr_assert_eq(talk->conversation.hold, HOLD_FACT);
+	conversation_looked(&talk->conversation, 1);
+	conversation_fact_arrived(&talk->conversation);
+	cr_assert_str_eq(resumed(talk), "Q[used 1]");
+}
+
+Test(conversation, temporary_tables_ask_for_no_facts)
+{
+	say(talk, "Q:temp_t");
+	answer(talk, "C:CREATE_TABLE Z:I");
+	cr_assert_eq(talk->stale, 0);
+}
+
+Test(conversation, other_tags_ask_for_no_facts)
+{
+	say(talk, "Q:unmapped Q:unmapped Q:unmapped Q:unmapped");
+	answer(talk, "C:INSERT_0_1 Z:I C:CREATE_FUNCTION Z:I T C:SELECT_1 Z:I C:ALTER_SYSTEM Z:I");
+	cr_assert_eq(talk->stale, 0);
+}
+
+Test(conversation, a_select_that_returns_no_rows_has_made_a_table)
+{
+	say(talk, "Q:unmapped");
+	answer(talk, "C:SELECT_5 Z:I");
+	cr_assert_eq(talk->stale, 1);
+	say(talk, "P:=unmapped B:= E: S P:=unmapped B:= D:P E: S");
+	answer(talk, "1 2 C:SELECT_5 Z:I 1 2 T C:SELECT_5 Z:I");
+	cr_assert_eq(talk->stale, 1, "nothing was asked that would tell, and a query");
+	say(talk, "P:=unmapped B:= D:P E: S");
+	answer(talk, "1 2 n C:SELECT_5 Z:I");
+	cr_assert_eq(talk->stale, 2);
+}
+
 Test(conversation, after_own_ddl_a_text_waits_until_the_catalog_was_looked_at)
 {
 	say(talk, "Q:ddl");
 	answer(talk, "C:CREATE_TABLE Z:I");
 	cr_assert_eq(talk->stale, 1);
 	cr_assert_str_eq(say(talk, "Q:used_1"), "Q[used 1]", "what depends on no name goes on");
-	answer(talk, "C:SELECT_1 Z:I");
+	answer(talk, "T C:SELECT_1 Z:I");
 	cr_assert_str_eq(say(talk, "Q:path"), "");
 	cr_assert_eq(talk->conversation.hold, HOLD_FACT);
 	conversation_looked(&talk->conversation, 0);

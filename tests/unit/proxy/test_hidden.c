@@ -25,7 +25,7 @@ Test(hidden, the_server_is_asked_once_and_the_client_sees_nothing)
 	cr_assert_str_eq(answer(talk, "1 2 D:theirs C:SHOW 3 3 Z:I"), "");
 	cr_assert_str_eq(resumed(talk), "Q[path] Q[select 1]");
 	cr_assert_str_eq(fake_last_path, "theirs");
-	cr_assert_str_eq(answer(talk, "C:SELECT_1 Z:I C:SELECT_1 Z:I"), "C Z C Z");
+	cr_assert_str_eq(answer(talk, "T C:SELECT_1 Z:I T C:SELECT_1 Z:I"), "T C Z T C Z");
 	cr_assert_str_eq(say(talk, "Q:path"), "Q[path]");
 }
 

@@ -95,6 +95,17 @@ Test(server_message, rows_are_the_last_number_of_a_tag)
 	cr_assert_eq(tag_rows(slice_str("CREATE TABLE")), 0);
 	cr_assert_eq(tag_rows(slice_str("BEGIN")), 0);
 	cr_assert_eq(tag_rows(slice_str("")), 0);
+	cr_assert(tag_changes_relations(slice_str("CREATE TABLE")));
+	cr_assert(tag_changes_relations(slice_str("CREATE TABLE AS")));
+	cr_assert(tag_changes_relations(slice_str("DROP SCHEMA")));
+	cr_assert(tag_changes_relations(slice_str("ALTER MATERIALIZED VIEW")));
+	cr_assert(tag_changes_relations(slice_str("IMPORT FOREIGN SCHEMA")));
+	cr_assert(tag_changes_relations(slice_str("GRANT")));
+	cr_assert_not(tag_changes_relations(slice_str("CREATE TABLESPACE")));
+	cr_assert_not(tag_changes_relations(slice_str("CREATE")));
+	cr_assert_not(tag_changes_relations(slice_str("DROP FUNCTION")));
+	cr_assert_not(tag_changes_relations(slice_str("INSERT 0 1")));
+	cr_assert_not(tag_changes_relations(slice_str("")));
 	cr_assert_eq(tag_rows(slice_str("5")), 0);
 	cr_assert_eq(tag_rows(slice_str("X 99999999999999999999999999999")), 0);
 }
