@@ -99,9 +99,7 @@ static bool makes_table_of_rows(const struct conversation *conversation, const s
 /* DDL whose text names nothing mapped was not parsed, and still decides what wildcards and search paths find. */
 static void note_ddl(struct conversation *conversation, const struct request *head, struct slice tag)
 {
-	bool watched = conversation->ruleset && head && !(head->flags & REQUEST_HIDDEN) &&
-		       (head->kind == REQUEST_QUERY || head->kind == REQUEST_EXECUTE);
-	if (watched && !conversation->ddl_seen &&
+	if (conversation->ruleset && !conversation->ddl_seen &&
 	    (tag_changes_relations(tag) || makes_table_of_rows(conversation, head, tag)))
 		conversation->ddl_seen = !conversation_only_temporary(head);
 	conversation->described = DESCRIBED_NOT;
@@ -114,14 +112,15 @@ static enum verdict on_command_complete(struct conversation *conversation, const
 	struct slice tag = { 0 };
 	end_copy(conversation);
 	tag_read(message_body(message), &tag);
-	note_ddl(conversation, head, tag);
 	if (head && head->kind == REQUEST_QUERY) {
 		skip_empty(head);
+		note_ddl(conversation, head, tag);
 		give_notice(head, round);
 		conversation_settle(conversation, head, USAGE_OK, tag);
 		head->flags |= REQUEST_ANSWERED;
 		head->statement++;
 	} else if (head && head->kind == REQUEST_EXECUTE) {
+		note_ddl(conversation, head, tag);
 		give_notice(head, round);
 		conversation_settle(conversation, head, USAGE_OK, tag);
 		conversation_pop(conversation);

@@ -99,12 +99,15 @@ static bool retired_and_gone(const struct analysis *a, const struct token_name *
 	       (!a->ruleset->facts || !facts_find(a->ruleset->facts, found->written.schema, found->written.name));
 }
 
+/* Temporary tables are the session's own: nobody else's names change with them. */
 static void note_temp_drop(struct analysis *a, const struct token_name *name)
 {
 	const char *last = name->parts[name->count - 1];
 	bool may_be_temp = name->count == 1 || strcmp(name->parts[name->count - 2], "pg_temp") == 0;
 	if (may_be_temp && session_state_has_temp(a->state, last))
 		analysis_effect(a, (struct effect){ .kind = EFFECT_TEMP_DROP, .name = arena_strdup(a->arena, last) });
+	else
+		a->changes_catalog = true;
 }
 
 static void drop_relation(struct analysis *a, const PgQuery__DropStmt *drop, const struct token_name *name)
@@ -145,13 +148,15 @@ static void on_drop(struct analysis *a, const PgQuery__DropStmt *drop)
 	bool schema = drop->remove_type == OBJECT(SCHEMA);
 	size_t words = schema ? 1 : type_words(drop->remove_type);
 	size_t at = a->first + 1 + words + (drop->concurrent ? 1 : 0) + (drop->missing_ok ? 2 : 0) + (of_table ? 2 : 0);
-	a->changes_catalog = true;
+	a->changes_catalog = schema || !words;
 	if (schema)
 		on_drop_schema(a, drop, at);
 	for (size_t i = 0; words && !schema && i < drop->n_objects; i++) {
 		struct token_name name;
-		if (!walk_token_name(a, at, &name))
+		if (!walk_token_name(a, at, &name)) {
+			a->changes_catalog = true;
 			return;
+		}
 		drop_relation(a, drop, &name);
 		at = name.last + 2;
 	}
