@@ -108,6 +108,33 @@ static json_t *verdict_of(const struct report_table *table)
 	return object;
 }
 
+static json_t *numbers(const uint64_t *values, size_t count)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, number(values[i]));
+	return array;
+}
+
+static json_t *span(int64_t from_ms, const uint64_t *old_counts, const uint64_t *new_counts, size_t count)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "from", moment(from_ms));
+	json_object_set_new(object, "old", numbers(old_counts, count));
+	json_object_set_new(object, "new", numbers(new_counts, count));
+	return object;
+}
+
+static json_t *series(const struct report *report, const struct report_table *table)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "hours", span(report_hours_from_ms(report), table->hours[SIDE_OLD],
+						  table->hours[SIDE_NEW], REPORT_HOURS));
+	json_object_set_new(object, "days", span(report_days_from_ms(report), table->days[SIDE_OLD],
+						 table->days[SIDE_NEW], REPORT_DAYS));
+	return object;
+}
+
 static json_t *table_of(const struct report *report, const struct report_table *table, const bool sides[2])
 {
 	json_t *object = json_object();
@@ -117,6 +144,7 @@ static json_t *table_of(const struct report *report, const struct report_table *
 	json_object_set_new(object, "in_map", report->map_known ? json_boolean(table->in_map) : json_null());
 	json_object_set_new(object, "in_map_since", moment(table->declared_ms));
 	json_object_set_new(object, "verdict", verdict_of(table));
+	json_object_set_new(object, "series", series(report, table));
 	for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
 		if (sides[side])
 			json_object_set_new(object, side_name((enum side)side), side_of(&table->sides[side]));

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "usage/report_index.h"
+#include "usage/report_series.h"
 #include "usage/schema.h"
 
 #include <unistd.h>
@@ -207,7 +208,7 @@ static bool read_ledger(struct report *report, sqlite3 *db)
 	       read_all(report, db, window ? window_sql : totals_sql, read_row) &&
 	       read_all(report, db, old_sql, read_old_use) &&
 	       read_all(report, db, observations_sql, read_observation) &&
-	       read_all(report, db, series_sql, read_series_start) &&
+	       read_all(report, db, series_sql, read_series_start) && report_read_series(report, db) &&
 	       sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
 }
 

@@ -47,6 +47,8 @@ struct report_side {
 	size_t statement_count, statements_left_out;
 };
 
+enum { REPORT_HOURS = 48, REPORT_DAYS = 35 };
+
 enum report_verdict {
 	REPORT_IN_USE,	/* the old name was seen within idle_days */
 	REPORT_UNKNOWN, /* not seen, but not watched for long enough to tell */
@@ -69,6 +71,7 @@ struct report_table {
 	int64_t observed_ms;	  /* how long it was watched */
 	int64_t unobserved_ms;	  /* of the last idle_days */
 	enum report_verdict verdict;
+	uint64_t hours[2][REPORT_HOURS], days[2][REPORT_DAYS]; /* uses by enum side, the last: now; whatever since says */
 	const char *verdict_text; /* a sentence without a full stop */
 };
 
@@ -116,6 +119,10 @@ void report_finish(struct report *report);
 
 /* The table has the same name on both sides. */
 bool report_is_same_name(const struct report_table *table);
+/* Where the hours and days of all tables begin (UTC). */
+int64_t report_hours_from_ms(const struct report *report);
+int64_t report_days_from_ms(const struct report *report);
+
 const char *report_verdict_name(enum report_verdict verdict);
 const char *report_end_name(enum report_end end);
 
