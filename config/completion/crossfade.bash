@@ -18,7 +18,7 @@ _crossfade_value()
 	local option=$1 word=$2
 	case $option in
 	-c | --config | --ledger | --catalog | --map | --flags) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-	--format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
+	--format) mapfile -t COMPREPLY < <(compgen -W 'text json html' -- "$word") ;;
 	--side) mapfile -t COMPREPLY < <(compgen -W 'old new' -- "$word") ;;
 	--since | --until) mapfile -t COMPREPLY < <(compgen -W '1h 1d 7d 35d' -- "$word") ;;
 	--table | --app | --user | --statements | --stage | --search-path | --database) COMPREPLY=() ;;

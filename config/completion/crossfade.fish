@@ -19,7 +19,7 @@ complete -c crossfade -n '__fish_seen_subcommand_from rewrite' -l user -x -d 'th
 complete -c crossfade -n '__fish_seen_subcommand_from rewrite' -l database -x -d 'which configured database'
 complete -c crossfade -n '__fish_seen_subcommand_from rewrite' -l explain -d 'say what each name means and became'
 complete -c crossfade -n '__fish_seen_subcommand_from report' -l ledger -rF -d 'read this ledger'
-complete -c crossfade -n '__fish_seen_subcommand_from report' -l format -xa 'text json' -d 'format'
+complete -c crossfade -n '__fish_seen_subcommand_from report' -l format -xa 'text json html' -d 'format'
 complete -c crossfade -n '__fish_seen_subcommand_from report' -l table -x -d 'only this table'
 complete -c crossfade -n '__fish_seen_subcommand_from report' -l app -x -d 'only this application'
 complete -c crossfade -n '__fish_seen_subcommand_from report' -l user -x -d 'only this user'

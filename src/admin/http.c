@@ -29,6 +29,19 @@ struct http {
 
 /* ---- requests ---- */
 
+static void add_policy(struct MHD_Response *response, const char *nonce)
+{
+	char policy[256];
+	int len = snprintf(policy, sizeof(policy), "default-src 'none'; frame-ancestors 'none'");
+	if (*nonce)
+		snprintf(policy + len, sizeof(policy) - (size_t)len,
+			 "; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; img-src data:; "
+			 "base-uri 'none'; form-action 'none'", nonce, nonce);
+	MHD_add_response_header(response, "Content-Security-Policy", policy);
+	MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+}
+
 static enum MHD_Result respond(struct MHD_Connection *connection, const struct http_answer *answer)
 {
 	struct MHD_Response *response =
@@ -38,7 +51,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection, const struct h
 	MHD_add_response_header(response, "Content-Type", answer->content_type);
 	MHD_add_response_header(response, "Cache-Control", "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+	add_policy(response, answer->nonce);
 	if (answer->status == 405)
 		MHD_add_response_header(response, "Allow", "GET, HEAD");
 	enum MHD_Result result = MHD_queue_response(connection, (unsigned)answer->status, response);
@@ -48,7 +61,8 @@ static enum MHD_Result respond(struct MHD_Connection *connection, const struct h
 
 static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *text)
 {
-	struct http_answer answer = { status, "text/plain; charset=utf-8", { 0 } };
+	struct http_answer answer = { .status = status, .content_type = "text/plain; charset=utf-8" };
+	buf_init(&answer.body);
 	buf_append_str(&answer.body, text);
 	enum MHD_Result result = respond(connection, &answer);
 	buf_deinit(&answer.body);

@@ -9,6 +9,7 @@
 #define CROSSFADE_ADMIN_HTTP_H
 
 #include "admin/overview.h"
+#include "base/buf.h"
 #include "proxy/proxy.h"
 #include "usage/usage.h"
 
@@ -17,6 +18,9 @@ struct http_sources {
 	struct overview *overview;
 	const struct proxy *proxy;
 	struct usage *usage; /* NULL: counting is off */
+	/* The report as JSON, on any thread; NULL: there is none. */
+	bool (*report)(void *context, struct buf *out, struct error *error_out);
+	void *report_context;
 };
 
 struct http;

@@ -93,12 +93,37 @@ static void metrics(const struct http_sources *sources, const struct http_reques
 	free(rows.items);
 }
 
+/* ---- the page ---- */
+
+static void page(const struct http_sources *sources, const struct http_request *request,
+		 struct http_answer *answer)
+{
+	answer->content_type = "text/html; charset=utf-8";
+	page_nonce(answer->nonce);
+	page_append(answer->nonce, slice_of(NULL, 0), &answer->body);
+}
+
+static void report(const struct http_sources *sources, const struct http_request *request,
+		   struct http_answer *answer)
+{
+	struct error error;
+	error_set(&error, SQLSTATE_CONFIG_FILE_ERROR, "there is no ledger");
+	if (sources->report && sources->report(sources->report_context, &answer->body, &error)) {
+		answer->content_type = "application/json";
+		return;
+	}
+	answer->status = 503;
+	buf_printf(&answer->body, "%s\n", error.message);
+}
+
 /* ---- paths ---- */
 
 static const struct {
 	const char *path;
 	answer_fn *answer;
 } paths[] = {
+	{ "/", page },
+	{ "/report.json", report },
 	{ "/healthz", healthz },
 	{ "/readyz", readyz },
 	{ "/metrics", metrics },

@@ -3,7 +3,7 @@
 #define CROSSFADE_ADMIN_HTTP_ANSWERS_H
 
 #include "admin/http.h"
-#include "base/buf.h"
+#include "admin/page.h"
 
 struct http_request {
 	const char *path;
@@ -15,6 +15,7 @@ struct http_answer {
 	int status;
 	const char *content_type;
 	struct buf body;
+	char nonce[PAGE_NONCE_BYTES]; /* scripts and styles with it may run; empty: none may */
 };
 
 /* answer_out's body is to be deinit-ed, whatever the status. */

@@ -4,7 +4,9 @@
  */
 #include "app/commands.h"
 
+#include "admin/page.h"
 #include "app/report_json.h"
+#include "app/report_rules.h"
 #include "app/report_text.h"
 #include "app/settings.h"
 #include "app/when.h"
@@ -25,7 +27,7 @@ struct arguments {
 	const char *config;
 	const char *ledgers[LEDGERS_MAX];
 	size_t ledger_count;
-	bool json;
+	bool json, html;
 	bool sides[2];
 	long statements; /* -1: as the format has it */
 	struct report_filter filter;
@@ -35,7 +37,7 @@ static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
 	{ "ledger", KEY_LEDGER, "FILE", 0,
 	  "Read this ledger instead of the configured one; several add up. Without -c no configuration is read", 0 },
-	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default) or json", 0 },
+	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default), json or html", 0 },
 	{ "table", KEY_TABLE, "TABLE", 0, "Only this table, by its old or new name", 0 },
 	{ "app", KEY_APP, "NAME", 0, "Only this application", 0 },
 	{ "user", KEY_USER, "NAME", 0, "Only this user", 0 },
@@ -44,7 +46,7 @@ static const struct argp_option options[] = {
 	{ "until", KEY_UNTIL, "TIME", 0, "Only counts before then", 0 },
 	{ "side", KEY_SIDE, "SIDE", 0, "Only old or new names", 0 },
 	{ "statements", KEY_STATEMENTS, "N", 0,
-	  "At most so many statements per table and side (default 5 as text, 100 as JSON)", 0 },
+	  "At most so many statements per table and side (default 5 as text, 100 otherwise)", 0 },
 	{ 0 },
 };
 
@@ -52,10 +54,11 @@ static const struct argp_option options[] = {
 
 static void take_format(struct argp_state *state, struct arguments *arguments, const char *value)
 {
-	if (strcmp(value, "csv") == 0 || strcmp(value, "html") == 0)
-		argp_error(state, "the format %s is not available yet; text and json are", value);
-	else if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
-		argp_error(state, "unknown format \"%s\": text and json are available", value);
+	if (strcmp(value, "csv") == 0)
+		argp_error(state, "the format csv is not available yet; text, json and html are");
+	else if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0 && strcmp(value, "html") != 0)
+		argp_error(state, "unknown format \"%s\": text, json and html are available", value);
+	arguments->html = strcmp(value, "html") == 0;
 	arguments->json = strcmp(value, "json") == 0;
 }
 
@@ -112,40 +115,18 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 
 /* ---- what the configuration knows ---- */
 
-static bool has_pattern(const struct map *map)
-{
-	for (size_t i = 0; i < map->entry_count; i++) {
-		if (map->entries[i].wildcard)
-			return true;
-	}
-	return false;
-}
-
-static void add_entries(struct report *report, const struct ruleset *ruleset, bool all)
-{
-	struct usage_entry *entries = ARENA_ARRAY(&report->arena, ruleset->entry_count, struct usage_entry);
-	for (size_t i = 0; i < ruleset->entry_count; i++) {
-		const struct ruleset_entry *entry = &ruleset->entries[i];
-		struct rel_name new_name = entry->names[SIDE_NEW];
-		entries[i] = (struct usage_entry){
-			entry->key, new_name.name ? rel_name_print(&report->arena, new_name) : NULL, entry->stage };
-	}
-	report_add_entries(report, entries, ruleset->entry_count, all);
-}
-
 static bool add_database(struct report *report, const struct settings *settings,
 			 const struct settings_database *database, struct error *error_out)
 {
 	struct map *map = NULL;
 	struct flags flags = { 0 };
 	struct ruleset *ruleset = NULL;
-	/* Only one database's map can be the whole truth about what is mapped. */
 	bool ok = map_file_load(database->map_path, &map, error_out) &&
 		  (!database->flags_path ||
 		   flags_file_load(database->flags_path, &report->arena, &flags, error_out)) &&
 		  ruleset_build(map, &flags, NULL, settings->policy, 1, NULL, NULL, &ruleset, error_out);
 	if (ok)
-		add_entries(report, ruleset, settings->databases.count == 1 && !has_pattern(map));
+		report_add_rules(report, ruleset, settings->databases.count == 1);
 	ruleset_unref(ruleset);
 	map_unref(map);
 	return ok;
@@ -210,12 +191,27 @@ static bool wants_colour(void)
 	return isatty(STDOUT_FILENO) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
+/* The page of the http port, with its data in it. */
+static void report_html(struct report *report, struct buf *out)
+{
+	static const bool both[2] = { true, true };
+	char nonce[PAGE_NONCE_BYTES];
+	struct buf json;
+	buf_init(&json);
+	report_json(report, both, &json);
+	page_nonce(nonce);
+	page_append(nonce, buf_slice(&json), out);
+	buf_deinit(&json);
+}
+
 static int print(struct report *report, const struct arguments *arguments)
 {
 	struct report_text_style style = { terminal_width(), wants_colour() };
 	struct buf out;
 	buf_init(&out);
-	if (arguments->json)
+	if (arguments->html)
+		report_html(report, &out);
+	else if (arguments->json)
 		report_json(report, arguments->sides, &out);
 	else
 		report_text(report, arguments->sides, &style, &out);
@@ -240,7 +236,7 @@ int cmd_report(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
 	arguments.filter.statements_max = arguments.statements >= 0 ? (size_t)arguments.statements :
-					  arguments.json ? STATEMENTS_JSON : STATEMENTS_TEXT;
+					  arguments.json || arguments.html ? STATEMENTS_JSON : STATEMENTS_TEXT;
 	struct report *report = report_new(&arguments.filter);
 	int status = EXIT_USAGE;
 	if (gather(report, &arguments, &error))

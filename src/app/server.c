@@ -10,6 +10,7 @@
 #include "admin/http.h"
 #include "app/commands.h"
 #include "app/error_log.h"
+#include "app/http_report.h"
 #include "app/rules.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -47,6 +48,7 @@ struct server {
 	struct usage *usage;
 	struct proxy *proxy;
 	struct overview *overview;
+	struct http_report *http_report;
 	struct http *http; /* NULL: off */
 	struct server_database *databases;
 	size_t database_count;
@@ -272,6 +274,8 @@ static bool reload(struct server *server, struct error *error_out)
 	log_setup(fresh.log_level, fresh.log_format);
 	proxy_set_server(server->proxy, (struct proxy_address){ fresh.server.host, fresh.server.port });
 	overview_set_server(server->overview, fresh.server.host, fresh.server.port);
+	if (server->http_report)
+		http_report_set_idle_days(server->http_report, fresh.idle_days);
 	declare_entries(server);
 	watch_all_files(server);
 	return true;
@@ -408,9 +412,12 @@ static bool open_listeners(struct server *server, struct error *error_out)
 static bool open_http(struct server *server, struct error *error_out)
 {
 	const struct endpoint *endpoint = &server->settings.http;
-	struct http_sources sources = { server->overview, server->proxy, server->usage };
 	if (!endpoint->host)
 		return true;
+	server->http_report =
+		http_report_new(server->settings.usage.path, server->settings.idle_days, server->overview);
+	struct http_sources sources = { server->overview, server->proxy, server->usage, http_report_json,
+					server->http_report };
 	if (!http_new(endpoint->host, endpoint->port, &sources, &server->http, error_out))
 		return false;
 	LOG(LOG_INFO, "http", LOG_STR("address", endpoint->host), LOG_UINT("port", http_port(server->http)));
@@ -492,6 +499,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	http_free(server->http);
+	http_report_free(server->http_report);
 	for (size_t i = 0; i < server->database_count; i++)
 		free_database(&server->databases[i]);
 	free(server->databases);

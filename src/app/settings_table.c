@@ -444,8 +444,8 @@ static const struct field fields[] = {
 	RESERVED("console.users_file", NULL, "Their SCRAM verifiers."),
 	{ .path = "http.listen", .kind = FIELD_CUSTOM, .zero = "off", AT(http), .parse = parse_http,
 	  .format = format_http, .unit = "HOST:PORT, or off", .example = "127.0.0.1:9632",
-	  .help = "Where /healthz, /readyz and /metrics are served. Whoever reaches it may read them: keep it on a "
-		  "loopback address, or behind something that asks who is there." },
+	  .help = "Where the page, /healthz, /readyz and /metrics are served. Whoever reaches it may read them: keep it on "
+		  "a loopback address, or behind something that asks who is there." },
 };
 
 struct field_table settings_fields(void)

@@ -1,9 +1,14 @@
 """The http port and `crossfade status`, beside a proxy at work."""
+import html.parser
 import http.client
+import json
+import os
 import re
 import shutil
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +103,125 @@ def test_tables_show_stage_place_and_drift(proxy):
     samples = metrics(proxy)
     assert of(samples, 'crossfade_table_stage', **labels) == 3
     assert of(samples, 'crossfade_table_drift', **labels) == 1
+
+
+HOSTILE = '"</script><script>document.title=1</script><img src=x onerror=alert(1)>"'
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would load, run and show."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.data, self.current = [], set(), {}, None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append((tag, attrs))
+        self.current = attrs.get('type', tag) if tag == 'script' else tag
+        if 'id' in attrs:
+            assert attrs['id'] not in self.ids
+            self.ids.add(attrs['id'])
+
+    def handle_endtag(self, tag):
+        self.current = None
+
+    def handle_data(self, data):
+        self.data[self.current] = self.data.get(self.current, '') + data
+
+
+def check_page(text):
+    page = Page(text)
+    scripts = [attrs for tag, attrs in page.tags if tag == 'script']
+    assert len(scripts) == 2 and [s.get('type') for s in scripts] == ['application/json', None]
+    for tag, attrs in page.tags:
+        assert not any(name.startswith('on') for name in attrs), attrs
+        assert tag not in ('iframe', 'object', 'embed', 'img', 'base', 'form')
+        assert 'src' not in attrs and attrs.get('href', '#')[0] in '#d', attrs  # nothing from elsewhere
+        if tag in ('input', 'button'):
+            assert attrs.get('type') in ('search', 'button')
+    for mark in re.findall(r'aria-labelledby="([^"]+)"', text):
+        assert mark in page.ids
+    assert dict(page.tags)['html'] == {'lang': 'en'}
+    assert 'innerHTML' not in text and 'document.write' not in text and 'eval(' not in text
+    for name in re.findall(r"byId\('([^']+)'\)", text):
+        assert name in page.ids
+    return page
+
+
+def use_hostile_text(proxy):
+    with Raw(proxy.address).startup(database='moves', application_name='<b onclick=1>&') as c:
+        c.ask(f'select close as {HOSTILE} from prices limit 1')
+        c.ask('select close from data.prices limit 1')
+
+    def seen():
+        return [t for t in json.loads(proxy.report().stdout)['tables'] if t['old']['count'] and t['new']['count']]
+    wait_for(seen, 10, 'the uses in the ledger', 0.2)
+
+
+def test_page_stands_alone(proxy):
+    answer, text = get(proxy, '/')
+    assert answer.status == 200
+    nonce = re.search(r"script-src 'nonce-(\w{32})'", answer.getheader('Content-Security-Policy')).group(1)
+    page = check_page(text)
+    assert page.data.get('application/json', '') == ''
+    assert [a['nonce'] for t, a in page.tags if t in ('style', 'script') and 'type' not in a] == [nonce, nonce]
+
+
+def test_page_gets_what_the_report_says(proxy):
+    use_hostile_text(proxy)
+    time.sleep(5)  # the port keeps a report for so long
+    answer, text = get(proxy, '/report.json')
+    assert (answer.status, answer.getheader('Content-Type')) == (200, 'application/json')
+    served, printed = json.loads(text), json.loads(proxy.report().stdout)
+    for report in (served, printed):
+        for table in report['tables']:
+            table.pop('verdict')  # speaks of seconds
+    assert served['tables'] == printed['tables']
+    prices = next(t for t in served['tables'] if t['table'] == 'public.prices')
+    for part, length in (('hours', 48), ('days', 35)):
+        for which in ('old', 'new'):
+            counts = prices['series'][part][which]
+            assert len(counts) == length and sum(counts) == prices[which]['count'] == 1 and sum(counts[-2:]) == 1
+
+
+def test_report_as_one_file(proxy):
+    use_hostile_text(proxy)
+    done = proxy.command('report', '-c', proxy.config_file, '--format', 'html')
+    assert done.returncode == 0, done.stderr
+    page = check_page(done.stdout)
+    tables = json.loads(page.data['application/json'])['tables']
+    prices = next(t for t in tables if t['table'] == 'public.prices')
+    assert HOSTILE in prices['old']['statements'][0]['statement']
+    assert prices['old']['clients'][0]['application'] == '<b onclick=1>&'
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get('CROSSFADE_BROWSER'), reason='CROSSFADE_BROWSER names no Chromium')
+@pytest.mark.parametrize('width', [390, 1280])
+@pytest.mark.parametrize('served', [True, False])
+def test_page_in_a_browser(proxy, tmp_path, width, served):
+    use_hostile_text(proxy)
+    url = f'http://127.0.0.1:{proxy.http}/'
+    if not served:
+        file = tmp_path / 'report.html'
+        file.write_text(proxy.command('report', '-c', proxy.config_file, '--format', 'html').stdout)
+        url = file.as_uri()
+    picture = Path(os.environ.get('CROSSFADE_PICTURES') or tmp_path) / f'page-{width}-{"served" if served else "file"}.png'
+    browser = [os.environ['CROSSFADE_BROWSER'], '--headless=new', '--no-sandbox', '--disable-gpu', '--hide-scrollbars',
+               f'--user-data-dir={tmp_path}/profile', f'--window-size={width},1600', '--virtual-time-budget=5000']
+    shot = subprocess.run([*browser, f'--screenshot={picture}', url], capture_output=True, text=True, timeout=120)
+    assert shot.returncode == 0 and picture.stat().st_size > 10000, shot.stderr
+    done = subprocess.run([*browser, '--dump-dom', url], capture_output=True, text=True, timeout=120)
+    assert 'Content Security Policy' not in done.stderr, done.stderr
+    dom = done.stdout
+    assert dom.count('<article') == len(json.loads(proxy.report().stdout)['tables'])
+    assert '<title>crossfade: which old names are still used</title>' in dom  # the statement did not run
+    body = dom[:dom.index('<script type="application/json"')]
+    assert '<img' not in body and '<b ' not in body and '&lt;/script&gt;' in body and '<svg' in body
+    assert 'cannot be loaded' not in re.sub(r'<script.*?</script>', '', body, flags=re.S)
 
 
 def test_metrics_are_what_prometheus_wants(proxy):

@@ -1,8 +1,10 @@
 /* The http port, over real sockets of the loopback. */
 #include "admin/http.h"
+#include "admin/page.h"
 #include "admin/probe.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "usage/report.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -118,6 +120,82 @@ Test(http, metrics_have_their_content_type_and_head_has_no_body)
 	cr_expect(begins(answer, "HTTP/1.1 200"));
 	cr_expect_str_empty(strstr(answer, "\r\n\r\n") + 4);
 	close_port(&port);
+}
+
+static bool say_report(void *context, struct buf *out, struct error *error_out)
+{
+	if (!context) {
+		error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "no ledger today");
+		return false;
+	}
+	buf_append_str(out, context);
+	return true;
+}
+
+Test(http, page_runs_by_a_nonce_that_differs_each_time)
+{
+	struct port port;
+	char first[33];
+	open_port(&port);
+	for (int i = 0; i < 2; i++) {
+		const char *answer = ask(&port, "GET / HTTP/1.1\r\nHost: localhost");
+		const char *body = strstr(answer, "\r\n\r\n"), *policy = strstr(answer, "; script-src 'nonce-");
+		cr_assert(body && policy && policy < body);
+		cr_expect(strstr(answer, "Content-Type: text/html; charset=utf-8\r\n"));
+		char attribute[64];
+		snprintf(attribute, sizeof(attribute), "<script nonce=\"%.32s\">", policy + 20);
+		cr_expect(strstr(body, attribute), "%s", attribute);
+		cr_expect_null(strstr(body, "@NONCE@"));
+		cr_expect(i == 0 || memcmp(first, policy + 20, 32) != 0);
+		memcpy(first, policy + 20, 32);
+	}
+	close_port(&port);
+}
+
+Test(http, report_is_passed_on_or_its_absence_explained)
+{
+	struct port port;
+	open_port(&port);
+	const char *answer = ask(&port, "GET /report.json HTTP/1.1\r\nHost: localhost");
+	cr_expect(begins(answer, "HTTP/1.1 503") && strstr(answer, "there is no ledger"), "%s", answer);
+	http_free(port.http);
+	struct error error;
+	port.sources.report = say_report;
+	port.sources.report_context = "{}";
+	cr_assert(http_new("127.0.0.1", 0, &port.sources, &port.http, &error), "%s", error.message);
+	answer = ask(&port, "GET /report.json HTTP/1.1\r\nHost: localhost");
+	cr_expect(begins(answer, "HTTP/1.1 200") && strstr(answer, "Content-Type: application/json\r\n"), "%s", answer);
+	cr_expect_str_eq(strstr(answer, "\r\n\r\n") + 4, "{}");
+	http_free(port.http);
+	port.sources.report_context = NULL;
+	cr_assert(http_new("127.0.0.1", 0, &port.sources, &port.http, &error), "%s", error.message);
+	cr_expect(strstr(ask(&port, "GET /report.json HTTP/1.1\r\nHost: localhost"), "no ledger today"));
+	close_port(&port);
+}
+
+Test(page, knows_every_verdict)
+{
+	struct buf out;
+	buf_init(&out);
+	page_append("n0", slice_of(NULL, 0), &out);
+	for (int verdict = REPORT_IN_USE; verdict <= REPORT_SAME; verdict++) {
+		char word[64];
+		snprintf(word, sizeof(word), " %s: '", report_verdict_name((enum report_verdict)verdict));
+		cr_expect(strstr(buf_cstr(&out), word), "%s", word);
+	}
+	buf_deinit(&out);
+}
+
+Test(page, data_cannot_leave_its_element)
+{
+	struct buf out;
+	buf_init(&out);
+	page_append("n0", slice_str("{\"statement\": \"</script><script>alert(1)</script><!-- &amp; @NONCE@\"}"), &out);
+	const char *text = buf_cstr(&out);
+	cr_expect(strstr(text, "{\"statement\": \"\\u003c/script\\u003e\\u003cscript\\u003ealert(1)\\u003c/script\\u003e"
+			       "\\u003c!-- \\u0026amp; @NONCE@\"}"));
+	cr_expect_null(strstr(text, "<script>"));
+	buf_deinit(&out);
 }
 
 Test(http, only_get_and_head_of_known_paths)
