@@ -162,3 +162,25 @@ def test_positions_in_other_encodings(pg, proxy, encoding):
         direct = pair.same(query(text.encode(codec)))
         assert any(kind == 'E' for kind, _ in direct)
         pair.same(parse(text.encode(codec)) + sync())
+
+
+def test_code_that_names_a_moved_table_is_warned_of(pg, setup, make_proxy):
+    proxy = make_proxy(pg, map_text=layouts.MAP, flags=layouts.FLAGS, dbname='lay_new', config='policy: {opaque: notice}\n')
+    body = 'do $$ begin if false then delete from public.prices; end if; end $$'
+    with Pair(pg, proxy) as pair:
+        for message in (query(body), extended(body), query(f'select 1; {body}; select 2')):
+            direct, proxied = pair.both(message)
+            notices = [m for m in proxied if m not in direct]
+            assert [m for m in proxied if m[0] != 'N'] == direct
+            (kind, fields), = notices
+            assert (kind, fields['S'], fields['C']) == ('N', 'WARNING', '01000')
+            assert 'public.prices' in fields['M'] and 'data.prices' in fields['H'] and 'False' not in fields['M']
+            # directly before the answer of the statement that it is about
+            assert proxied[proxied.index(notices[0]) + 1] == ('C', b'DO\0')
+        for quiet in ('do $$ begin perform 1 from data.prices; end $$', 'select 1 from public.prices limit 1', 'do $$ begin end $$'):
+            pair.proxied.send(query(quiet))
+            assert 'N' not in [k for k, _ in pair.proxied.until()]
+        # Where it fails for that very reason, the warning explains it.
+        pair.proxied.send(query('do $$ begin delete from public.prices; end $$'))
+        got = layouts.told_all(pair.proxied.until())
+        assert [k for k, _ in got] == list('NEZ') and got[1][1]['C'] == '42P01'

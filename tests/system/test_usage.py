@@ -115,6 +115,30 @@ def test_errors_and_batches_are_counted_as_they_end(proxy):
     assert total(proxy, 'public.stocks', 'old') == 1  # the skipped one never began
 
 
+def test_prepare_counts_by_its_executes_and_errors_count_once(proxy):
+    with session(proxy) as c:
+        c.ask('prepare p(int) as select 1 / $1 from prices limit 1')
+        c.ask('execute p(1)')
+        c.ask('execute p(0)')
+        c.ask('prepare p as select 1 from prices')                          # exists: an error
+        c.ask('prepare never as select 1 from stocks')
+        c.send(extended('select nix from prices') + sync())                # at Parse
+        c.until()
+        c.send(parse('select $1::int from prices', 'b') + bind(['x'], '', 'b') + execute() + sync())
+        c.until()                                                          # at Bind
+        c.ask('begin')
+        c.ask('select nix')
+        c.ask('select 1 from prices')                                      # 25P02: never began
+        c.ask('rollback')
+        c.ask('drop table prices')                                         # refused
+        c.ask("do $$ begin perform set_config('search_path', 'public', false); end $$")
+        c.ask('select 1 from prices limit 1')                              # behind a hidden question
+    expect(proxy, 'public.prices', 'old', 7)
+    counts = side(proxy, 'public.prices', 'old')
+    assert (counts['ok'], counts['errors'], counts['refused']) == (2, 4, 1)
+    assert total(proxy, 'public.stocks', 'old') == 0
+
+
 def test_statements_that_name_nothing_mapped_are_not_counted(proxy):
     with session(proxy) as c:
         c.ask("select 'public.prices', 1 as prices")
