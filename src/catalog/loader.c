@@ -23,6 +23,7 @@ enum statement {
 	STATEMENT_COLUMNS,
 	STATEMENT_ROLE_SETTINGS,
 	STATEMENT_DENIED,
+	STATEMENT_CODE,
 	STATEMENT_COMMIT,
 	STATEMENT_COUNT
 };
@@ -48,6 +49,8 @@ static const char fingerprint_rest[] =
 	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(s.xmin::text, s.setrole::int8)), 0)"
 	" FROM pg_db_role_setting s WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d"
 	" WHERE d.datname = current_database()))),"
+	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(p.xmin::text, p.oid::int8)), 0) FROM pg_proc p"
+	" WHERE p.oid >= 16384),"
 	"(SELECT coalesce(sum(hashtextextended(m.xmin::text, m.roleid::int8)), 0) FROM pg_auth_members m),"
 	"(SELECT sum(hashtextextended(concat(r.rolname, '/', r.rolsuper, r.rolinherit), r.oid::int8)) FROM pg_roles r)"
 	");";
@@ -86,6 +89,16 @@ static const char denied[] =
 	"SELECT r.rolname, n.nspname FROM pg_roles r CROSS JOIN pg_namespace n"
 	" WHERE NOT r.rolsuper AND r.rolname !~ '^pg_' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 	" AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE');";
+
+/* Functions that set search_path or make temporary tables, as far as their text tells, and those that name
+ * them in theirs. 2078 is set_config. */
+static const char code[] =
+	"WITH RECURSIVE source AS MATERIALIZED (SELECT p.proname, lower(p.prosrc) AS body,"
+	" to_jsonb(p) ->> 'prosqlbody' AS tree FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang"
+	" WHERE p.oid >= 16384 AND p.prokind IN ('f','p') AND l.lanname NOT IN ('internal','c')),"
+	" found(name) AS (SELECT proname FROM source WHERE body ~ 'search_path|set_config|\\m(temp|temporary|pg_temp)\\M'"
+	" OR tree ~ ':funcid 2078 ' UNION SELECT s.proname FROM found f JOIN source s"
+	" ON position(lower(f.name) IN s.body) > 0) SELECT DISTINCT name FROM found;";
 
 /* ---- the query ---- */
 
@@ -160,6 +173,7 @@ static void append_load(struct catalog_connection *connection, const struct map 
 	buf_append_str(sql, " ORDER BY c.oid, a.attnum;");
 	buf_append_str(sql, role_settings);
 	buf_append_str(sql, denied);
+	buf_append_str(sql, code);
 }
 
 static bool run(struct catalog_connection *connection, struct buf *sql, uint32_t timeout_ms, PGresult **results,
@@ -292,6 +306,9 @@ static void take_small_ones(PGresult *const *results, struct facts *facts)
 	result = results[STATEMENT_DENIED];
 	for (int row = 0; row < PQntuples(result); row++)
 		facts_add_denied(facts, text_at(result, row, 0), text_at(result, row, 1));
+	result = results[STATEMENT_CODE];
+	for (int row = 0; row < PQntuples(result); row++)
+		facts_add_code(facts, text_at(result, row, 0));
 }
 
 /* True when reset_val is what every session starts with, not our role's or database's own setting. */

@@ -29,6 +29,7 @@ void facts_unref(struct facts *facts)
 	free(facts->relations);
 	free(facts->schemas);
 	free(facts->denied);
+	free(facts->code);
 	free(facts->buckets);
 	free(facts);
 }
@@ -98,6 +99,12 @@ void facts_add_denied(struct facts *facts, const char *role, const char *schema)
 	};
 }
 
+void facts_add_code(struct facts *facts, const char *function)
+{
+	facts->code = grow(facts->code, facts->code_count, &facts->code_capacity, sizeof(*facts->code));
+	facts->code[facts->code_count++] = arena_strdup(&facts->arena, function);
+}
+
 static size_t bucket_of(const struct facts *facts, const char *schema, const char *name)
 {
 	uint64_t hash = hash_of_bytes(name, strlen(name), hash_of_bytes(schema, strlen(schema), 0));
@@ -147,6 +154,8 @@ void facts_seal(struct facts *facts)
 	link_owned(facts);
 	if (facts->schema_count)
 		qsort(facts->schemas, facts->schema_count, sizeof(*facts->schemas), compare_text);
+	if (facts->code_count)
+		qsort(facts->code, facts->code_count, sizeof(*facts->code), compare_text);
 	if (facts->denied_count)
 		qsort(facts->denied, facts->denied_count, sizeof(*facts->denied), compare_denied);
 }
@@ -165,6 +174,12 @@ bool facts_has_schema(const struct facts *facts, const char *schema)
 {
 	return facts && facts->schema_count &&
 	       bsearch(&schema, facts->schemas, facts->schema_count, sizeof(*facts->schemas), compare_text);
+}
+
+bool facts_has_code(const struct facts *facts, const char *function)
+{
+	return facts && facts->code_count &&
+	       bsearch(&function, facts->code, facts->code_count, sizeof(*facts->code), compare_text);
 }
 
 bool facts_may_use(const struct facts *facts, const char *role, const char *schema)

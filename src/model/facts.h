@@ -66,6 +66,8 @@ struct facts {
 	struct fact_setting *settings;
 	struct fact_denied *denied;
 	size_t denied_count, denied_capacity;
+	const char **code; /* functions that may set search_path or make temporary tables */
+	size_t code_count, code_capacity;
 	struct fact_relation **buckets; /* private */
 	size_t bucket_count;
 };
@@ -83,12 +85,15 @@ void facts_set_owner(struct facts *facts, struct fact_relation *relation, struct
 void facts_add_schema(struct facts *facts, const char *schema);
 void facts_add_setting(struct facts *facts, const char *role, bool this_database, const char *search_path);
 void facts_add_denied(struct facts *facts, const char *role, const char *schema);
+void facts_add_code(struct facts *facts, const char *function);
 void facts_seal(struct facts *facts);
 
 const struct fact_relation *facts_find(const struct facts *facts, const char *schema, const char *name);
 bool facts_has_schema(const struct facts *facts, const char *schema);
 /* False only when the facts know that role has no USAGE on schema. */
 bool facts_may_use(const struct facts *facts, const char *role, const char *schema);
+/* Whether a function or procedure of that name, in any schema, may change what names mean for its session. */
+bool facts_has_code(const struct facts *facts, const char *function);
 /* The search_path a new session of role gets when it says nothing itself. */
 const char *facts_default_search_path(const struct facts *facts, const char *role);
 /* True for kinds that hold rows of their own. */

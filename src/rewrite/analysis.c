@@ -47,6 +47,7 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 	a->introspection = NULL;
 	a->in_from_function = false;
 	a->notice = NULL;
+	a->code_runs = false;
 	effects_of(a, statement);
 	walk_node(a, statement);
 	if (a->changes_catalog)

@@ -203,6 +203,7 @@ struct analysis {
 	struct error refusal;
 	struct error *notice; /* NULL: none */
 	bool changes_catalog;
+	bool code_runs; /* that may have set anything */
 };
 
 struct noted_reference {

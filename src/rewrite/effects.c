@@ -173,6 +173,18 @@ static void on_discard(struct analysis *a, const PgQuery__DiscardStmt *discard)
 		note(a, EFFECT_DISCARD_TEMP, NULL, NULL, false);
 }
 
+/* ---- code ---- */
+
+/* Code may set search_path, and make temporary tables. */
+static void code_runs(struct analysis *a)
+{
+	if (a->code_runs)
+		return;
+	a->code_runs = true;
+	note(a, EFFECT_SET_UNKNOWN, "search_path", NULL, false);
+	note(a, EFFECT_SET_UNKNOWN, EFFECT_TEMPS, NULL, false);
+}
+
 /* ---- set_config ---- */
 
 static bool is_direct_target(const struct analysis *a, const PgQuery__FuncCall *call)
@@ -223,7 +235,10 @@ static void set_by_call(struct analysis *a, const char *name, const PgQuery__Fun
 
 void effects_call(struct analysis *a, const PgQuery__FuncCall *call)
 {
-	if (strcmp(tree_last_string(call->funcname, call->n_funcname), "set_config") != 0 || call->n_args != 3)
+	const char *function = tree_last_string(call->funcname, call->n_funcname);
+	if (facts_has_code(a->ruleset->facts, function))
+		code_runs(a);
+	if (strcmp(function, "set_config") != 0 || call->n_args != 3)
 		return;
 	const PgQuery__AConst *name = tree_string_constant(call->args[0]);
 	if (!name) {
@@ -236,13 +251,6 @@ void effects_call(struct analysis *a, const PgQuery__FuncCall *call)
 }
 
 /* ---- all statements ---- */
-
-/* Code may set search_path, and make temporary tables. */
-static void code_runs(struct analysis *a)
-{
-	note(a, EFFECT_SET_UNKNOWN, "search_path", NULL, false);
-	note(a, EFFECT_SET_UNKNOWN, EFFECT_TEMPS, NULL, false);
-}
 
 /* SELECT f(…), g(…): nothing can keep the calls from happening once. */
 static const PgQuery__SelectStmt *as_plain_select(const PgQuery__Node *statement)

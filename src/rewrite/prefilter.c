@@ -98,6 +98,17 @@ static void look_at_word(struct slice text, const struct token_list *tokens, siz
 	seen->effect |= (flags & WORD_TEMP) && makes_temporary(text, tokens, i);
 }
 
+/* A function that may change what names mean (model/facts.h). */
+static bool calls_code(struct slice text, const struct token_list *tokens, size_t i, const struct ruleset *ruleset)
+{
+	char name[NAME_MAX_BYTES + 1];
+	if (!ruleset->facts || !ruleset->facts->code_count || i + 1 >= tokens->count ||
+	    !token_is(text, &tokens->items[i + 1], "("))
+		return false;
+	token_identifier(text, &tokens->items[i], name);
+	return facts_has_code(ruleset->facts, name);
+}
+
 static struct seen look(struct slice text, const struct token_list *tokens, const struct ruleset *ruleset,
 			bool has_temp)
 {
@@ -112,6 +123,7 @@ static struct seen look(struct slice text, const struct token_list *tokens, cons
 				seen.catalog |= ruleset->policy.introspection == INTROSPECTION_MAP;
 			}
 			seen.name = mentions(text, token, ruleset);
+			seen.setter |= calls_code(text, tokens, i, ruleset);
 		}
 		seen.parameter |= token->class == TOKEN_PARAM;
 		starts = token->class == TOKEN_PUNCTUATION && text.data[token->offset] == ';';

@@ -340,6 +340,7 @@ static void on_create_schema(struct analysis *a, const PgQuery__CreateSchemaStmt
 
 static void on_create_function(struct analysis *a, const PgQuery__CreateFunctionStmt *create)
 {
+	a->changes_catalog = true;
 	a->read_kind = USE_DDL;
 	walk_nodes(a, create->parameters, create->n_parameters);
 	if (create->return_type)

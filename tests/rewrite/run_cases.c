@@ -180,6 +180,10 @@ static void add_fact(const struct suite *suite, unsigned line, struct facts *fac
 		facts_add_schema(facts, name);
 		return;
 	}
+	if (strcmp(word, "code") == 0) {
+		facts_add_code(facts, name);
+		return;
+	}
 	if (strcmp(word, "version") == 0) {
 		facts->server_version = atoi(name);
 		return;

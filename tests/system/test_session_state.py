@@ -25,6 +25,9 @@ grant usage on schema st_plain to public; grant all on st_plain.prices to public
 create schema closed; create table closed.prices (code text, close int); insert into closed.prices values ('c', -4);
 create function late_path() returns int language plpgsql set search_path = elsewhere as $$ begin return (select min(close) from prices); end $$;
 create function path_of(p text) returns text language sql as $$ select set_config('search_path', p, false) $$;
+create function path_of_path(p text) returns text language plpgsql as $$ begin return path_of(p); end $$;
+create function make_temp() returns void language plpgsql as
+  $$ begin create temp table prices as select 123 as close; end $$;
 """
 
 
@@ -131,6 +134,10 @@ SCRIPTS = {
                                     'begin', "select set_config('search_path', 'ap' || 'p', true)", WHICH, 'commit', WHICH,
                                     'begin', "select set_config('search_path', 'ap' || 'p', false)", WHICH, 'set local search_path = public',
                                     WHICH, 'commit', WHICH],
+    'functions that set it': ["select set_path('app')", WHICH, "select path_of('elsewhere')", WHICH, 'select late_path()', WHICH,
+                              "select path_of_path('app')", WHICH, "select code from stocks where path_of_path('public') <> ''", WHICH,
+                              'begin', "select set_path('app')", WHICH, 'rollback', WHICH, 'select make_temp()', WHICH, 'drop table prices',
+                              WHICH, "select length('set_path(1)')", WHICH],
     'role': ['set role st_plain', WHICH, 'reset role', WHICH, 'set role st_plain', 'set role none', WHICH, 'begin', 'set local role st_plain',
              WHICH, 'commit', WHICH, 'set role nobody_there', WHICH, "select set_config('role', 'st_plain', false)", WHICH,
              'set session authorization default', WHICH],

@@ -56,3 +56,16 @@ Test(facts, knows_schemas_that_a_role_may_not_use)
 	cr_assert_not(facts_may_use(facts, "bob", "data"));
 	facts_unref(facts);
 }
+
+Test(facts, functions_that_may_set_anything_are_found_by_name)
+{
+	struct facts *facts = facts_new();
+	facts_add_code(facts, "set_path");
+	facts_add_code(facts, "a_path");
+	facts_seal(facts);
+	cr_assert(facts_has_code(facts, "set_path"));
+	cr_assert(facts_has_code(facts, "a_path"));
+	cr_assert_not(facts_has_code(facts, "b_path"));
+	cr_assert_not(facts_has_code(NULL, "set_path"));
+	facts_unref(facts);
+}
