@@ -143,6 +143,10 @@ static const struct ruleset_entry *either_side(const struct printer *p, const ch
 /* Names that may be of a relation, or of something else: the old name, whichever is written. */
 static void print_names(struct printer *p, const char *const *names, size_t count)
 {
+	if (count == 3 && strcmp(names[0], p->context->database) == 0 && either_side(p, names[1], names[2])) {
+		names++;
+		count--;
+	}
 	size_t used = 0;
 	const struct ruleset_entry *entry = count > 1 ? either_side(p, names[0], names[1]) : NULL;
 	if (entry)
