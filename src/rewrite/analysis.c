@@ -39,6 +39,7 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 	a->columns = NULL;
 	a->columns_tail = &a->columns;
 	a->dmls = NULL;
+	a->column_work = 0;
 	a->uses = NULL;
 	a->uses_tail = &a->uses;
 	a->effects = NULL;

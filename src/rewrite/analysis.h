@@ -185,6 +185,7 @@ struct analysis {
 	size_t naming_item;
 	struct column_use *columns, **columns_tail;
 	struct dml *dmls;
+	size_t column_work; /* names compared so far */
 	struct splice_list *splices;
 	struct noted_use *uses, **uses_tail;
 	struct noted_effect *effects, **effects_tail;

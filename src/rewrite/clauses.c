@@ -89,9 +89,8 @@ size_t clause_statement_last(const struct analysis *a, size_t first)
 	return i > first ? i - 1 : first;
 }
 
-size_t clause_find_word(const struct analysis *a, size_t first, const char *word)
+size_t clause_find_word(const struct analysis *a, size_t first, size_t last, const char *word)
 {
-	size_t last = clause_statement_last(a, first);
 	for (size_t i = first; i <= last && i < a->end; i++) {
 		if (opens(a, i))
 			i = clause_close(a, i);

@@ -23,8 +23,7 @@ size_t clause_close(const struct analysis *a, size_t open);
 size_t clause_item_last(const struct analysis *a, size_t first);
 /* The last token of the statement (or of the parenthesis) that first is in. */
 size_t clause_statement_last(const struct analysis *a, size_t first);
-/* The next token from first on, outside of inner parentheses and before the statement's end, that is word;
- * a->end when there is none. */
-size_t clause_find_word(const struct analysis *a, size_t first, const char *word);
+/* The next token of first … last, outside of inner parentheses, that is word; a->end when there is none. */
+size_t clause_find_word(const struct analysis *a, size_t first, size_t last, const char *word);
 
 #endif

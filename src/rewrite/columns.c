@@ -2,6 +2,8 @@
 
 #include "rewrite/tree.h"
 
+enum { COLUMN_WORK_MAX = 20 * 1000 * 1000, TARGETS_MAX = 1664 };
+
 /* ---- labels ---- */
 
 /* How sure a label is: the server prefers better ones where an expression has several. */
@@ -127,7 +129,8 @@ bool columns_is_output(const PgQuery__SelectStmt *select, const PgQuery__Node *i
 	const char *name = tree_string(item->column_ref->fields[0]);
 	if (select->op > PG_QUERY__SET_OPERATION__SETOP_NONE)
 		return true;
-	for (size_t i = 0; name && i < select->n_target_list; i++) {
+	/* The server takes no longer lists. */
+	for (size_t i = 0; name && i < select->n_target_list && i < TARGETS_MAX; i++) {
 		const char *label = label_of_target(select->target_list[i]);
 		if (label && strcmp(label, name) == 0)
 			return true;
@@ -408,6 +411,7 @@ static void count_level(struct analysis *a, const struct level *level, struct wi
 {
 	for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
 		const struct column_names *columns = columns_of(a, r);
+		a->column_work += columns->count + 1;
 		bool yes = has(columns, name), target = r->role == RANGE_TARGET || r->role == RANGE_EXCLUDED;
 		if (yes) {
 			tally->yes++;
@@ -422,12 +426,25 @@ static void count_level(struct analysis *a, const struct level *level, struct wi
 	}
 }
 
+/* No statement of use comes near it. */
+static bool is_too_much(struct analysis *a, const struct column_use *use)
+{
+	if (a->column_work < COLUMN_WORK_MAX)
+		return false;
+	struct error *error = analysis_refuse(a, a->tokens->items[use->first].offset, SQLSTATE_LIMIT_EXCEEDED,
+					      "statement has too many columns to tell apart");
+	error_hint(error, "Split the statement, or write the tables' present names and columns.");
+	return true;
+}
+
 struct column_meaning columns_resolve(struct analysis *a, const struct column_use *use, const char *name)
 {
 	struct window window = use->window;
 	struct tally tally = { 0 };
 	struct range *capture = NULL;
 	bool hidden = false;
+	if (is_too_much(a, use))
+		return (struct column_meaning){ .answer = COLUMN_UNSURE };
 	for (const struct level *level = use->level; level; level = level->outer) {
 		if (!hidden)
 			count_level(a, level, window, name, &tally);

@@ -157,7 +157,8 @@ static void check_unqualified(struct analysis *a, const struct column_use *use)
 	if (!name)
 		return;
 	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
-		for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
+		for (struct range *r = columns_first(level, window); r && !a->refused; r = columns_next(r, window)) {
+			a->column_work++;
 			bool row = is_read(r) && strcmp(r->refname, name) == 0, missing = is_missing(r, name);
 			if (!row && !missing)
 				continue;
@@ -231,7 +232,7 @@ void derived_prepare(struct analysis *a)
 {
 	if (!reads_any(a))
 		return;
-	for (struct column_use *use = a->columns; use; use = use->next) {
+	for (struct column_use *use = a->columns; use && !a->refused; use = use->next) {
 		const struct noted_join *join = join_called(a, use);
 		if (join)
 			check_join_alias(a, use, join);

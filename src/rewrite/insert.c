@@ -72,12 +72,12 @@ static void find_source_end(struct insert *insert)
 {
 	const struct analysis *a = insert->a;
 	size_t last = clause_statement_last(a, insert->source);
-	size_t returning = clause_find_word(a, insert->source, "returning");
+	size_t returning = clause_find_word(a, insert->source, last, "returning");
 	if (insert->statement->n_returning_list && returning < a->end)
 		last = returning - 1;
 	if (insert->statement->on_conflict_clause) {
 		size_t conflict = a->end;
-		for (size_t on = insert->source; (on = clause_find_word(a, on, "on")) < a->end && on < last; on++)
+		for (size_t on = insert->source; (on = clause_find_word(a, on, last, "on")) < last; on++)
 			conflict = clause_is_word(a, on + 1, "conflict") ? on : conflict;
 		last = conflict < a->end ? conflict - 1 : last;
 	}

@@ -232,7 +232,7 @@ void targets_splice(struct analysis *a)
 {
 	if (!any_target(a))
 		return;
-	for (struct column_use *use = a->columns; use; use = use->next) {
+	for (struct column_use *use = a->columns; use && !a->refused; use = use->next) {
 		if (columns_is_star(use)) {
 			on_star(a, use);
 			continue;
