@@ -67,10 +67,12 @@ struct range {
 	const struct shape *shape; /* NULL: the columns are as the text has them */
 	const PgQuery__Alias *alias; /* NULL: none */
 	const PgQuery__SelectStmt *query; /* in FROM; NULL: none */
+	const PgQuery__RangeFunction *function; /* in FROM; NULL: none */
 	const struct cte *cte;	     /* NULL: none */
 	const char *relname;	     /* NULL: no relation */
 	struct column_names *columns; /* worked out when first asked for */
 	bool columns_asked;
+	bool is_join;	/* an alias over a join */
 	bool sampled;	/* TABLESAMPLE follows */
 	bool whole_row; /* its row is used as a value */
 };

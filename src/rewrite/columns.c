@@ -314,6 +314,29 @@ static void add_cte(struct analysis *a, struct column_names *columns, const stru
 	}
 }
 
+/* The server's own functions that yield one column; its name is the alias', or theirs. */
+static void add_function(struct analysis *a, struct column_names *columns, const struct range *range)
+{
+	static const char *const names[] = { "generate_series", "generate_subscripts", "regexp_split_to_table",
+					     "string_to_table", "json_array_elements", "jsonb_array_elements",
+					     "json_array_elements_text", "jsonb_array_elements_text",
+					     "json_object_keys", "jsonb_object_keys", "regexp_matches" };
+	const PgQuery__RangeFunction *function = range->function;
+	const PgQuery__Node *first = function->n_functions == 1 ? function->functions[0] : NULL;
+	if (!first || first->node_case != PG_QUERY__NODE__NODE_LIST || function->n_coldeflist ||
+	    first->list->n_items == 0 || first->list->items[0]->node_case != PG_QUERY__NODE__NODE_FUNC_CALL)
+		return;
+	const PgQuery__FuncCall *call = first->list->items[0]->func_call;
+	for (size_t i = 0; call->n_funcname == 1 && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(tree_last_string(call->funcname, 1), names[i]) != 0)
+			continue;
+		add_name(a, columns, range->refname);
+		if (function->ordinality)
+			add_name(a, columns, "ordinality");
+		columns->complete = true;
+	}
+}
+
 /* `AS t(a, b)` renames the first columns. */
 static void apply_alias(struct analysis *a, struct column_names *columns, const PgQuery__Alias *alias)
 {
@@ -339,6 +362,8 @@ const struct column_names *columns_of(struct analysis *a, struct range *range)
 	struct column_names *columns = ARENA_NEW(a->arena, struct column_names);
 	if (range->query)
 		add_query(a, columns, range->query);
+	else if (range->function)
+		add_function(a, columns, range);
 	else if (range->cte)
 		add_cte(a, columns, range->cte);
 	else if (range->relname || range->role == RANGE_EXCLUDED)
@@ -418,8 +443,7 @@ static void count_level(struct analysis *a, const struct level *level, struct wi
 			tally->range = r;
 			tally->target = target && r->shape ? r : tally->target;
 		} else if (!columns->complete) {
-			/* An alias over a join shows what its sides have. */
-			tally->maybe += r->role != RANGE_COMPUTED || r->query || !level->joins;
+			tally->maybe += !r->is_join;
 		}
 		if (!yes && target && r->shape && shape_physical_column(r->shape, name))
 			tally->capture = r;
@@ -437,11 +461,30 @@ static bool is_too_much(struct analysis *a, const struct column_use *use)
 	return true;
 }
 
+/* The name may turn out to be none of the nearer tables': is there a target that it would then mean? */
+static struct range *find_beyond(const struct level *level, const char *name)
+{
+	bool hidden = level->hides_outer;
+	struct window window = level->outer_window;
+	for (level = level->outer; level; level = level->outer) {
+		for (struct range *r = columns_first(level, window); r && !hidden; r = columns_next(r, window)) {
+			bool target = r->role == RANGE_TARGET || r->role == RANGE_EXCLUDED;
+			if (target && r->shape && (shape_written_column(r->shape, name) ||
+						   shape_physical_column(r->shape, name)))
+				return r;
+		}
+		hidden = level->hides_outer;
+		window = level->outer_window;
+	}
+	return NULL;
+}
+
 struct column_meaning columns_resolve(struct analysis *a, const struct column_use *use, const char *name)
 {
 	struct window window = use->window;
 	struct tally tally = { 0 };
 	struct range *capture = NULL;
+	struct range *beyond = NULL;
 	bool hidden = false;
 	if (is_too_much(a, use))
 		return (struct column_meaning){ .answer = COLUMN_UNSURE };
@@ -457,9 +500,11 @@ struct column_meaning columns_resolve(struct analysis *a, const struct column_us
 			tally.capture = NULL;
 			continue;
 		}
+		if (tally.yes == 0)
+			beyond = find_beyond(level, name);
 		break;
 	}
-	struct column_meaning meaning = { .range = tally.range, .target = tally.target,
+	struct column_meaning meaning = { .range = tally.range, .target = tally.target, .beyond = beyond,
 					  .capture = tally.capture ? tally.capture : capture };
 	if (tally.yes > 1)
 		meaning.answer = COLUMN_AMBIGUOUS;

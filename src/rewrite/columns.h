@@ -33,6 +33,7 @@ struct column_meaning {
 	enum column_answer answer;
 	struct range *range;  /* FOUND, and UNSURE where a known table has it; else NULL */
 	struct range *target; /* one of the candidates that is written, and whose columns differ; else NULL */
+	struct range *beyond; /* UNSURE: a target further out that has the name, on either side */
 	struct range *capture; /* a target that is passed on the way and has the name only where its rows are */
 };
 /* An unqualified name. */

@@ -154,10 +154,12 @@ static void on_unqualified(struct analysis *a, struct column_use *use)
 		refuse_unsure(a, use, meaning.capture, name);
 	} else if (meaning.answer == COLUMN_FOUND && is_target(meaning.range)) {
 		serve(a, use, meaning.range, name);
-	} else if (meaning.answer == COLUMN_AMBIGUOUS && meaning.target && differs(meaning.target, name)) {
+	} else if (meaning.answer == COLUMN_AMBIGUOUS && meaning.target) {
 		analysis_refuse(a, offset, SQLSTATE_AMBIGUOUS_COLUMN, "column reference \"%s\" is ambiguous", name);
 	} else if (meaning.answer == COLUMN_UNSURE && is_target(meaning.range) && differs(meaning.range, name)) {
 		refuse_unsure(a, use, meaning.range, name);
+	} else if (meaning.answer == COLUMN_UNSURE && meaning.beyond && differs(meaning.beyond, name)) {
+		refuse_unsure(a, use, meaning.beyond, name);
 	}
 }
 

@@ -234,6 +234,37 @@ static struct range *add_alias(struct analysis *a, const PgQuery__Alias *alias)
 	return range;
 }
 
+/* Without an alias it is called by a name of its own. */
+static struct range *add_computed(struct analysis *a, const PgQuery__Alias *alias, const char *name)
+{
+	struct range *range = add_alias(a, alias);
+	if (!range) {
+		range = scope_add(a, name);
+		range->aliased = true;
+		range->role = RANGE_COMPUTED;
+	}
+	return range;
+}
+
+static void add_function(struct analysis *a, const PgQuery__RangeFunction *function)
+{
+	const PgQuery__Node *first = function->n_functions ? function->functions[0] : NULL;
+	const char *name = "";
+	if (first && first->node_case == PG_QUERY__NODE__NODE_LIST && first->list->n_items &&
+	    first->list->items[0]->node_case == PG_QUERY__NODE__NODE_FUNC_CALL)
+		name = tree_last_string(first->list->items[0]->func_call->funcname,
+					first->list->items[0]->func_call->n_funcname);
+	add_computed(a, function->alias, name)->function = function;
+}
+
+/* Shows what its sides have, which are ranges themselves. */
+static void add_join_alias(struct analysis *a, const PgQuery__Alias *alias)
+{
+	struct range *range = add_alias(a, alias);
+	if (range)
+		range->is_join = true;
+}
+
 /* ON sees the two sides of its join, and no other table of the FROM. */
 static void walk_join(struct analysis *a, const PgQuery__JoinExpr *join)
 {
@@ -245,8 +276,8 @@ static void walk_join(struct analysis *a, const PgQuery__JoinExpr *join)
 	scope_note_join(a, join, a->window);
 	walk_node(a, join->quals);
 	a->window = outer;
-	add_alias(a, join->alias);
-	add_alias(a, join->join_using_alias);
+	add_join_alias(a, join->alias);
+	add_join_alias(a, join->join_using_alias);
 }
 
 /* Without LATERAL it sees nothing of the FROM it stands in. */
@@ -285,11 +316,11 @@ static void walk_from(struct analysis *a, const PgQuery__Node *item)
 		a->in_from_function = true;
 		walk_children(a, &item->range_function->base);
 		a->in_from_function = false;
-		add_alias(a, item->range_function->alias);
+		add_function(a, item->range_function);
 		break;
 	case PG_QUERY__NODE__NODE_RANGE_TABLE_FUNC:
 		walk_children(a, &item->range_table_func->base);
-		add_alias(a, item->range_table_func->alias);
+		add_computed(a, item->range_table_func->alias, "xmltable");
 		break;
 	default:
 		walk_node(a, item);
