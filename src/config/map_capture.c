@@ -18,12 +18,25 @@ struct capture {
 
 /* ---- places ---- */
 
+/* Bytes of the line break at `at`, as YAML has them; 0: none. */
+static size_t line_break(struct slice text, size_t at)
+{
+	static const char *const breaks[] = { "\r\n", "\n", "\r", "\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9" };
+	for (size_t i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
+		size_t len = strlen(breaks[i]);
+		if (text.len - at >= len && memcmp(text.data + at, breaks[i], len) == 0)
+			return len;
+	}
+	return 0;
+}
+
 static size_t line_start(struct slice text, uint32_t line)
 {
 	size_t at = 0;
-	for (uint32_t i = 1; i < line && at < text.len; i++) {
-		const char *end = memchr(text.data + at, '\n', text.len - at);
-		at = end ? (size_t)(end - text.data) + 1 : text.len;
+	for (uint32_t i = 1; i < line && at < text.len;) {
+		size_t len = line_break(text, at);
+		i += len > 0;
+		at += len ? len : 1;
 	}
 	return at;
 }
@@ -225,7 +238,7 @@ static void fill_block(struct capture *capture, const struct yaml_value *body, s
 				       : line_start(capture->text, body->keys[0].line);
 	unsigned indent = body->keys[0].column - 1;
 	struct buf *out = insert_at(capture, at, 0);
-	if (at && capture->text.data[at - 1] != '\n')
+	if (at == capture->text.len && at && capture->text.data[at - 1] != '\n')
 		buf_append_byte(out, '\n');
 	if (sides.old_table)
 		append_block(out, indent, "shape", sides.old_table);
@@ -235,6 +248,11 @@ static void fill_block(struct capture *capture, const struct yaml_value *body, s
 
 static void fill_entry(struct capture *capture, const struct yaml_value *body, struct sides sides)
 {
+	/* A key without a value is there all the same. */
+	if (body->kind == YAML_MAP && yaml_get(body, "shape"))
+		sides.old_table = NULL;
+	if (body->kind == YAML_MAP && yaml_get(body, "new_shape"))
+		sides.new_table = NULL;
 	if (!sides.old_table && !sides.new_table)
 		return;
 	capture->filled += (sides.old_table != NULL) + (sides.new_table != NULL);

@@ -295,43 +295,106 @@ static void append_replacement(struct buf *out, struct slice spelled)
 	}
 }
 
+/* Names that go from one schema to another, or lose it, in one regular expression; renamed ones each in their own. */
+struct name_group {
+	const char *from;
+	struct rel_name to; /* schema NULL: unqualified; name NULL: all keep theirs */
+	struct buf names;   /* escaped, with | between them */
+};
+
 struct translation {
-	struct buf *before, *after;
+	struct buf groups; /* struct name_group */
 	bool qualified;
 };
 
-static void translate_one(void *context, const struct moved *moved)
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static struct name_group *group_of(struct translation *t, const char *from, struct rel_name to)
+{
+	struct name_group *groups = (struct name_group *)t->groups.data;
+	size_t count = t->groups.len / sizeof(*groups);
+	for (size_t i = 0; !to.name && i < count; i++) {
+		if (!groups[i].to.name && same_text(groups[i].from, from) && same_text(groups[i].to.schema, to.schema))
+			return &groups[i];
+	}
+	struct name_group fresh = { from, to, { 0 } };
+	buf_init(&fresh.names);
+	buf_append(&t->groups, &fresh, sizeof(fresh));
+	return (struct name_group *)t->groups.data + count;
+}
+
+static void add_to_group(void *context, const struct moved *moved)
 {
 	struct translation *t = context;
 	if (moved->is_index || !stands_as_written(moved->shown))
 		return;
+	bool renamed = strcmp(moved->physical.name, moved->written.name) != 0;
+	bool bare = !t->qualified && moved->shown->visible;
+	struct rel_name to = { bare ? NULL : moved->written.schema, renamed ? moved->written.name : NULL };
+	struct name_group *group = group_of(t, moved->physical.schema, to);
+	struct buf name;
+	buf_init(&name);
+	name_append_quoted(&name, moved->physical.name);
+	if (group->names.len)
+		buf_append_byte(&group->names, '|');
+	append_escaped(&group->names, buf_slice(&name));
+	buf_deinit(&name);
+}
+
+static void append_group_pattern(struct buf *out, const struct name_group *group)
+{
+	struct buf text, schema;
+	buf_init(&text);
+	buf_init(&schema);
+	name_append_quoted(&schema, group->from);
+	buf_append_str(&text, "(?<![\\w$\".])");
+	append_escaped(&text, buf_slice(&schema));
+	buf_append_str(&text, "\\.(");
+	buf_append_slice(&text, buf_slice(&group->names));
+	buf_append_str(&text, ")(?![\\w$\"])");
+	append_literal(out, buf_cstr(&text));
+	buf_deinit(&text);
+	buf_deinit(&schema);
+}
+
+static void append_group_replacement(struct buf *out, const struct name_group *group)
+{
 	struct buf text, name;
 	buf_init(&text);
 	buf_init(&name);
-	rel_name_append(&name, moved->physical);
-	buf_append_str(&text, "(?<![\\w$\".])");
-	append_escaped(&text, buf_slice(&name));
-	buf_append_str(&text, "(?![\\w$\"])");
-	buf_append_str(t->before, "pg_catalog.regexp_replace(");
-	buf_append_byte(t->after, ',');
-	append_literal(t->after, buf_cstr(&text));
-	text.len = name.len = 0;
-	if (t->qualified || !moved->shown->visible)
-		rel_name_append(&name, moved->written);
-	else
-		name_append_quoted(&name, moved->written.name);
+	if (group->to.schema) {
+		name_append_quoted(&name, group->to.schema);
+		buf_append_byte(&name, '.');
+	}
+	if (group->to.name)
+		name_append_quoted(&name, group->to.name);
 	append_replacement(&text, buf_slice(&name));
-	buf_append_byte(t->after, ',');
-	append_literal(t->after, buf_cstr(&text));
-	buf_append_str(t->after, ",'g')");
+	if (!group->to.name)
+		buf_append_str(&text, "\\1");
+	append_literal(out, buf_cstr(&text));
 	buf_deinit(&text);
 	buf_deinit(&name);
 }
 
 void introspection_translate(const struct shown_list *shown, bool qualified, struct buf *before, struct buf *after)
 {
-	struct translation t = { before, after, qualified };
-	each_moved(shown, translate_one, &t);
+	struct translation t = { .qualified = qualified };
+	buf_init(&t.groups);
+	each_moved(shown, add_to_group, &t);
+	struct name_group *groups = (struct name_group *)t.groups.data;
+	for (size_t i = 0; i < t.groups.len / sizeof(*groups); i++) {
+		buf_append_str(before, "pg_catalog.regexp_replace(");
+		buf_append_byte(after, ',');
+		append_group_pattern(after, &groups[i]);
+		buf_append_byte(after, ',');
+		append_group_replacement(after, &groups[i]);
+		buf_append_str(after, ",'g')");
+		buf_deinit(&groups[i].names);
+	}
+	buf_deinit(&t.groups);
 }
 
 /* ---- system tables ---- */

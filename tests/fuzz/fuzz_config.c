@@ -6,7 +6,9 @@
 #include "app/settings.h"
 #include "config/catalog_file.h"
 #include "config/flags_file.h"
+#include "config/map_capture.h"
 #include "config/map_file.h"
+#include "config/yaml_tree.h"
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -34,6 +36,42 @@ static void use_map(struct map *map)
 		must(error.message[0]);
 }
 
+/* Whatever the layout of the file: filled in, it still is one, and there is nothing left to fill in. */
+static void fill_map(struct slice text, const struct map *map)
+{
+	static const struct fact_column columns[2][2] = { { { .name = "id", .type = "numeric(8,4)" }, { .name = "null", .type = "text" } },
+							  { { .name = "Id, #", .type = "text[]" }, { .name = "b", .type = "text" } } };
+	struct facts *facts = facts_new();
+	struct error error;
+	struct buf filled, again;
+	size_t count = 0;
+	for (size_t i = 0; i < map->entry_count && i < 64; i++) {
+		const struct map_entry *entry = &map->entries[i];
+		if (entry->wildcard || !entry->new_name.name || rel_name_eq(entry->old_name, entry->new_name))
+			continue;
+		facts_set_columns(facts, facts_add_relation(facts, entry->old_name, FACT_TABLE, 0), columns[0], 2);
+		facts_set_columns(facts, facts_add_relation(facts, entry->new_name, FACT_TABLE, 0), columns[1], 2);
+	}
+	facts_seal(facts);
+	buf_init(&filled);
+	buf_init(&again);
+	must(map_capture(text, map, facts, &filled, &count, &error));
+	must(filled.len >= text.len);
+	struct map *result;
+	if (map_file_parse(buf_slice(&filled), "fuzz.yaml", &result, &error)) {
+		must(map_capture(buf_slice(&filled), result, facts, &again, &count, &error));
+		must(count == 0 && slice_eq(buf_slice(&filled), buf_slice(&again)));
+		map_unref(result);
+	} else {
+		struct yaml_doc doc; /* columns of the map that the tables do not have; but YAML */
+		must(yaml_load_text(buf_slice(&filled), "fuzz.yaml", &doc, &error));
+		yaml_doc_deinit(&doc);
+	}
+	buf_deinit(&filled);
+	buf_deinit(&again);
+	facts_unref(facts);
+}
+
 static void fuzz_map(struct slice text)
 {
 	struct map *map;
@@ -43,6 +81,7 @@ static void fuzz_map(struct slice text)
 		return;
 	}
 	use_map(map);
+	fill_map(text, map);
 	map_unref(map);
 }
 

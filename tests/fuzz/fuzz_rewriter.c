@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RULESETS = 3 };
+enum { RULESETS = 4, WITH_CATALOG = 3 };
 
 static struct ruleset *rulesets[RULESETS];
 static struct rewriter *rewriter;
@@ -53,7 +53,22 @@ static struct map *build_map(void)
 	return map;
 }
 
-static struct ruleset *build_rules(enum stage stage)
+/* The tables have moved, and their oids are known: queries of the catalog are mapped. */
+static struct facts *build_facts(const struct map *map)
+{
+	struct facts *facts = facts_new();
+	for (uint32_t i = 0; i < map->entry_count; i++) {
+		facts_add_schema(facts, map->entries[i].old_name.schema);
+		facts_add_schema(facts, map->entries[i].new_name.schema);
+		facts_add_relation(facts, map->entries[i].new_name, FACT_TABLE, 16384 + i);
+	}
+	struct rel_name index = { "data", "prices_pkey" };
+	facts_set_owner(facts, facts_add_relation(facts, index, FACT_INDEX, 20000), map->entries[0].new_name);
+	facts_seal(facts);
+	return facts;
+}
+
+static struct ruleset *build_rules(enum stage stage, bool with_catalog)
 {
 	static uint64_t version;
 	struct map *map = build_map();
@@ -63,8 +78,11 @@ static struct ruleset *build_rules(enum stage stage)
 	struct flags flags = { NULL, items, 4 };
 	struct ruleset *ruleset;
 	struct error error;
-	bool built = ruleset_build(map, &flags, NULL, (struct policy){ 0 }, ++version, NULL, NULL, &ruleset, &error);
+	struct facts *facts = with_catalog ? build_facts(map) : NULL;
+	struct policy policy = { .introspection = with_catalog ? INTROSPECTION_MAP : INTROSPECTION_PASS };
+	bool built = ruleset_build(map, &flags, facts, policy, ++version, NULL, NULL, &ruleset, &error);
 	must(built, "the rules can be built");
+	facts_unref(facts);
 	map_unref(map);
 	return ruleset;
 }
@@ -75,9 +93,10 @@ static void prepare(void)
 	settings.parse_bytes = 64 * 1024;
 	settings.cache_bytes = 64 * 1024;
 	rewriter = rewriter_new(settings);
-	rulesets[0] = build_rules(STAGE_LIVE);
-	rulesets[1] = build_rules(STAGE_OLD);
-	rulesets[2] = build_rules(STAGE_COMPLETE);
+	rulesets[0] = build_rules(STAGE_LIVE, false);
+	rulesets[1] = build_rules(STAGE_OLD, false);
+	rulesets[2] = build_rules(STAGE_COMPLETE, false);
+	rulesets[WITH_CATALOG] = build_rules(STAGE_LIVE, true);
 }
 
 static struct session_state *build_state(uint8_t choice)
@@ -113,7 +132,11 @@ static void check_result(struct slice sql, const struct rewrite *rewrite, const 
 		return;
 	must(rewrite->sql.data[rewrite->sql.len] == '\0', "a rewritten text ends in NUL");
 	struct rewrite *again = rewriter_run(rewriter, rewrite->sql, REWRITE_SIMPLE, state, ruleset);
-	must(again->outcome != REWRITE_REWRITTEN, "a rewritten text is final");
+	/* A query that shows the catalog reads the catalog. */
+	must(again->outcome != REWRITE_REWRITTEN || ruleset == rulesets[WITH_CATALOG], "a rewritten text is final");
+	must(again->outcome != REWRITE_UNCHANGED || again->statement_count == 0 ||
+		     again->statements[0].kind != STATEMENT_UNPARSED || rewrite->statements[0].kind == STATEMENT_UNPARSED,
+	     "a rewritten text can be parsed");
 	rewrite_unref(again);
 }
 
@@ -132,6 +155,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_result(sql, rewrite, state, ruleset);
 		rewrite_unref(rewrite);
 	}
+	struct buf name;
+	struct use use;
+	buf_init(&name);
+	if (!rewriter_parameter(rewriter, sql, state, ruleset, &name, &use))
+		must(name.len == 0, "what is no name stays");
+	buf_deinit(&name);
 	session_state_free(state);
 	return 0;
 }
