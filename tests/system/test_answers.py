@@ -107,6 +107,16 @@ def test_columns_that_were_renamed_go_by_their_old_names(pg, proxy):
             "select '한국', foreigner from investor where nix = 1", 'select foreigner::date from investor'])
 
 
+def test_what_writing_renamed_columns_runs_into_is_told_by_their_old_names(pg, proxy):
+    with Pair(pg, proxy) as pair:
+        check_all(pair, query, [
+            "insert into investor values ('005930', 1)", "insert into investor (code) values ('q')", "insert into investor values ('q', null)",
+            "insert into investor (code, foreigner) values ('q', -5000)", 'update investor set foreigner = -5000',
+            'update investor set foreigner = null', 'update investor set nix = 1', 'insert into investor (nix) values (1)',
+            "update investor set foreigner = 'x'", 'delete from investor where nix = 1', 'update investor set foreign_net = 1',
+            "insert into public.investor (foreign_net) values (1)", 'select foreigner from investor where foreign_net = 1'])
+
+
 def test_a_missing_grant_is_told_by_the_written_name(pg, proxy):
     for name in ('lay_old', 'lay_new'):
         done = pg.psql('-v', 'ON_ERROR_STOP=1', '-c', 'do $$ begin if not exists (select from pg_roles where rolname'

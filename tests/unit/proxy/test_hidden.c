@@ -115,3 +115,20 @@ Test(hidden, a_missing_fact_is_waited_for_and_then_refused)
 	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
 	cr_assert_eq(talk->stale, 1);
 }
+
+Test(hidden, after_code_the_temporary_tables_are_asked_for_in_the_same_exchange)
+{
+	static const struct effect code[] = { { .kind = EFFECT_SET_UNKNOWN, .name = "search_path" },
+					      { .kind = EFFECT_SET_UNKNOWN, .name = EFFECT_TEMPS } };
+	struct session_state *state = talk->conversation.vars.confirmed;
+	session_state_apply(state, &code[0]);
+	session_state_apply(state, &code[1]);
+	cr_assert_str_eq(say(talk, "Q:path"), ASKING " P[SELECT relname FROM pg_catalog.pg_class WHERE relnamespace "
+					      "OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()] B E C C S");
+	cr_assert_str_eq(answer(talk, "1 2 D:theirs C:SHOW 3 3"), "");
+	cr_assert_str_eq(resumed(talk), "", "not all is known");
+	cr_assert_str_eq(answer(talk, "1 2 D:some D:other C:SELECT_2 3 3 Z:I"), "");
+	cr_assert_str_eq(resumed(talk), "Q[path]");
+	cr_assert_str_eq(fake_last_path, "theirs");
+	cr_assert_not(session_state_has_temp(state, "some"), "the map has no such name");
+}
