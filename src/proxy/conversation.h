@@ -66,6 +66,7 @@ struct conversation {
 
 	size_t client_pass, client_drop; /* left of the client's message that streams through, or away */
 	size_t server_pass, server_drop;
+	bool query_begun; /* client_pass is the rest of a Query */
 
 	enum hold hold;
 	bool in_segment;     /* requests were sent since the last Sync or Query */
@@ -125,6 +126,12 @@ static inline bool conversation_server_mid_message(const struct conversation *co
 static inline bool conversation_client_mid_message(const struct conversation *conversation)
 {
 	return conversation->client_pass > 0;
+}
+/* Nothing but a Query of which the server has only a part: none of it has run. */
+static inline bool conversation_barely_begun(const struct conversation *conversation)
+{
+	return conversation->client_pass && conversation->query_begun && conversation->pipeline.count == 1 &&
+	       !conversation->in_segment && !conversation->skipping && conversation->vars.ready == 'I';
 }
 /* Takes the published ruleset if no transaction is open. Also to be called once at the
  * beginning, before the client's first message. */

@@ -472,6 +472,7 @@ static size_t finish(struct conversation *conversation, const struct message *me
 	if (verdict == VERDICT_PASS) {
 		output_pass(&round->to_server, message->data, take);
 		conversation->client_pass = message->size - take;
+		conversation->query_begun = message->type == CLIENT_QUERY;
 	} else {
 		conversation->client_drop = message->size - take;
 	}

@@ -218,7 +218,8 @@ void session_on_linger_deadline(struct session *session)
 /* What waits in client_rest has not reached the server: it was not done, as the last word says. */
 bool session_may_drain(const struct session *session)
 {
+	const struct conversation *conversation = &session->conversation;
 	return session->worker->draining && session->phase == SESSION_RUNNING &&
-	       conversation_idle(&session->conversation) &&
-	       !conversation_server_mid_message(&session->conversation);
+	       (conversation_idle(conversation) || conversation_barely_begun(conversation)) &&
+	       !conversation_server_mid_message(conversation);
 }
