@@ -358,6 +358,7 @@ bool ruleset_build(struct map *map, const struct flags *flags, struct facts *fac
 		ruleset_unref(rs);
 		return false;
 	}
+	rs->names_nothing = !rs->entry_count && !rs->has_patterns;
 	*ruleset_out = rs;
 	return true;
 }

@@ -73,6 +73,7 @@ struct ruleset {
 	struct policy policy;
 	struct ruleset_entry *entries;
 	size_t entry_count;
+	bool names_nothing; /* an empty map: no text needs a look */
 	bool has_patterns; /* facts decide which names are mapped */
 	struct ruleset_name **by_full_name; /* private */
 	struct ruleset_name **by_name;	    /* private */

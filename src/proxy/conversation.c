@@ -178,6 +178,8 @@ static void forget_relations(struct conversation *conversation)
 void conversation_adopt_ruleset(struct conversation *conversation)
 {
 	struct ruleset *now = conversation->published ? *conversation->published : NULL;
+	if (now && now->names_nothing)
+		now = NULL; /* texts pass blind, until a map has entries */
 	if (conversation->own_relations && !conversation->fact_ticket && conversation_idle(conversation))
 		forget_relations(conversation);
 	if (now == conversation->ruleset || !begins_transaction(conversation) || !conversation->vars.confirmed)

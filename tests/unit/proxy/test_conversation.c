@@ -441,6 +441,29 @@ Test(conversation, where_patterns_cover_tables_every_text_waits_for_the_look)
 	cr_assert_str_eq(resumed(talk), "Q[used 1]");
 }
 
+/* talk.c's ruleset is taken at once, so the empty one comes as a later one does. */
+Test(conversation, an_empty_map_lets_texts_of_any_length_stream)
+{
+	static char text[3000];
+	struct ruleset *full = talk->ruleset, empty = { .names_nothing = true };
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "Q\0\0\x0b\xb7", 5); /* 3000 bytes in all; message_bytes is 1000 */
+	ref_init(&empty.ref);
+	talk->ruleset = &empty;
+	say(talk, "Q:used_1");
+	answer(talk, "T C:SELECT_1 Z:I");
+	cr_assert_eq(fake_ledger.ok, 0, "nobody looks");
+	conversation_from_client(&talk->conversation, text, 100,
+				 &(struct round){ output_of(&talk->to_server), output_of(&talk->to_client) });
+	cr_assert(conversation_client_mid_message(&talk->conversation), "its beginning is on its way");
+	talk->conversation.client_pass = 0;
+	answer(talk, "E:42601/x Z:I");
+	talk->ruleset = full;
+	say(talk, "Q:used_2");
+	answer(talk, "T C:SELECT_1 Z:I");
+	cr_assert_eq(fake_ledger.ok, 1, "a map with entries is looked at again");
+}
+
 Test(conversation, temporary_tables_ask_for_no_facts)
 {
 	say(talk, "Q:temp_t");
