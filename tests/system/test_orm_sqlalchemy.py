@@ -92,7 +92,7 @@ def work(engine, log):
             with s.begin_nested():
                 s.add(Price(code='005930', date=day(0)))
                 s.flush()
-        log.append((p.id, str(e.value.orig), e.value.orig.diag.constraint_name, e.value.orig.diag.table_name))
+        log.append((p.id, str(e.value.orig), e.value.orig.diag.schema_name, e.value.orig.diag.table_name))
         s.rollback()
         with pytest.raises(sa.exc.IntegrityError) as e:
             s.delete(s.get(Stock, '000660'))
