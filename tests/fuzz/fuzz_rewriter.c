@@ -36,6 +36,43 @@ static struct map_entry move(uint32_t id, const char *old_schema, const char *ol
 				   .group = -1 };
 }
 
+/* Renamed, retyped, reordered and computed columns. */
+static struct map_entry transform(uint32_t id)
+{
+	static struct map_pair columns[] = { { "code", "stock_code", 0, 0 } };
+	static struct map_pair shape[] = { { "id", "integer", 0, 0 }, { "code", "varchar(10)", 0, 0 },
+					   { "scores", "jsonb", 0, 0 }, { "payload", "text", 0, 0 } };
+	static struct map_pair new_shape[] = { { "stock_code", "text", 0, 0 }, { "id", "bigint", 0, 0 },
+					       { "momentum", "numeric", 0, 0 } };
+	static struct map_pair read[] = { { "scores", "jsonb_build_object('momentum', momentum)", 0, 0 } };
+	static struct map_pair write[] = { { "momentum", "(scores->>'momentum')::numeric", 0, 0 } };
+	static const char *lossy[] = { "payload" };
+	struct map_entry entry = move(id, "brain", "results", "signals", "factors");
+	entry.kind = MAP_TRANSFORM;
+	entry.columns = (struct map_pairs){ columns, 1 };
+	entry.shape = (struct map_pairs){ shape, 4 };
+	entry.new_shape = (struct map_pairs){ new_shape, 3 };
+	entry.read = (struct map_pairs){ read, 1 };
+	entry.write = (struct map_pairs){ write, 1 };
+	entry.lossy = (struct name_list){ lossy, 1 };
+	return entry;
+}
+
+static struct map_entry renamed(uint32_t id)
+{
+	static struct map_pair columns[] = { { "code", "stock_code", 0, 0 }, { "foreigner", "foreign_net", 0, 0 } };
+	static struct map_pair shape[] = { { "id", "integer", 0, 0 }, { "code", "text", 0, 0 },
+					   { "date", "date", 0, 0 }, { "foreigner", "bigint", 0, 0 } };
+	static struct map_pair new_shape[] = { { "id", "integer", 0, 0 }, { "stock_code", "text", 0, 0 },
+					       { "date", "date", 0, 0 }, { "foreign_net", "bigint", 0, 0 } };
+	struct map_entry entry = move(id, "public", "investor", "data", "investor_flow");
+	entry.kind = MAP_TRANSFORM;
+	entry.columns = (struct map_pairs){ columns, 2 };
+	entry.shape = (struct map_pairs){ shape, 4 };
+	entry.new_shape = (struct map_pairs){ new_shape, 4 };
+	return entry;
+}
+
 static struct map *build_map(void)
 {
 	struct map *map = map_new();
@@ -44,6 +81,8 @@ static struct map *build_map(void)
 		move(1, "public", "stocks", "data", "instruments"),
 		move(2, "brain", "prices", "signals", "scores"),
 		move(3, "public", "a", "data", "It's \"odd\\"),
+		transform(4),
+		renamed(5),
 	};
 	map->old_label = "old";
 	map->new_label = "new";
@@ -72,10 +111,10 @@ static struct ruleset *build_rules(enum stage stage, bool with_catalog)
 {
 	static uint64_t version;
 	struct map *map = build_map();
-	struct flag items[4];
-	for (size_t i = 0; i < 4; i++)
+	struct flag items[6];
+	for (size_t i = 0; i < 6; i++)
 		items[i] = (struct flag){ .table = map->entries[i].old_name, .stage = stage };
-	struct flags flags = { NULL, items, 4 };
+	struct flags flags = { NULL, items, 6 };
 	struct ruleset *ruleset;
 	struct error error;
 	struct facts *facts = with_catalog ? build_facts(map) : NULL;
