@@ -213,10 +213,16 @@ static struct slice kept(struct analysis *a, struct buf *text)
 	return copy;
 }
 
-/* " (names)" after the table's name or its alias, or in place of the list of the text. */
+/* " (names)" after the table's name or its alias, or in place of the list of the text. No names: no list. */
 static void splice_list(const struct insert *insert, struct slice names)
 {
 	struct analysis *a = insert->a;
+	if (names.len == 0) {
+		size_t start = clause_offset(a, insert->open);
+		if (insert->open)
+			splice_add(a->splices, start, clause_end_offset(a, insert->close) - start, names);
+		return;
+	}
 	if (insert->open) {
 		size_t start = clause_end_offset(a, insert->open);
 		splice_add(a->splices, start, clause_offset(a, insert->close) - start, names);
