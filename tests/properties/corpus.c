@@ -119,11 +119,14 @@ bool corpus_add(struct corpus *c, const char *path)
 
 const PgQuery__ParseResult *corpus_parse(struct arena *arena, struct slice sql)
 {
-	static _Thread_local struct token_list tokens;
+	struct token_list tokens;
 	const PgQuery__ParseResult *tree;
 	struct parse_limits limits = { PARSE_BYTES, PARSE_NESTING };
+	token_list_init(&tokens);
 	lexer_run(sql, true, &tokens);
-	return parse_run(arena, sql, &tokens, true, limits, NULL, &tree) == PARSE_OK ? tree : NULL;
+	bool parsed = parse_run(arena, sql, &tokens, true, limits, NULL, &tree) == PARSE_OK;
+	token_list_deinit(&tokens);
+	return parsed ? tree : NULL;
 }
 
 static bool is_usable(const PgQuery__RangeVar *range)
