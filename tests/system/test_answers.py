@@ -1,8 +1,8 @@
 """Errors and notices through the proxy say what they would have said before the move."""
 import pytest
 
-import layouts
-from layouts import Pair
+import layout_pair
+from layout_pair import Pair
 from raw import bind, describe, error_fields, execute, parse, query, sync
 
 ERRORS = [
@@ -37,12 +37,12 @@ ERRORS = [
 def setup(pg, endpoint_kind):
     if endpoint_kind != 'crossfade':
         pytest.skip('about crossfade itself')
-    layouts.create(pg)
+    layout_pair.create(pg)
 
 
 @pytest.fixture
 def proxy(pg, setup, make_proxy):
-    return make_proxy(pg, map_text=layouts.MAP, flags=layouts.FLAGS, dbname='lay_new',
+    return make_proxy(pg, map_text=layout_pair.MAP, flags=layout_pair.FLAGS, dbname='lay_new',
                       config='limits: {usage_flush: 200ms}\n')
 
 
@@ -129,7 +129,7 @@ def test_a_missing_grant_is_told_by_the_written_name(pg, proxy):
 
 
 def test_raw_errors_are_the_servers_own(pg, setup, make_proxy):
-    proxy = make_proxy(pg, map_text=layouts.MAP, flags=layouts.FLAGS, dbname='lay_new', config='policy: {errors: raw}\n')
+    proxy = make_proxy(pg, map_text=layout_pair.MAP, flags=layout_pair.FLAGS, dbname='lay_new', config='policy: {errors: raw}\n')
     with Pair(pg, proxy) as pair:
         direct, proxied = pair.both(query("insert into stocks values ('x', null)"))
         assert direct[0][1]['t'] == 'stocks' and proxied[0][1]['t'] == 'instruments'
@@ -175,7 +175,7 @@ def test_positions_in_other_encodings(pg, proxy, encoding):
 
 
 def test_code_that_names_a_moved_table_is_warned_of(pg, setup, make_proxy):
-    proxy = make_proxy(pg, map_text=layouts.MAP, flags=layouts.FLAGS, dbname='lay_new', config='policy: {opaque: notice}\n')
+    proxy = make_proxy(pg, map_text=layout_pair.MAP, flags=layout_pair.FLAGS, dbname='lay_new', config='policy: {opaque: notice}\n')
     body = 'do $$ begin if false then delete from public.prices; end if; end $$'
     with Pair(pg, proxy) as pair:
         for message in (query(body), extended(body), query(f'select 1; {body}; select 2')):
@@ -192,5 +192,5 @@ def test_code_that_names_a_moved_table_is_warned_of(pg, setup, make_proxy):
             assert 'N' not in [k for k, _ in pair.proxied.until()]
         # Where it fails for that very reason, the warning explains it.
         pair.proxied.send(query('do $$ begin delete from public.prices; end $$'))
-        got = layouts.told_all(pair.proxied.until())
+        got = layout_pair.told_all(pair.proxied.until())
         assert [k for k, _ in got] == list('NEZ') and got[1][1]['C'] == '42P01'

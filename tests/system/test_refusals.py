@@ -4,9 +4,9 @@ import re
 import psycopg
 import pytest
 
-import layouts
+import layout_pair
 import raw
-from layouts import Pair
+from layout_pair import Pair
 from raw import bind, close, copy_data, copy_done, describe, error_fields, execute, flush, parse, query, sync
 
 FLAGS = 'flags: {public.prices: live, public.stocks: live, public.investor: live, public.gone: complete}\n'
@@ -18,12 +18,12 @@ FAILS = 'select nix from stocks'
 def setup(pg, endpoint_kind):
     if endpoint_kind != 'crossfade':
         pytest.skip('about crossfade itself')
-    layouts.create(pg)
+    layout_pair.create(pg)
 
 
 @pytest.fixture
 def proxy(pg, setup, make_proxy):
-    return make_proxy(pg, map_text=layouts.MAP, flags=FLAGS, dbname='lay_new', config='limits: {usage_flush: 200ms}\n')
+    return make_proxy(pg, map_text=layout_pair.MAP, flags=FLAGS, dbname='lay_new', config='limits: {usage_flush: 200ms}\n')
 
 
 def exchanged(sql, name='', portal=''):
@@ -167,13 +167,13 @@ def test_a_path_that_cannot_be_asked_for_inside_a_text_is_a_refusal_of_its_own(p
 
 def test_what_is_gone_is_gone_quietly_where_asked(pg, setup, make_proxy):
     flags = 'flags: {public.prices: complete, public.stocks: complete, public.investor: live, public.gone: complete}\n'
-    proxy = make_proxy(pg, map_text=layouts.MAP, flags=flags, dbname='lay_new')
+    proxy = make_proxy(pg, map_text=layout_pair.MAP, flags=flags, dbname='lay_new')
     for sql in ("select to_regclass('public.stocks'), to_regclass('public.gone')", 'drop table if exists public.gone',
                 'drop table if exists public.stocks, public.gone'):
         pg.psql('-c', 'create database empty_lay', PGDATABASE='postgres')
         with raw.Raw(pg.address).startup(database='empty_lay') as direct, \
                 raw.Raw(proxy.address).startup(database='lay_new') as proxied:
-            assert layouts.told_all(direct.ask(sql)) == layouts.told_all(proxied.ask(sql)), sql
+            assert layout_pair.told_all(direct.ask(sql)) == layout_pair.told_all(proxied.ask(sql)), sql
     with raw.Raw(proxy.address).startup(database='lay_new') as c:
         assert c.value('select count(*) from data.instruments') == '2'
         with pytest.raises(raw.ServerError) as e:

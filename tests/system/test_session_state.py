@@ -3,8 +3,8 @@ reached is the one that a direct connection to the old layout reaches.
 """
 import pytest
 
-import layouts
-from layouts import Pair
+import layout_pair
+from layout_pair import Pair
 from raw import bind, close, describe, execute, flush, parse, query, sync
 
 WHICH = 'select min(close) from prices'  # 70000 public's, -1 elsewhere's, -2 app's; temporary ones above
@@ -39,7 +39,7 @@ def setup(pg, endpoint_kind):
         pg.psql('-c', f'create role {role} login')
     pg.psql('-c', "alter role st_path set search_path = 'elsewhere, public'")
     pg.psql('-c', 'grant st_plain to postgres')
-    layouts.create(pg, GRANTS)
+    layout_pair.create(pg, GRANTS)
     for name in ('lay_old', 'lay_new'):
         pg.psql('-c', f"alter role st_db in database {name} set search_path = 'app'")
 
@@ -47,7 +47,7 @@ def setup(pg, endpoint_kind):
 @pytest.fixture(scope='module')
 def shared(pg, setup):
     import servers
-    proxy = servers.Crossfade(pg, map_text=layouts.MAP, flags=layouts.FLAGS, dbname='lay_new')
+    proxy = servers.Crossfade(pg, map_text=layout_pair.MAP, flags=layout_pair.FLAGS, dbname='lay_new')
     yield proxy
     proxy.finish()
 
