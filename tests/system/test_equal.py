@@ -264,10 +264,14 @@ def test_pg_basebackup(ep, tmp_path):
 def test_pg_receivewal(ep, pg, tmp_path):
     process = subprocess.Popen([str(PGBIN / 'pg_receivewal'), '-D', str(tmp_path), '-d', ep.dsn(), '-n',
                                 '-s', '1', '-v'], stderr=subprocess.PIPE, text=True, env=ep.env())
+    def has_file():
+        # A server that does nothing writes nothing, and at a segment's start there is nothing to send.
+        pg.psql('-c', 'create table w as select 1; drop table w')
+        return list(tmp_path.iterdir()) or process.poll() is not None
     try:
-        wait_for(lambda: list(tmp_path.iterdir()) or process.poll() is not None, 10, 'a WAL file')
+        wait_for(has_file, 30, 'a WAL file', pause=0.5)
         pg.psql('-c', 'create table w as select 1; drop table w; select pg_switch_wal()')
-        wait_for(lambda: [f for f in tmp_path.iterdir() if f.suffix != '.partial'], 15, 'a whole WAL file')
+        wait_for(lambda: [f for f in tmp_path.iterdir() if f.suffix != '.partial'], 30, 'a whole WAL file')
     finally:
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=20)[1]
