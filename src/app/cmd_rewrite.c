@@ -256,7 +256,7 @@ static void print_explanation(struct slice sql, const struct rewrite_explanation
 
 static int print_refusal(struct slice sql, const struct rewrite *rewrite)
 {
-	struct error error = rewrite->refusal;
+	struct error error = *rewrite->refusal;
 	unsigned line = 1, column = 1;
 	size_t offset = 0;
 	for (uint32_t characters = 1; characters < error.position && offset < sql.len; characters++) {

@@ -189,7 +189,7 @@ struct crossfade_result *crossfade_rewrite(struct crossfade_rewriter *rewriter, 
 	result->rewrite = rewriter_run(rewriter->rewriter, slice_of(sql, len), REWRITE_SIMPLE, session->state,
 				       rules->ruleset);
 	if (result->rewrite->outcome == REWRITE_REFUSED)
-		copy_error(&result->rewrite->refusal, &result->refusal);
+		copy_error(result->rewrite->refusal, &result->refusal);
 	return result;
 }
 

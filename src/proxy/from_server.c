@@ -243,7 +243,7 @@ static bool find_refusal(struct conversation *conversation, const struct request
 	else if (head->flags & REQUEST_UNKNOWN_PATH)
 		explain_unknown(error_out);
 	else if (head->rewrite && head->rewrite->outcome == REWRITE_REFUSED)
-		*error_out = head->rewrite->refusal;
+		*error_out = *head->rewrite->refusal;
 	else
 		return false;
 	return true;

@@ -55,6 +55,8 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 		analysis_effect(a, (struct effect){ .kind = EFFECT_DDL });
 	if (!a->refused)
 		scope_finish(a);
+	if (a->introspection) /* reads all literals */
+		analysis_consult(a, a->tokens->count);
 	introspection_finish(a);
 }
 
@@ -77,6 +79,17 @@ void analysis_effect(struct analysis *a, struct effect effect)
 	noted->effect = effect;
 	*a->effects_tail = noted;
 	a->effects_tail = &noted->next;
+}
+
+void analysis_consult(struct analysis *a, size_t token)
+{
+	if (token >= a->tokens->count) {
+		a->consulted_all = true;
+		return;
+	}
+	struct consulted *consulted = ARENA_NEW(a->arena, struct consulted);
+	*consulted = (struct consulted){ a->consulted, token };
+	a->consulted = consulted;
 }
 
 void analysis_explain(struct analysis *a, size_t offset, size_t len, const char *resolved, const char *became,

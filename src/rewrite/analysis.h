@@ -158,6 +158,12 @@ struct noted_parameter {
 	uint16_t number;
 };
 
+/* A literal whose value was looked at: with another one the outcome could be another. */
+struct consulted {
+	struct consulted *next;
+	size_t token;
+};
+
 struct noted_reference; /* for explain */
 struct introspection;
 
@@ -196,6 +202,8 @@ struct analysis {
 	struct introspection *introspection; /* NULL: nothing of the catalog is read */
 	struct noted_parameter *parameters; /* of the whole text; read as names of relations */
 	size_t parameter_count;
+	struct consulted *consulted; /* of the whole text */
+	bool consulted_all;	     /* all literals of the text may have been looked at */
 	bool in_from_function; /* inside a function call in FROM */
 
 	bool needs_search_path;	 /* a name depends on a search_path nobody knows */
@@ -233,6 +241,8 @@ struct statement_shape *analysis_shape(const struct analysis *a, size_t normalis
 
 void analysis_use(struct analysis *a, const struct ruleset_name *name, enum use_kind kind, unsigned flags);
 void analysis_effect(struct analysis *a, struct effect effect);
+/* Whoever looks at the value of a literal says so; token == tokens->count: of one or more that cannot be told. */
+void analysis_consult(struct analysis *a, size_t token);
 void analysis_explain(struct analysis *a, size_t offset, size_t len, const char *resolved, const char *became,
 		      const char *rule);
 /* The first refusal of a statement stays; returns where to add DETAIL and HINT. */

@@ -241,6 +241,7 @@ void effects_call(struct analysis *a, const PgQuery__FuncCall *call)
 	if (strcmp(function, "set_config") != 0 || call->n_args != 3)
 		return;
 	const PgQuery__AConst *name = tree_string_constant(call->args[0]);
+	analysis_consult(a, a->tokens->count);
 	if (!name) {
 		note(a, EFFECT_SET_UNKNOWN, "search_path", NULL, false);
 		return;

@@ -68,19 +68,21 @@ void token_list_deinit(struct token_list *tokens)
 	token_list_init(tokens);
 }
 
-static struct token *add_token(struct scan *s, enum token_class class, size_t start)
+static void __attribute__((noinline)) grow(struct token_list *tokens)
+{
+	tokens->capacity = tokens->capacity ? tokens->capacity * 2 : 64;
+	tokens->items = memory_realloc(tokens->items, tokens->capacity * sizeof(*tokens->items));
+}
+
+static inline void add_token(struct scan *s, enum token_class class, size_t start)
 {
 	struct token_list *tokens = s->tokens;
-	if (tokens->count == tokens->capacity) {
-		tokens->capacity = tokens->capacity ? tokens->capacity * 2 : 64;
-		tokens->items = memory_realloc(tokens->items, tokens->capacity * sizeof(*tokens->items));
-	}
-	struct token *token = &tokens->items[tokens->count++];
-	*token = (struct token){ .offset = (uint32_t)start,
-				 .len = (uint32_t)(s->at - start),
-				 .body_len = (uint32_t)(s->at - start),
-				 .class = (uint8_t)class };
-	return token;
+	if (tokens->count == tokens->capacity)
+		grow(tokens);
+	uint32_t len = (uint32_t)(s->at - start);
+	tokens->items[tokens->count++] = (struct token){
+		.offset = (uint32_t)start, .len = len, .body_len = len, .class = (uint8_t)class
+	};
 }
 
 static bool stop(struct scan *s, enum lexer_status status, size_t start)
@@ -124,10 +126,13 @@ static bool skip_trivia(struct scan *s)
 	for (;;) {
 		while (is_class(s, s->at, CHAR_SPACE))
 			s->at++;
-		if (peek(s, 0) == '-' && peek(s, 1) == '-') {
+		char c = peek(s, 0);
+		if (c != '-' && c != '/')
+			return true;
+		if (c == '-' && peek(s, 1) == '-') {
 			s->tokens->has_comments = true;
 			s->at = line_comment_end(s->data, s->len, s->at);
-		} else if (peek(s, 0) == '/' && peek(s, 1) == '*') {
+		} else if (c == '/' && peek(s, 1) == '*') {
 			s->tokens->has_comments = true;
 			size_t end = block_comment_end(s->data, s->len, s->at);
 			if (!end)
@@ -294,7 +299,6 @@ static bool scan_word(struct scan *s)
 		return taken && s->tokens->status == LEXER_OK;
 	size_t start = s->at;
 	do {
-		s->tokens->has_high_bytes |= (uint8_t)s->data[s->at] >= 0x80;
 		s->at++;
 	} while (is_class(s, s->at, CHAR_CONT));
 	add_token(s, TOKEN_WORD, start);
@@ -332,7 +336,7 @@ static void scan_operator(struct scan *s)
 		end++;
 	}
 	bool special = false;
-	for (size_t i = start; i < end; i++)
+	for (size_t i = start; end - start > 1 && i < end; i++)
 		special |= strchr("~!@#^&|`?%", s->data[i]) != NULL;
 	while (!special && end - start > 1 && (s->data[end - 1] == '+' || s->data[end - 1] == '-'))
 		end--;
@@ -382,6 +386,49 @@ static bool scan_token(struct scan *s)
 	return true;
 }
 
+static inline const char *end_of_class(const char *at, const char *end, unsigned class)
+{
+	while (at < end && (char_classes[(uint8_t)*at] & class))
+		at++;
+	return at;
+}
+
+/* Words, integers, punctuation and lone operators with blanks between them, which are most of any text:
+ * what scan_token would find, up to the first thing that needs a closer look. */
+static void scan_simple(struct scan *s)
+{
+	const char *const data = s->data, *const end = data + s->len;
+	for (const char *at = data + s->at;; at = data + s->at) {
+		at = end_of_class(at, end, CHAR_SPACE);
+		const char *start = at;
+		if (at == end)
+			break;
+		uint8_t class = char_classes[(uint8_t)*at];
+		enum token_class token;
+		if (class & CHAR_START) {
+			token = TOKEN_WORD;
+			at = end_of_class(at + 1, end, CHAR_CONT);
+			if (at - start == 1 && at < end && (*at == '\'' || *at == '&'))
+				break;
+		} else if (class & CHAR_DIGIT) {
+			token = TOKEN_NUMBER;
+			at = end_of_class(at + 1, end, CHAR_DIGIT);
+			if (at < end && (*at == '.' || (char_classes[(uint8_t)*at] & CHAR_CONT)))
+				break;
+		} else if ((class & CHAR_SELF) && *at != '.' && *at != ':') {
+			token = TOKEN_PUNCTUATION;
+			at++;
+		} else if ((class & CHAR_OPERATOR) && at + 1 < end && !(char_classes[(uint8_t)at[1]] & CHAR_OPERATOR)) {
+			token = TOKEN_OPERATOR;
+			at++;
+		} else {
+			break;
+		}
+		s->at = (size_t)(at - data);
+		add_token(s, token, (size_t)(start - data));
+	}
+}
+
 /* One long text must not keep its tokens' room for ever. */
 static void give_back(struct token_list *tokens, size_t text_len)
 {
@@ -395,16 +442,15 @@ void lexer_run(struct slice text, bool standard_strings, struct token_list *toke
 	tokens->count = 0;
 	tokens->status = LEXER_OK;
 	tokens->end = text.len;
-	tokens->has_comments = tokens->has_high_bytes = false;
+	tokens->has_comments = false;
 	struct scan s = { text.data, text.len, 0, standard_strings, tokens };
 	if (text.len >= UINT32_MAX / 4) {
 		stop(&s, LEXER_TOO_LONG, 0);
 		return;
 	}
-	while (skip_trivia(&s) && s.at < s.len) {
-		if (!scan_token(&s))
-			return;
-	}
+	do {
+		scan_simple(&s);
+	} while (skip_trivia(&s) && s.at < s.len && scan_token(&s));
 }
 
 /* ---- looking at tokens ---- */

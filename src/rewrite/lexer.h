@@ -47,7 +47,6 @@ struct token_list {
 	enum lexer_status status;
 	size_t end;	   /* where the tokens end: the text's length unless status says otherwise */
 	bool has_comments;
-	bool has_high_bytes;
 };
 
 void token_list_init(struct token_list *tokens);

@@ -168,7 +168,8 @@ enum prefilter prefilter_run(struct slice text, const struct token_list *tokens,
 		return PREFILTER_ANALYSE;
 	if (seen.effect)
 		return lone_word(text, tokens);
-	if ((seen.reads_names || seen.counts_names) && any_literal_mentions(text, tokens, ruleset, scratch))
-		return PREFILTER_ANALYSE;
-	return PREFILTER_NOTHING;
+	if (!seen.reads_names && !seen.counts_names)
+		return PREFILTER_NOTHING;
+	return any_literal_mentions(text, tokens, ruleset, scratch) ? PREFILTER_ANALYSE
+								    : PREFILTER_NOTHING_IN_LITERALS;
 }

@@ -8,6 +8,7 @@
 
 enum prefilter {
 	PREFILTER_NOTHING, /* names nothing mapped, does nothing to the session */
+	PREFILTER_NOTHING_IN_LITERALS, /* the same; literals were looked at to tell */
 	PREFILTER_BEGIN,   /* these words alone */
 	PREFILTER_COMMIT,
 	PREFILTER_ROLLBACK,

@@ -116,7 +116,7 @@ struct rewrite *result_new(const struct result_parts *parts)
 	size_t fixed = aligned(sizeof(struct rewrite)) +
 		       aligned(parts->statement_count * sizeof(*parts->statements)) +
 		       effects * sizeof(struct effect) + 16 * parts->statement_count +
-		       count_notices(parts) * aligned(sizeof(struct error)) +
+		       (count_notices(parts) + (parts->refusal != NULL)) * aligned(sizeof(struct error)) +
 		       aligned(parts->splice_count * sizeof(*parts->splices)) +
 		       aligned(parts->parameter_count * sizeof(*parts->parameters));
 	char *block = memory_alloc(fixed + texts_bytes);
@@ -134,12 +134,37 @@ struct rewrite *result_new(const struct result_parts *parts)
 	rewrite->parameter_count = parts->parameter_count;
 	rewrite->parameter_shape = parts->parameter_shape;
 	if (parts->refusal)
-		rewrite->refusal = *parts->refusal;
+		rewrite->refusal = place(&at, parts->refusal, sizeof(*parts->refusal));
 	if (parts->sql.data) {
 		rewrite->sql = slice_of(texts, parts->sql.len);
 		memcpy(texts, parts->sql.data, parts->sql.len);
 		texts[parts->sql.len] = '\0';
 	}
+	return rewrite;
+}
+
+struct rewrite *result_like(const struct rewrite *known, size_t sql_len, size_t splice_count, char **sql_out,
+			    struct rewrite_splice **splices_out)
+{
+	size_t statements = known->statement_count * sizeof(*known->statements);
+	size_t parameters = known->parameter_count * sizeof(*known->parameters);
+	size_t fixed = aligned(sizeof(*known)) + aligned(statements) + aligned(parameters) +
+		       aligned(splice_count * sizeof(**splices_out));
+	char *block = memory_alloc(fixed + sql_len + 1), *at = block + aligned(sizeof(*known));
+	struct rewrite *rewrite = (struct rewrite *)(void *)block;
+	*rewrite = *known;
+	rewrite->refs = 1;
+	rewrite->bytes = fixed + sql_len + 1;
+	rewrite->statements = place(&at, known->statements, statements);
+	rewrite->parameters = place(&at, known->parameters, parameters);
+	for (size_t i = 0; i < known->statement_count; i++)
+		statement_shape_ref(known->statements[i].shape);
+	statement_shape_ref(known->parameter_shape);
+	rewrite->splices = *splices_out = (struct rewrite_splice *)(void *)at;
+	rewrite->splice_count = splice_count;
+	*sql_out = block + fixed;
+	(*sql_out)[sql_len] = '\0';
+	rewrite->sql = slice_of(*sql_out, sql_len);
 	return rewrite;
 }
 

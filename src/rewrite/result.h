@@ -27,6 +27,10 @@ struct result_parts {
 };
 /* With one reference. */
 struct rewrite *result_new(const struct result_parts *parts);
+/* For another text that is one of known's kind, which has neither effects nor notices: as known
+ * is, but sql and splices are for the caller to fill in, once, before anybody else sees it. */
+struct rewrite *result_like(const struct rewrite *known, size_t sql_len, size_t splice_count, char **sql_out,
+			    struct rewrite_splice **splices_out);
 /* What it takes in memory, shapes included. */
 size_t result_bytes(const struct rewrite *rewrite);
 

@@ -13,16 +13,18 @@ enum {
 	SEEN_BITS = 1 << 16,	    /* texts seen once, roughly */
 	TEXT_MAX_BYTES = 64 * 1024, /* longer texts are not worth their room */
 	BUCKETS_LEAST = 256,
+	SKELETON_CONTEXT = 1 << 16, /* told apart from texts of the same context */
 };
 
 struct entry {
 	struct list_link recent; /* newest last */
 	struct entry *chain;
 	struct rewrite_cache_key key;
-	struct rewrite *rewrite;
+	struct rewrite *rewrite; /* of a text; NULL: this is a skeleton's */
+	struct recipe *recipe;	 /* of a skeleton; NULL: it has none */
 	size_t bytes;
 	size_t len;
-	char text[];
+	char text[]; /* or skeleton */
 };
 
 /* What a result depends on besides its text. */
@@ -80,6 +82,7 @@ static void drop(struct rewrite_cache *cache, struct entry *entry)
 	cache->stats.bytes -= entry->bytes;
 	cache->stats.entries--;
 	rewrite_unref(entry->rewrite);
+	recipe_free(entry->recipe);
 	free(entry);
 }
 
@@ -174,9 +177,11 @@ static uint32_t find_context(struct rewrite_cache *cache, const struct session_s
 	return cache->context_count;
 }
 
-static uint32_t context_of(struct rewrite_cache *cache, const struct session_state *state,
-			   const struct ruleset *ruleset)
+uint32_t rewrite_cache_context(struct rewrite_cache *cache, const struct session_state *state,
+			       const struct ruleset *ruleset)
 {
+	if (!cache || session_state_has_any_temp(state) || session_state_has_own_relations(state))
+		return 0;
 	uint64_t stamp = session_state_stamp(state);
 	struct remembered *slot = &cache->remembered[stamp % STAMPS];
 	if (slot->context && slot->stamp == stamp && slot->version == ruleset->version &&
@@ -189,16 +194,33 @@ static uint32_t context_of(struct rewrite_cache *cache, const struct session_sta
 
 /* ---- the cache ---- */
 
-struct rewrite_cache_key rewrite_cache_key(struct rewrite_cache *cache, struct slice sql,
-					   const struct session_state *state, const struct ruleset *ruleset)
+static struct rewrite_cache_key key_of(uint32_t context, struct slice bytes)
 {
-	struct rewrite_cache_key key = { 0, 0 };
-	if (!cache || sql.len == 0 || sql.len > TEXT_MAX_BYTES || session_state_has_any_temp(state) ||
-	    session_state_has_own_relations(state))
-		return key;
-	key.context = context_of(cache, state, ruleset);
-	key.hash = hash_of_bytes(sql.data, sql.len, key.context);
-	return key;
+	if (!context || bytes.len == 0 || bytes.len > TEXT_MAX_BYTES)
+		return (struct rewrite_cache_key){ 0, 0 };
+	return (struct rewrite_cache_key){ context, hash_of_bytes(bytes.data, bytes.len, context) };
+}
+
+struct rewrite_cache_key rewrite_cache_text_key(uint32_t context, struct slice sql)
+{
+	return key_of(context, sql);
+}
+
+struct rewrite_cache_key rewrite_cache_skeleton_key(uint32_t context, struct slice skeleton)
+{
+	return key_of(context ? context | SKELETON_CONTEXT : 0, skeleton);
+}
+
+static bool is_at(const struct entry *entry, struct rewrite_cache_key key, struct slice bytes)
+{
+	return entry->key.hash == key.hash && entry->key.context == key.context && entry->len == bytes.len &&
+	       memcmp(entry->text, bytes.data, bytes.len) == 0;
+}
+
+static void touch(struct rewrite_cache *cache, struct entry *entry)
+{
+	link_remove(&entry->recent);
+	link_append(&cache->recent, &entry->recent);
 }
 
 struct rewrite *rewrite_cache_get(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql)
@@ -206,16 +228,33 @@ struct rewrite *rewrite_cache_get(struct rewrite_cache *cache, struct rewrite_ca
 	if (!key.context)
 		return NULL;
 	for (struct entry *entry = *slot_of(cache, key); entry; entry = entry->chain) {
-		if (entry->key.hash != key.hash || entry->key.context != key.context || entry->len != sql.len ||
-		    memcmp(entry->text, sql.data, sql.len) != 0)
+		if (!is_at(entry, key, sql))
 			continue;
-		link_remove(&entry->recent);
-		link_append(&cache->recent, &entry->recent);
+		touch(cache, entry);
 		cache->stats.hits++;
 		return rewrite_ref(entry->rewrite);
 	}
-	cache->stats.misses++;
 	return NULL;
+}
+
+enum recipe_answer rewrite_cache_recipe(struct rewrite_cache *cache, struct rewrite_cache_key key,
+					const struct recipe_text *text, const struct recipe **recipe_out)
+{
+	enum recipe_answer answer = RECIPE_UNKNOWN;
+	struct entry *entry = key.context ? *slot_of(cache, key) : NULL;
+	for (; entry && answer == RECIPE_UNKNOWN; entry = entry->chain) {
+		if (!is_at(entry, key, buf_slice(&text->skeleton->bytes)) ||
+		    (entry->recipe && !recipe_fits(entry->recipe, text)))
+			continue;
+		touch(cache, entry);
+		*recipe_out = entry->recipe;
+		answer = entry->recipe ? RECIPE_KNOWN : RECIPE_NONE;
+	}
+	if (answer == RECIPE_KNOWN)
+		cache->stats.recipe_hits++;
+	else
+		cache->stats.misses++;
+	return answer;
 }
 
 /* True from the second time on; the memory of it fades when it gets crowded. */
@@ -233,29 +272,49 @@ static bool seen_before(struct rewrite_cache *cache, uint64_t hash)
 	return false;
 }
 
+static void keep(struct rewrite_cache *cache, struct entry *kept, struct slice bytes)
+{
+	struct entry *entry = memory_alloc(sizeof(*entry) + bytes.len);
+	*entry = *kept;
+	entry->len = bytes.len;
+	memcpy(entry->text, bytes.data, bytes.len);
+	if (cache->stats.entries >= cache->bucket_count)
+		grow(cache);
+	struct entry **slot = slot_of(cache, entry->key);
+	entry->chain = *slot;
+	*slot = entry;
+	link_append(&cache->recent, &entry->recent);
+	cache->stats.bytes += entry->bytes;
+	cache->stats.entries++;
+	while (cache->stats.bytes > cache->most_bytes) {
+		drop(cache, LIST_ENTRY(cache->recent.next, struct entry, recent));
+		cache->stats.evicted++;
+	}
+}
+
 void rewrite_cache_put(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql,
 		       struct rewrite *rewrite)
 {
 	if (!key.context || rewrite->outcome > REWRITE_REFUSED || !seen_before(cache, key.hash))
 		return;
 	size_t bytes = sizeof(struct entry) + sql.len + result_bytes(rewrite);
-	if (bytes > cache->most_bytes / 8)
-		return;
-	struct entry *entry = memory_alloc(sizeof(*entry) + sql.len);
-	*entry = (struct entry){ .key = key, .rewrite = rewrite_ref(rewrite), .bytes = bytes, .len = sql.len };
-	memcpy(entry->text, sql.data, sql.len);
-	if (cache->stats.entries >= cache->bucket_count)
-		grow(cache);
-	struct entry **slot = slot_of(cache, key);
-	entry->chain = *slot;
-	*slot = entry;
-	link_append(&cache->recent, &entry->recent);
-	cache->stats.bytes += bytes;
-	cache->stats.entries++;
-	while (cache->stats.bytes > cache->most_bytes) {
-		drop(cache, LIST_ENTRY(cache->recent.next, struct entry, recent));
-		cache->stats.evicted++;
-	}
+	if (bytes <= cache->most_bytes / 8)
+		keep(cache, &(struct entry){ .key = key, .rewrite = rewrite_ref(rewrite), .bytes = bytes }, sql);
+}
+
+bool rewrite_cache_wants_recipe(struct rewrite_cache *cache, struct rewrite_cache_key key)
+{
+	return key.context && seen_before(cache, key.hash);
+}
+
+void rewrite_cache_put_recipe(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice skeleton,
+			      struct recipe *recipe)
+{
+	size_t bytes = sizeof(struct entry) + skeleton.len + (recipe ? recipe_bytes(recipe) : 0);
+	if (bytes <= cache->most_bytes / 8)
+		keep(cache, &(struct entry){ .key = key, .recipe = recipe, .bytes = bytes }, skeleton);
+	else
+		recipe_free(recipe);
 }
 
 struct rewrite_cache_stats rewrite_cache_stats(const struct rewrite_cache *cache)

@@ -1,8 +1,9 @@
 /*
  * The facade:
  *
- *   text → cache ──────────────────────────→ result, as often as not
- *            └→ lexer → prefilter ─────────→ unchanged, shared result
+ *   text → cache of texts ─────────────────→ result, as often as not
+ *            └→ lexer → cache of skeletons → result, if only literals are new
+ *                      └→ prefilter ───────→ unchanged, shared result
  *                      └→ parse ─→ analysis of each statement ─→ splices ─→ result
  *                            └→ unparsed ──────────────────────────────────→ result
  */
@@ -15,7 +16,9 @@
 #include "rewrite/prefilter.h"
 #include "rewrite/resolve.h"
 #include "rewrite/result.h"
+#include "rewrite/recipe.h"
 #include "rewrite/rewrite_cache.h"
+#include "rewrite/skeleton.h"
 #include "rewrite/unparsed.h"
 #include "rewrite/walk.h"
 
@@ -24,6 +27,10 @@
 struct rewriter {
 	struct rewriter_settings settings;
 	struct token_list tokens, scratch;
+	struct skeleton skeleton;
+	struct token_list varied_tokens; /* of the second run that proves a recipe */
+	struct skeleton varied_skeleton;
+	struct buf text;
 	struct arena arena;
 	struct session_state *follow; /* effects between the statements of one text */
 	struct rewrite_cache *cache; /* NULL: none */
@@ -34,12 +41,14 @@ struct rewriter {
 struct run {
 	struct rewriter *rewriter;
 	struct slice sql;
+	const struct token_list *tokens;
 	const struct session_state *state;
 	const struct ruleset *ruleset;
 	struct analysis analysis;
 	struct splice_list splices;
 	struct rewrite_statement *statements;
 	size_t statement_count;
+	bool general; /* queries and DML only */
 };
 
 struct rewriter_settings rewriter_settings_default(void)
@@ -56,6 +65,10 @@ struct rewriter *rewriter_new(struct rewriter_settings settings)
 	rewriter->settings = settings;
 	token_list_init(&rewriter->tokens);
 	token_list_init(&rewriter->scratch);
+	token_list_init(&rewriter->varied_tokens);
+	skeleton_init(&rewriter->skeleton);
+	skeleton_init(&rewriter->varied_skeleton);
+	buf_init(&rewriter->text);
 	arena_init(&rewriter->arena);
 	rewriter->cache = settings.cache_bytes ? rewrite_cache_new(settings.cache_bytes) : NULL;
 	return rewriter;
@@ -67,6 +80,10 @@ void rewriter_free(struct rewriter *rewriter)
 		return;
 	token_list_deinit(&rewriter->tokens);
 	token_list_deinit(&rewriter->scratch);
+	token_list_deinit(&rewriter->varied_tokens);
+	skeleton_deinit(&rewriter->skeleton);
+	skeleton_deinit(&rewriter->varied_skeleton);
+	buf_deinit(&rewriter->text);
 	arena_deinit(&rewriter->arena);
 	session_state_free(rewriter->follow);
 	rewrite_cache_free(rewriter->cache);
@@ -194,6 +211,20 @@ static enum statement_kind kind_of(const PgQuery__Node *node, const struct analy
 	}
 }
 
+static bool is_query(const PgQuery__Node *node)
+{
+	switch (node->node_case) {
+	case PG_QUERY__NODE__NODE_SELECT_STMT:
+	case PG_QUERY__NODE__NODE_INSERT_STMT:
+	case PG_QUERY__NODE__NODE_UPDATE_STMT:
+	case PG_QUERY__NODE__NODE_DELETE_STMT:
+	case PG_QUERY__NODE__NODE_MERGE_STMT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static size_t first_token_from(const struct token_list *tokens, size_t offset)
 {
 	size_t low = 0, high = tokens->count;
@@ -257,8 +288,10 @@ static struct rewrite *run_parsed(struct run *run, const PgQuery__ParseResult *t
 	struct analysis *a = &run->analysis;
 	const struct session_state *now = run->state;
 	run->statements = ARENA_ARRAY(a->arena, tree->n_stmts, struct rewrite_statement);
+	run->general = true;
 	for (size_t i = 0; i < tree->n_stmts; i++) {
 		const PgQuery__RawStmt *raw = tree->stmts[i];
+		run->general &= is_query(raw->stmt);
 		size_t start = (size_t)raw->stmt_location;
 		size_t end = raw->stmt_len ? start + (size_t)raw->stmt_len : run->sql.len;
 		size_t first = first_token_from(a->tokens, start);
@@ -342,15 +375,15 @@ static struct rewrite *run_unlexable(struct run *run)
 	return finish_refused(run, 0);
 }
 
-/* ---- the whole run ---- */
+/* ---- one run ---- */
 
-static void start(struct run *run, struct rewriter *rewriter, struct slice sql, const struct session_state *state,
-		  const struct ruleset *ruleset)
+static void start(struct run *run, struct rewriter *rewriter, struct slice sql, const struct token_list *tokens,
+		  const struct session_state *state, const struct ruleset *ruleset)
 {
 	arena_reset(&rewriter->arena);
-	*run = (struct run){ .rewriter = rewriter, .sql = sql, .state = state, .ruleset = ruleset };
+	*run = (struct run){ .rewriter = rewriter, .sql = sql, .tokens = tokens, .state = state, .ruleset = ruleset };
 	splice_list_init(&run->splices, &rewriter->arena);
-	analysis_init(&run->analysis, &rewriter->arena, sql, &rewriter->tokens, ruleset, &run->splices);
+	analysis_init(&run->analysis, &rewriter->arena, sql, tokens, ruleset, &run->splices);
 }
 
 static bool has_high_bytes(struct slice sql)
@@ -372,7 +405,7 @@ bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const str
 	if (value.len > LONGEST_NAME_BYTES ||
 	    (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(value)))
 		return false;
-	start(&run, rewriter, value, state, ruleset);
+	start(&run, rewriter, value, &rewriter->tokens, state, ruleset);
 	run.analysis.state = state;
 	run.analysis.uses_tail = &run.analysis.uses;
 	return strings_value(&run.analysis, value, out, use_out);
@@ -384,7 +417,7 @@ static struct rewrite *analyse(struct run *run)
 	const PgQuery__ParseResult *tree;
 	measure_stack(rewriter);
 	struct parse_limits limits = { rewriter->settings.parse_bytes, rewriter->settings.nesting };
-	enum parse_status status = parse_run(&rewriter->arena, run->sql, &rewriter->tokens,
+	enum parse_status status = parse_run(&rewriter->arena, run->sql, run->tokens,
 					     session_state_standard_strings(run->state), limits, run->ruleset,
 					     &tree);
 	return status == PARSE_OK ? run_parsed(run, tree) : run_unparsed(run, status);
@@ -392,11 +425,14 @@ static struct rewrite *analyse(struct run *run)
 
 /* Texts that are done without a run; NULL for all others. */
 static struct rewrite *without_run(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
-				   const struct ruleset *ruleset)
+				   const struct ruleset *ruleset, bool *literals_read_out)
 {
 	bool has_temp = session_state_has_any_temp(state);
-	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
+	*literals_read_out = false;
 	switch (prefilter_run(sql, &rewriter->tokens, ruleset, has_temp, &rewriter->scratch)) {
+	case PREFILTER_NOTHING_IN_LITERALS:
+		*literals_read_out = true;
+		return rewriter->tokens.status == LEXER_OK ? result_nothing() : NULL;
 	case PREFILTER_NOTHING:
 		return rewriter->tokens.status == LEXER_OK ? result_nothing() : NULL;
 	case PREFILTER_BEGIN:
@@ -410,22 +446,117 @@ static struct rewrite *without_run(struct rewriter *rewriter, struct slice sql, 
 	}
 }
 
+/* ---- recipes ---- */
+
+static struct recipe *recipe_of(const struct run *run, const struct skeleton *skeleton, const struct rewrite *rewrite)
+{
+	struct recipe_text text = { run->sql, run->tokens, skeleton };
+	struct recipe_source source = { &text, &run->splices, run->analysis.consulted, rewrite,
+					session_state_encoding(run->state) };
+	return run->general && !run->analysis.consulted_all ? recipe_new(&source) : NULL;
+}
+
+/* Does a run over a text with other literals find the same? */
+static bool prove(struct rewriter *rewriter, const struct recipe *recipe, const struct recipe_text *text,
+		  const struct session_state *state, const struct ruleset *ruleset)
+{
+	struct run run;
+	buf_clear(&rewriter->text);
+	recipe_vary(recipe, text, &rewriter->text);
+	struct slice varied = buf_slice(&rewriter->text);
+	lexer_run(varied, session_state_standard_strings(state), &rewriter->varied_tokens);
+	if (!skeleton_build(&rewriter->varied_skeleton, varied, &rewriter->varied_tokens) ||
+	    !slice_eq(buf_slice(&rewriter->varied_skeleton.bytes), buf_slice(&text->skeleton->bytes)))
+		return false;
+	start(&run, rewriter, varied, &rewriter->varied_tokens, state, ruleset);
+	struct rewrite *rewrite = analyse(&run);
+	struct recipe *second = recipe_of(&run, &rewriter->varied_skeleton, rewrite);
+	bool same = second && recipe_eq(recipe, second);
+	recipe_free(second);
+	rewrite_unref(rewrite);
+	return same;
+}
+
+static void learn(struct run *run, struct rewrite_cache_key key, const struct recipe_text *text,
+		  const struct rewrite *found)
+{
+	struct rewriter *rewriter = run->rewriter;
+	if (!rewrite_cache_wants_recipe(rewriter->cache, key))
+		return;
+	struct recipe *recipe = recipe_of(run, text->skeleton, found);
+	if (recipe && !prove(rewriter, recipe, text, run->state, run->ruleset)) {
+		recipe_free(recipe);
+		recipe = NULL;
+	}
+	rewrite_cache_put_recipe(rewriter->cache, key, buf_slice(&text->skeleton->bytes), recipe);
+}
+
+static void learn_nothing(struct rewriter *rewriter, struct rewrite_cache_key key, const struct recipe_text *text)
+{
+	struct recipe_source source = { .text = text, .rewrite = result_nothing() };
+	if (rewrite_cache_wants_recipe(rewriter->cache, key))
+		rewrite_cache_put_recipe(rewriter->cache, key, buf_slice(&text->skeleton->bytes), recipe_new(&source));
+}
+
+static struct rewrite *run_afresh(struct rewriter *rewriter, const struct recipe_text *text,
+				  struct rewrite_cache_key key, const struct session_state *state,
+				  const struct ruleset *ruleset)
+{
+	struct run run;
+	bool literals_read;
+	struct rewrite *known = without_run(rewriter, text->sql, state, ruleset, &literals_read);
+	if (known) {
+		if (known == result_nothing() && !literals_read)
+			learn_nothing(rewriter, key, text);
+		return known;
+	}
+	start(&run, rewriter, text->sql, text->tokens, state, ruleset);
+	known = analyse(&run);
+	if (known->outcome == REWRITE_UNCHANGED || known->outcome == REWRITE_REWRITTEN)
+		learn(&run, key, text, known);
+	return known;
+}
+
+/* ---- the whole run ---- */
+
+/* Lexes first. */
+static struct rewrite *run_lexed(struct rewriter *rewriter, struct slice sql, uint32_t context,
+				 const struct session_state *state, const struct ruleset *ruleset)
+{
+	const struct recipe *recipe;
+	struct rewrite_cache_key key = { 0, 0 };
+	struct recipe_text text = { sql, &rewriter->tokens, &rewriter->skeleton };
+	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
+	if (context && skeleton_build(&rewriter->skeleton, sql, &rewriter->tokens))
+		key = rewrite_cache_skeleton_key(context, buf_slice(&rewriter->skeleton.bytes));
+	if (key.context) {
+		switch (rewrite_cache_recipe(rewriter->cache, key, &text, &recipe)) {
+		case RECIPE_KNOWN:
+			return recipe_apply(recipe, &text, session_state_encoding(state));
+		case RECIPE_NONE:
+			key.context = 0;
+			break;
+		case RECIPE_UNKNOWN:
+			break;
+		}
+	}
+	return run_afresh(rewriter, &text, key, state, ruleset);
+}
+
 struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
 			     const struct session_state *state, const struct ruleset *ruleset)
 {
-	struct run run;
 	if (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql)) {
-		start(&run, rewriter, sql, state, ruleset);
+		struct run run;
+		start(&run, rewriter, sql, &rewriter->tokens, state, ruleset);
 		return run_unlexable(&run);
 	}
-	struct rewrite_cache_key key = rewrite_cache_key(rewriter->cache, sql, state, ruleset);
+	uint32_t context = rewrite_cache_context(rewriter->cache, state, ruleset);
+	struct rewrite_cache_key key = rewrite_cache_text_key(context, sql);
 	struct rewrite *known = rewrite_cache_get(rewriter->cache, key, sql);
-	if (!known)
-		known = without_run(rewriter, sql, state, ruleset);
 	if (known)
 		return known;
-	start(&run, rewriter, sql, state, ruleset);
-	known = analyse(&run);
+	known = run_lexed(rewriter, sql, context, state, ruleset);
 	rewrite_cache_put(rewriter->cache, key, sql, known);
 	return known;
 }
@@ -456,13 +587,15 @@ struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, en
 				 struct arena *arena, struct rewrite_explanation *explanation_out)
 {
 	struct run run;
+	bool literals_read;
 	*explanation_out = (struct rewrite_explanation){ NULL, 0 };
 	if (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql))
 		return rewriter_run(rewriter, sql, protocol, state, ruleset);
-	struct rewrite *known = without_run(rewriter, sql, state, ruleset);
+	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
+	struct rewrite *known = without_run(rewriter, sql, state, ruleset, &literals_read);
 	if (known)
 		return known;
-	start(&run, rewriter, sql, state, ruleset);
+	start(&run, rewriter, sql, &rewriter->tokens, state, ruleset);
 	run.analysis.explaining = true;
 	struct rewrite *rewrite = analyse(&run);
 	collect(&run, arena, explanation_out);

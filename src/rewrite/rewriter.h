@@ -65,7 +65,7 @@ struct rewrite {
 	struct rewrite_statement *statements; /* in order; texts with nothing to say may have none */
 	size_t statement_count;
 	size_t refused_index;	/* REFUSED: the statement */
-	struct error refusal;	/* REFUSED; position counts characters of the original */
+	const struct error *refusal; /* REFUSED; position counts characters of the original */
 	const uint16_t *parameters; /* numbers of those that are read as names of relations (rewriter_parameter) */
 	size_t parameter_count;
 	struct statement_shape *parameter_shape; /* the statement without uses, to count theirs; NULL: no parameters */

@@ -101,10 +101,24 @@ static size_t character_bytes(const uint8_t *data, size_t left, enum encoding_cl
 	return want < left ? want : left;
 }
 
+/* Bytes below 0x80 from the start on, eight at a time. */
+static size_t plain_bytes(struct slice text)
+{
+	size_t at = 0;
+	for (uint64_t eight; at + sizeof(eight) <= text.len; at += sizeof(eight)) {
+		memcpy(&eight, text.data + at, sizeof(eight));
+		if (eight & 0x8080808080808080)
+			break;
+	}
+	while (at < text.len && (uint8_t)text.data[at] < 0x80)
+		at++;
+	return at;
+}
+
 size_t splice_count_characters(struct slice text, enum encoding_class encoding)
 {
-	size_t count = 0;
-	for (size_t at = 0; at < text.len; count++)
+	size_t count = plain_bytes(text);
+	for (size_t at = count; at < text.len; count++)
 		at += character_bytes((const uint8_t *)text.data + at, text.len - at, encoding);
 	return count;
 }

@@ -74,9 +74,10 @@ static struct slice as_literal(struct analysis *a, struct rel_name name, const c
 	return copy;
 }
 
-static const struct token *literal_of(const struct analysis *a, const PgQuery__AConst *constant)
+static const struct token *literal_of(struct analysis *a, const PgQuery__AConst *constant)
 {
 	size_t at = constant->location < 0 ? a->tokens->count : token_at(a->tokens, (size_t)constant->location);
+	analysis_consult(a, at);
 	if (at < a->first || at >= a->end || !token_is_literal(&a->tokens->items[at]))
 		return NULL;
 	return &a->tokens->items[at];
@@ -131,10 +132,8 @@ static void name_in_string(struct analysis *a, const PgQuery__Node *argument, en
 	const PgQuery__AConst *constant = tree_string_constant(argument);
 	struct string_name name;
 	note_parameter(a, tree_parameter(argument));
-	if (!constant || !split_name(slice_str(constant->sval->sval), &name) || name.count == 0)
-		return;
-	const struct token *literal = literal_of(a, constant);
-	if (!literal)
+	const struct token *literal = constant ? literal_of(a, constant) : NULL;
+	if (!literal || !split_name(slice_str(constant->sval->sval), &name) || name.count == 0)
 		return;
 	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, literal->offset);
 	if (!resolved.name)
@@ -324,6 +323,7 @@ static void scan_body(struct analysis *a, struct slice body, size_t offset)
 
 void strings_opaque(struct analysis *a)
 {
+	analysis_consult(a, a->tokens->count);
 	for (size_t i = a->first; i < a->end; i++) {
 		const struct token *token = &a->tokens->items[i];
 		struct slice body;

@@ -127,8 +127,8 @@ static void answer_rewrite(struct service *s, enum rewrite_protocol protocol)
 	if (r->outcome != REWRITE_REFUSED)
 		return;
 	char position[16];
-	snprintf(position, sizeof(position), "%u", r->refusal.position);
-	const char *texts[] = { r->refusal.sqlstate, position, r->refusal.message, r->refusal.detail, r->refusal.hint };
+	snprintf(position, sizeof(position), "%u", r->refusal->position);
+	const char *texts[] = { r->refusal->sqlstate, position, r->refusal->message, r->refusal->detail, r->refusal->hint };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		buf_append(&s->answer, texts[i], strlen(texts[i]) + 1);
 }

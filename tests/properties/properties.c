@@ -152,7 +152,7 @@ static void check_untouched(struct checker *c, const struct corpus_statement *s,
 {
 	struct rewrite *r = rewriter_run(c->rewriter, s->sql, REWRITE_SIMPLE, c->state, ruleset);
 	if (r->outcome != REWRITE_UNCHANGED)
-		fail(c, s, what, r->outcome == REWRITE_REFUSED ? slice_str(r->refusal.message) : r->sql, slice_of(NULL, 0));
+		fail(c, s, what, r->outcome == REWRITE_REFUSED ? slice_str(r->refusal->message) : r->sql, slice_of(NULL, 0));
 	rewrite_unref(r);
 }
 
@@ -205,7 +205,7 @@ static void check_moved(struct checker *c, const struct corpus_statement *s, con
 	struct rewrite *r = rewriter_run(c->rewriter, s->sql, REWRITE_SIMPLE, c->state, rules);
 	arena_reset(&c->arena);
 	if (r->outcome == REWRITE_REFUSED) {
-		count_refusal(c, s, &r->refusal);
+		count_refusal(c, s, r->refusal);
 	} else if (r->outcome == REWRITE_UNCHANGED || r->outcome == REWRITE_REWRITTEN) {
 		struct slice there = r->outcome == REWRITE_REWRITTEN ? r->sql : s->sql;
 		c->rewritten += r->outcome == REWRITE_REWRITTEN;

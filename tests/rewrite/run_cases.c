@@ -413,7 +413,7 @@ static void check_refusal(struct suite *suite, const struct test_case *c, const 
 {
 	struct buf got;
 	buf_init(&got);
-	const struct error *e = &rewrite->refusal;
+	const struct error *e = rewrite->refusal;
 	buf_printf(&got, "%s %s", e->sqlstate, e->message);
 	if (e->detail[0])
 		buf_printf(&got, " | %s", e->detail);
@@ -443,7 +443,7 @@ static void check_outcome(struct suite *suite, const struct test_case *c, const 
 						       [EXPECT_REFUSED] = REWRITE_REFUSED,
 						       [EXPECT_NEED] = REWRITE_NEED_SEARCH_PATH };
 	if (rewrite->outcome != wanted[c->expectation]) {
-		const char *got = rewrite->outcome == REWRITE_REFUSED	? rewrite->refusal.message
+		const char *got = rewrite->outcome == REWRITE_REFUSED	? rewrite->refusal->message
 				  : rewrite->outcome == REWRITE_REWRITTEN ? rewrite->sql.data
 									  : outcome_name(rewrite->outcome);
 		fail(suite, c, outcome_name(rewrite->outcome), outcome_name(wanted[c->expectation]), got);

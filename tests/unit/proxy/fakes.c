@@ -85,7 +85,9 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 	if (strcmp(word, "refuse") == 0) {
 		rewrite->outcome = REWRITE_REFUSED;
 		rewrite->refused_index = rewrite->statement_count;
-		error_set(&rewrite->refusal, "0A000", "refused by the map");
+		static struct error refusal;
+		error_set(&refusal, "0A000", "refused by the map");
+		rewrite->refusal = &refusal;
 	}
 	if (strcmp(word, "names") == 0) {
 		static const uint16_t parameters[] = { 2, 3 };

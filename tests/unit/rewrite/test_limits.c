@@ -140,7 +140,7 @@ static enum rewrite_outcome outcome_of(struct slice sql, char sqlstate_out[6])
 	session_state_reported(state, "client_encoding", "UTF8");
 	struct rewrite *rewrite = rewriter_run(rewriter, sql, REWRITE_SIMPLE, state, ruleset);
 	enum rewrite_outcome outcome = rewrite->outcome;
-	memcpy(sqlstate_out, rewrite->refusal.sqlstate, 6);
+	memcpy(sqlstate_out, outcome == REWRITE_REFUSED ? rewrite->refusal->sqlstate : "00000", 6);
 	rewrite_unref(rewrite);
 	session_state_free(state);
 	rewriter_free(rewriter);
@@ -251,7 +251,7 @@ Test(limits, the_cache_stays_within_its_bytes)
 	for (int i = 0; i < 6000; i++) {
 		int len = snprintf(sql, sizeof(sql), "SELECT %d FROM prices", i / 3);
 		struct slice text = slice_of(sql, (size_t)len);
-		struct rewrite_cache_key key = rewrite_cache_key(cache, text, state, ruleset);
+		struct rewrite_cache_key key = rewrite_cache_text_key(rewrite_cache_context(cache, state, ruleset), text);
 		struct rewrite *kept = rewrite_cache_get(cache, key, text);
 		if (!kept) {
 			kept = rewriter_run(rewriter, text, REWRITE_SIMPLE, state, ruleset);
