@@ -1,5 +1,7 @@
 #include "rewrite/normalise.h"
 
+#include "rewrite/value_list.h"
+
 #include <stdio.h>
 
 struct normaliser {
@@ -43,27 +45,6 @@ static bool wants_space(const struct normaliser *n, size_t i)
 	return true;
 }
 
-static bool is_value(const struct normaliser *n, size_t i)
-{
-	if (i >= n->end)
-		return false;
-	const struct token *token = &n->tokens->items[i];
-	return token_is_literal(token) || token->class == TOKEN_PARAM;
-}
-
-/* From a value on, `, value, value …` up to `)`: lists that differ in length only are one statement.
- * Returns the index of the closing parenthesis, 0 when this is no such list. */
-static size_t value_list_end(const struct normaliser *n, size_t i)
-{
-	if (!is_mark(n, i - 1, "(") || i < n->first + 2 ||
-	    !token_is_word(n->text, &n->tokens->items[i - 2], "in"))
-		return 0;
-	size_t at = i;
-	while (is_value(n, at) && is_mark(n, at + 1, ","))
-		at += 2;
-	return at > i && is_value(n, at) && is_mark(n, at + 1, ")") ? at + 1 : 0;
-}
-
 static void append_token(struct normaliser *n, size_t i)
 {
 	const struct token *token = &n->tokens->items[i];
@@ -91,6 +72,7 @@ void normalise(struct slice text, const struct token_list *tokens, size_t first,
 {
 	struct normaliser n = { text, tokens, first, end, 0, out };
 	size_t start = out->len;
+	struct value_list found, list = { 0 };
 	while (end > first && is_mark(&n, end - 1, ";"))
 		n.end = --end;
 	n.next_parameter = highest_parameter(&n) + 1;
@@ -98,10 +80,11 @@ void normalise(struct slice text, const struct token_list *tokens, size_t first,
 		if (wants_space(&n, i))
 			buf_append_byte(out, ' ');
 		append_token(&n, i);
-		size_t list_end = is_value(&n, i) ? value_list_end(&n, i) : 0;
-		if (list_end) {
+		if (value_list_at(text, tokens, i, end, VALUES_OF_ANY_CLASS, &found))
+			list = found;
+		if (i + 1 == list.one_end) {
 			buf_append_str(out, ", …");
-			i = list_end - 1;
+			i = list.end - 1;
 		}
 	}
 	if (out->len - start > most_bytes)

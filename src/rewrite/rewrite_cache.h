@@ -47,13 +47,6 @@ bool rewrite_cache_wants_recipe(struct rewrite_cache *cache, struct rewrite_cach
 void rewrite_cache_put_recipe(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice skeleton,
 			      struct recipe *recipe);
 
-struct rewrite_cache_stats {
-	uint64_t hits;	/* by text */
-	uint64_t recipe_hits;
-	uint64_t misses; /* by neither */
-	uint64_t evicted;
-	size_t entries, bytes;
-};
 struct rewrite_cache_stats rewrite_cache_stats(const struct rewrite_cache *cache);
 
 #endif

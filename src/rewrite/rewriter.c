@@ -527,7 +527,8 @@ static struct rewrite *run_lexed(struct rewriter *rewriter, struct slice sql, ui
 	struct rewrite_cache_key key = { 0, 0 };
 	struct recipe_text text = { sql, &rewriter->tokens, &rewriter->skeleton };
 	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
-	if (context && skeleton_build(&rewriter->skeleton, sql, &rewriter->tokens))
+	if (context && sql.len <= rewriter->settings.parse_bytes &&
+	    skeleton_build(&rewriter->skeleton, sql, &rewriter->tokens))
 		key = rewrite_cache_skeleton_key(context, buf_slice(&rewriter->skeleton.bytes));
 	if (key.context) {
 		switch (rewrite_cache_recipe(rewriter->cache, key, &text, &recipe)) {
@@ -559,6 +560,11 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum r
 	known = run_lexed(rewriter, sql, context, state, ruleset);
 	rewrite_cache_put(rewriter->cache, key, sql, known);
 	return known;
+}
+
+struct rewrite_cache_stats rewriter_cache_stats(const struct rewriter *rewriter)
+{
+	return rewriter->cache ? rewrite_cache_stats(rewriter->cache) : (struct rewrite_cache_stats){ 0 };
 }
 
 /* ---- explain ---- */

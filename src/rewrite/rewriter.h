@@ -94,6 +94,16 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum r
 struct rewrite *rewrite_ref(struct rewrite *rewrite);
 void rewrite_unref(struct rewrite *rewrite);
 
+struct rewrite_cache_stats {
+	uint64_t hits;	/* by text */
+	uint64_t recipe_hits; /* by text without its literals */
+	uint64_t misses; /* by neither */
+	uint64_t evicted;
+	size_t entries, bytes;
+};
+/* All 0 without a cache. */
+struct rewrite_cache_stats rewriter_cache_stats(const struct rewriter *rewriter);
+
 /*
  * The value of such a parameter, as text. True: it is a name of the map, and use_out (whose
  * texts are the ruleset's) is how; out got the name to send in its place, if there is another.

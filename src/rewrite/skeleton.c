@@ -180,7 +180,7 @@ bool skeleton_build(struct skeleton *skeleton, struct slice text, const struct t
 			at = put_word(at, text.data + token->offset, token->len, text.len - token->offset);
 			i++;
 		} else if (begins_list(text, tokens, i) && skeleton->list_count < SKELETON_LISTS_MAX &&
-			   value_list_at(text, tokens, i, tokens->count, &list)) {
+			   value_list_at(text, tokens, i, tokens->count, VALUES_OF_ONE_CLASS, &list)) {
 			if (list.first > i)
 				at = put_token(at, text, token, false);
 			at = put_list(skeleton, at, text, tokens, &list);

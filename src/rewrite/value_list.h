@@ -14,8 +14,13 @@ struct value_list {
 	size_t end;	       /* after the last member that is like the first */
 };
 
+enum values_alike {
+	VALUES_OF_ONE_CLASS, /* 1 and 2, not 1 and 'a' */
+	VALUES_OF_ANY_CLASS, /* 1, 'a' and $1 */
+};
+
 /* Whether tokens[i], an opening parenthesis, begins a list of two members or more that are alike. */
-bool value_list_at(struct slice text, const struct token_list *tokens, size_t i, size_t end,
+bool value_list_at(struct slice text, const struct token_list *tokens, size_t i, size_t end, enum values_alike by,
 		   struct value_list *list_out);
 
 #endif

@@ -5,6 +5,7 @@
  *   2. with every table moved, the rewritten text parses, and its tree is the
  *      original's with the names exchanged
  *   3. rewritten back under the mirrored map, the tree is the original's
+ *   4. with other literals, what was learnt from one text holds for the next
  *
  *   properties [--show N] [--database NAME] [--prove] FILE.sql | FILE.case | FOLDER ...
  *
@@ -15,6 +16,7 @@
  */
 #include "canonical.h"
 #include "corpus.h"
+#include "other_literals.h"
 #include "rewrite/rewriter.h"
 
 #include <pthread.h>
@@ -32,11 +34,12 @@ struct reason {
 
 struct checker {
 	struct corpus corpus;
-	struct rewriter *rewriter;
+	struct rewriter *rewriter, *fresh; /* fresh learns nothing */
 	struct session_state *state;
 	struct arena arena;
 	bool prove;
 	size_t shown, show;
+	size_t tried, learnt_from; /* of property 4 */
 	size_t failures, parsed, rewritten, refused, back_refused;
 	struct reason reasons[REASONS_MAX];
 	int code;
@@ -218,6 +221,33 @@ static void check_moved(struct checker *c, const struct corpus_statement *s, con
 	rewrite_unref(r);
 }
 
+struct differing {
+	struct checker *c;
+	const struct corpus_statement *s;
+};
+
+static void on_difference(void *context, struct slice text, const char *what, struct slice fresh, struct slice learnt)
+{
+	struct differing *at = context;
+	fail(at->c, at->s, what, fresh, learnt);
+	if (at->c->shown <= at->c->show)
+		printf("  with:      %.*s\n", (int)text.len, text.data);
+}
+
+static void check_other_literals(struct checker *c, const struct corpus_statement *s, const struct ruleset *ruleset)
+{
+	struct differing at = { c, s };
+	struct other_literals check = { .learnt = c->rewriter,
+					.fresh = c->fresh,
+					.state = c->state,
+					.ruleset = ruleset,
+					.differs = on_difference,
+					.context = &at };
+	other_literals_check(&check, s->sql, REWRITE_SIMPLE);
+	c->tried += check.tried;
+	c->learnt_from += check.learnt_from;
+}
+
 /* ---- the run ---- */
 
 static void check_all(struct checker *c)
@@ -237,6 +267,8 @@ static void check_all(struct checker *c)
 		struct ruleset *back = ruleset_of(corpus, make_return, (enum naming)naming);
 		for (size_t i = 0; i < corpus->count; i++)
 			check_moved(c, &corpus->statements[i], c->prove ? identity : way, way, back);
+		for (size_t i = 0; naming == NAMING_OTHER && i < corpus->count; i++)
+			check_other_literals(c, &corpus->statements[i], way);
 		ruleset_unref(way);
 		ruleset_unref(back);
 	}
@@ -254,6 +286,7 @@ static void report(struct checker *c)
 		printf("more than %d %% refused\n", REFUSED_MOST_PERCENT);
 		c->code = 1;
 	}
+	printf("%zu texts with other literals, %zu of them not parsed\n", c->tried, c->learnt_from);
 	bool noticed = c->failures * 2 > c->corpus.count;
 	if (c->prove ? !noticed : c->failures || c->rewritten * 4 < c->corpus.count)
 		c->code = 1;
@@ -293,7 +326,10 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	arena_init(&c.arena);
 	corpus_init(&c.corpus);
-	c.rewriter = rewriter_new(rewriter_settings_default());
+	struct rewriter_settings settings = rewriter_settings_default();
+	c.rewriter = rewriter_new(settings);
+	settings.cache_bytes = 0;
+	c.fresh = rewriter_new(settings);
 	use_database(&c, "regression");
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, REWRITE_PARSE_STACK_BYTES);
@@ -303,6 +339,7 @@ int main(int argc, char **argv)
 	pthread_attr_destroy(&attributes);
 	session_state_free(c.state);
 	rewriter_free(c.rewriter);
+	rewriter_free(c.fresh);
 	arena_deinit(&c.arena);
 	corpus_deinit(&c.corpus);
 	return c.code;

@@ -6,6 +6,7 @@
  */
 #include "config/map_file.h"
 #include "config/sql_name.h"
+#include "other_literals.h"
 #include "rewrite/rewriter.h"
 
 #include <stdio.h>
@@ -57,7 +58,8 @@ struct test_case {
 struct suite {
 	const char *file;
 	struct setting setting;
-	struct rewriter *rewriter;
+	struct rewriter *rewriter, *fresh; /* fresh learns nothing */
+	size_t tried, learnt_from;
 	unsigned run, failed;
 	struct ruleset *ruleset;
 };
@@ -477,6 +479,37 @@ static void check_explain(struct suite *suite, const struct test_case *c, const 
 	arena_deinit(&arena);
 }
 
+struct differing {
+	struct suite *suite;
+	const struct test_case *c;
+};
+
+static void on_difference(void *context, struct slice text, const char *what, struct slice fresh, struct slice learnt)
+{
+	struct differing *at = context;
+	char *copies[] = { strndup(fresh.data ? fresh.data : "", fresh.len), strndup(learnt.data ? learnt.data : "", learnt.len) };
+	char *title = NULL;
+	if (asprintf(&title, "%s with other literals: %.*s", what, (int)text.len, text.data) > 0)
+		fail(at->suite, at->c, title, copies[0], copies[1]);
+	free(title);
+	free(copies[0]);
+	free(copies[1]);
+}
+
+static void check_other_literals(struct suite *suite, const struct test_case *c, const struct session_state *state)
+{
+	struct differing at = { suite, c };
+	struct other_literals check = { .learnt = suite->rewriter,
+					.fresh = suite->fresh,
+					.state = state,
+					.ruleset = suite->ruleset,
+					.differs = on_difference,
+					.context = &at };
+	other_literals_check(&check, c->sql, c->extended ? REWRITE_EXTENDED : REWRITE_SIMPLE);
+	suite->tried += check.tried;
+	suite->learnt_from += check.learnt_from;
+}
+
 static void run_case(struct suite *suite, const struct test_case *c)
 {
 	if (c->expectation == EXPECT_NONE)
@@ -497,6 +530,7 @@ static void run_case(struct suite *suite, const struct test_case *c)
 	check_text(suite, c, "normalised otherwise", c->normalised, rewrite, describe_shapes);
 	check_positions(suite, c, rewrite);
 	check_explain(suite, c, state);
+	check_other_literals(suite, c, state);
 	rewrite_unref(rewrite);
 	session_state_free(state);
 }
@@ -648,10 +682,15 @@ static void run_file(struct suite *suite, const char *path)
 
 int main(int argc, char **argv)
 {
-	struct suite suite = { .rewriter = rewriter_new(rewriter_settings_default()) };
+	struct rewriter_settings settings = rewriter_settings_default();
+	struct suite suite = { .rewriter = rewriter_new(settings) };
+	settings.cache_bytes = 0;
+	suite.fresh = rewriter_new(settings);
 	for (int i = 1; i < argc; i++)
 		run_file(&suite, argv[i]);
 	rewriter_free(suite.rewriter);
-	printf("%u cases, %u failed\n", suite.run, suite.failed);
-	return suite.failed || suite.run == 0;
+	rewriter_free(suite.fresh);
+	printf("%u cases, %u failed; %zu texts with other literals, %zu of them not parsed\n", suite.run, suite.failed,
+	       suite.tried, suite.learnt_from);
+	return suite.failed || suite.run == 0 || suite.learnt_from * 10 < suite.tried;
 }
