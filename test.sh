@@ -130,6 +130,8 @@ main() {
     python_tests aegis build 1200 tests/aegis
     say 'random statements: the same answers in both layouts'
     python_tests equivalence build 400 tests/equivalence
+    say 'instructions, which no busy machine changes'
+    script_test instructions 300 bench/run.sh --micro
     say 'the demo'
     script_test demo 180 ./demo.sh
   fi
