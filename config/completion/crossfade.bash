@@ -7,7 +7,7 @@ _crossfade_options()
 	status) echo --config --server ;;
 	rewrite) echo --config --map --flags --stage --catalog --search-path --user --database --explain ;;
 	report) echo --config --ledger --format --table --app --user --since --until --side --statements ;;
-	check) echo --config --capture --write --database ;;
+	check) echo --config --format --grants --capture --write --propose --old --new --database ;;
 	config) echo --config --defaults --markdown ;;
 	esac
 }
@@ -21,7 +21,7 @@ _crossfade_value()
 	--format) mapfile -t COMPREPLY < <(compgen -W 'text json html' -- "$word") ;;
 	--side) mapfile -t COMPREPLY < <(compgen -W 'old new' -- "$word") ;;
 	--since | --until) mapfile -t COMPREPLY < <(compgen -W '1h 1d 7d 35d' -- "$word") ;;
-	--table | --app | --user | --statements | --stage | --search-path | --database) COMPREPLY=() ;;
+	--table | --app | --user | --statements | --stage | --search-path | --database | --old | --new) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }

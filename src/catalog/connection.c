@@ -151,6 +151,11 @@ bool catalog_connection_listen(struct catalog_connection *connection)
 	return PQstatus(connection->pg) == CONNECTION_OK;
 }
 
+int catalog_connection_pid(const struct catalog_connection *connection)
+{
+	return PQbackendPID(connection->pg);
+}
+
 int catalog_connection_server_version(const struct catalog_connection *connection)
 {
 	return PQserverVersion(connection->pg);

@@ -69,7 +69,7 @@ static bool is_plain(const char *text)
 {
 	for (const char *c = text; *c; c++) {
 		bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_';
-		bool inner = (*c >= '0' && *c <= '9') || *c == ' ' || *c == '(' || *c == ')';
+		bool inner = (*c >= '0' && *c <= '9') || *c == ' ' || *c == '.' || *c == '(' || *c == ')';
 		if (!letter && !(inner && c > text))
 			return false;
 	}
@@ -87,7 +87,7 @@ static bool is_reserved(const char *text)
 	return false;
 }
 
-static void append_scalar(struct buf *out, const char *text)
+void map_append_scalar(struct buf *out, const char *text)
 {
 	if (is_plain(text) && !is_reserved(text))
 		buf_append_str(out, text);
@@ -96,12 +96,12 @@ static void append_scalar(struct buf *out, const char *text)
 }
 
 /* A map holds SQL's spelling of names. */
-static void append_column(struct buf *out, const char *name)
+void map_append_column(struct buf *out, const char *name)
 {
 	struct buf spelled;
 	buf_init(&spelled);
 	name_append_quoted(&spelled, name);
-	append_scalar(out, buf_cstr(&spelled));
+	map_append_scalar(out, buf_cstr(&spelled));
 	buf_deinit(&spelled);
 }
 
@@ -110,9 +110,9 @@ static void append_flow(struct buf *out, const char *key, const struct fact_rela
 	buf_printf(out, "%s: {", key);
 	for (size_t i = 0; i < relation->column_count; i++) {
 		buf_append_str(out, i ? ", " : "");
-		append_column(out, relation->columns[i].name);
+		map_append_column(out, relation->columns[i].name);
 		buf_append_str(out, ": ");
-		append_scalar(out, relation->columns[i].type);
+		map_append_scalar(out, relation->columns[i].type);
 	}
 	buf_append_byte(out, '}');
 }
@@ -122,9 +122,9 @@ static void append_block(struct buf *out, unsigned indent, const char *key, cons
 	buf_printf(out, "%*s%s:\n", (int)indent, "", key);
 	for (size_t i = 0; i < relation->column_count; i++) {
 		buf_printf(out, "%*s", (int)indent + 2, "");
-		append_column(out, relation->columns[i].name);
+		map_append_column(out, relation->columns[i].name);
 		buf_append_str(out, ": ");
-		append_scalar(out, relation->columns[i].type);
+		map_append_scalar(out, relation->columns[i].type);
 		buf_append_byte(out, '\n');
 	}
 }

@@ -18,4 +18,8 @@
 bool map_capture(struct slice text, const struct map *map, const struct facts *facts, struct buf *out,
 		 size_t *filled_out, struct error *error_out);
 
+/* For whoever writes a map: a text, and a column's name in SQL's spelling, as YAML reads them back. */
+void map_append_scalar(struct buf *out, const char *text);
+void map_append_column(struct buf *out, const char *name);
+
 #endif

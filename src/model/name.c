@@ -95,6 +95,16 @@ void rel_name_append(struct buf *out, struct rel_name name)
 	name_append_quoted(out, name.name);
 }
 
+const char *name_print_quoted(struct arena *arena, const char *name)
+{
+	struct buf buf;
+	buf_init(&buf);
+	name_append_quoted(&buf, name);
+	const char *text = arena_copy(arena, buf.data ? buf.data : "", buf.len);
+	buf_deinit(&buf);
+	return text;
+}
+
 const char *rel_name_print(struct arena *arena, struct rel_name name)
 {
 	struct buf text;

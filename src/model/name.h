@@ -21,6 +21,7 @@ struct rel_name rel_name_copy(struct arena *arena, struct rel_name name);
 /* Appends name as an SQL identifier, quoted where the server would need it. */
 void name_append_quoted(struct buf *out, const char *name);
 void rel_name_append(struct buf *out, struct rel_name name);
+const char *name_print_quoted(struct arena *arena, const char *name);
 const char *rel_name_print(struct arena *arena, struct rel_name name);
 
 /* One comma-separated list of identifiers, as search_path is written; false when malformed. */
