@@ -10,7 +10,10 @@ for arg; do
   case $arg in -h | --help | --list) harness "$@" ;; esac
 done
 [ -x /usr/bin/python3 ] || { echo "bench: needs /usr/bin/python3 (Debian: apt-get install python3)" >&2; exit 1; }
-"$top/tests/lib/install-packages.sh" build demo bench
+sections=(build demo bench)
+# To count instructions no other proxy is needed.
+[ "$*" != --micro ] || sections=(build test)
+"$top/tests/lib/install-packages.sh" "${sections[@]}"
 "$top/tests/lib/setup-build.sh" "$BUILD" >&2
 ninja -C "$BUILD" >&2
 harness "$@"
