@@ -62,6 +62,19 @@ static bool other_shape(void *opaque, uint64_t number)
 	return run(opaque, slice_of(sql, (size_t)len), REWRITE_REWRITTEN);
 }
 
+static bool thousand_rows(void *opaque, uint64_t number)
+{
+	static char sql[64 * 1024];
+	static size_t len;
+	if (!len)
+		len = (size_t)snprintf(sql, sizeof(sql), "INSERT INTO pgbench_accounts VALUES (1000000, 2, 3, '')");
+	while (len < 1000 * 20)
+		len += (size_t)snprintf(sql + len, sizeof(sql) - len, ", (%zu, 2, 3, '')", len);
+	for (size_t at = sizeof("INSERT INTO pgbench_accounts VALUES (1000000") - 2; number; number /= 10)
+		sql[at--] = (char)('0' + number % 10);
+	return run(opaque, slice_of(sql, len), REWRITE_REWRITTEN);
+}
+
 static bool unmapped(void *opaque, uint64_t number)
 {
 	return run(opaque, slice_str("SELECT abalance FROM other_accounts WHERE aid = 42;"), REWRITE_UNCHANGED);
@@ -72,6 +85,7 @@ const struct micro_case micro_rewrite_cases[] = {
 	{ "rewrite-literals", "pgbench -S rewritten: another literal", prepare, other_literals,
 	  finish },
 	{ "rewrite-miss", "pgbench -S rewritten: a text never seen", prepare, other_shape, finish },
+	{ "rewrite-rows", "INSERT of 1000 rows, rewritten: other values", prepare, thousand_rows, finish },
 	{ "rewrite-unmapped", "pgbench -S over a table of no map", prepare, unmapped, finish },
 	{ 0 },
 };

@@ -261,6 +261,20 @@ void recipe_vary(const struct recipe *recipe, const struct recipe_text *text, st
 	buf_append(out, sql.data + at, sql.len - at);
 }
 
+void recipe_shorten(const struct recipe_text *text, struct buf *out)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < text->skeleton->list_count; i++) {
+		const struct value_list *list = &text->skeleton->lists[i];
+		size_t two_end = list->one_end + 1 + (list->one_end - list->first);
+		const struct token *second = &text->tokens->items[two_end - 1];
+		const struct token *last = &text->tokens->items[list->end - 1];
+		buf_append(out, text->sql.data + at, second->offset + second->len - at);
+		at = last->offset + last->len;
+	}
+	buf_append(out, text->sql.data + at, text->sql.len - at);
+}
+
 static bool same_shape(const struct statement_shape *a, const struct statement_shape *b)
 {
 	if (!a || !b)

@@ -38,6 +38,8 @@ size_t recipe_bytes(const struct recipe *recipe);
 
 /* The text with other literals and longer lists. */
 void recipe_vary(const struct recipe *recipe, const struct recipe_text *text, struct buf *out);
+/* The text with two members of each list: another one of the same skeleton. */
+void recipe_shorten(const struct recipe_text *text, struct buf *out);
 /* Both do the same to any text. */
 bool recipe_eq(const struct recipe *a, const struct recipe *b);
 

@@ -456,7 +456,7 @@ static struct recipe *recipe_of(const struct run *run, const struct skeleton *sk
 	return run->general && !run->analysis.consulted_all ? recipe_new(&source) : NULL;
 }
 
-/* Does a run over a text with other literals find the same? */
+/* Does a run over a text with other literals and longer lists find the same? */
 static bool prove(struct rewriter *rewriter, const struct recipe *recipe, const struct recipe_text *text,
 		  const struct session_state *state, const struct ruleset *ruleset)
 {
@@ -498,6 +498,56 @@ static void learn_nothing(struct rewriter *rewriter, struct rewrite_cache_key ke
 		rewrite_cache_put_recipe(rewriter->cache, key, buf_slice(&text->skeleton->bytes), recipe_new(&source));
 }
 
+enum { LONG_BYTES = 2048 };
+
+static struct recipe *recipe_of_short(struct rewriter *rewriter, const struct recipe_text *brief,
+				      const struct session_state *state, const struct ruleset *ruleset)
+{
+	struct run run;
+	start(&run, rewriter, brief->sql, brief->tokens, state, ruleset);
+	struct rewrite *found = analyse(&run);
+	struct recipe *recipe = recipe_of(&run, brief->skeleton, found);
+	rewrite_unref(found);
+	if (!recipe || prove(rewriter, recipe, brief, state, ruleset))
+		return recipe;
+	recipe_free(recipe);
+	return NULL;
+}
+
+/* A long list is not parsed at all: what holds for two of its members holds for all. */
+static struct rewrite *run_short(struct rewriter *rewriter, const struct recipe_text *text,
+				 struct rewrite_cache_key *key, const struct session_state *state,
+				 const struct ruleset *ruleset)
+{
+	struct token_list tokens;
+	struct skeleton skeleton;
+	struct buf sql;
+	struct rewrite *known = NULL;
+	if (!key->context || !text->skeleton->list_count || text->sql.len < LONG_BYTES)
+		return NULL;
+	token_list_init(&tokens);
+	skeleton_init(&skeleton);
+	buf_init(&sql);
+	recipe_shorten(text, &sql);
+	lexer_run(buf_slice(&sql), session_state_standard_strings(state), &tokens);
+	struct recipe_text brief = { buf_slice(&sql), &tokens, &skeleton };
+	if (sql.len < text->sql.len / 2 && skeleton_build(&skeleton, brief.sql, &tokens) &&
+	    slice_eq(buf_slice(&skeleton.bytes), buf_slice(&text->skeleton->bytes))) {
+		struct recipe *recipe = recipe_of_short(rewriter, &brief, state, ruleset);
+		if (recipe)
+			known = recipe_apply(recipe, text, session_state_encoding(state));
+		if (rewrite_cache_wants_recipe(rewriter->cache, *key))
+			rewrite_cache_put_recipe(rewriter->cache, *key, buf_slice(&text->skeleton->bytes), recipe);
+		else
+			recipe_free(recipe);
+		key->context = 0; /* nothing more to learn */
+	}
+	token_list_deinit(&tokens);
+	skeleton_deinit(&skeleton);
+	buf_deinit(&sql);
+	return known;
+}
+
 static struct rewrite *run_afresh(struct rewriter *rewriter, const struct recipe_text *text,
 				  struct rewrite_cache_key key, const struct session_state *state,
 				  const struct ruleset *ruleset)
@@ -510,6 +560,9 @@ static struct rewrite *run_afresh(struct rewriter *rewriter, const struct recipe
 			learn_nothing(rewriter, key, text);
 		return known;
 	}
+	known = run_short(rewriter, text, &key, state, ruleset);
+	if (known)
+		return known;
 	start(&run, rewriter, text->sql, text->tokens, state, ruleset);
 	known = analyse(&run);
 	if (known->outcome == REWRITE_UNCHANGED || known->outcome == REWRITE_REWRITTEN)

@@ -86,6 +86,33 @@ Test(recipe, lists_may_be_of_any_length)
 	cr_expect_eq(learnt(), 2);
 }
 
+/* How many bytes a text of so many rows is, rewritten; 0: it is not. */
+static size_t rewrite_rows(int rows)
+{
+	struct buf text;
+	buf_init(&text);
+	buf_append_str(&text, "INSERT INTO prices (code, day, price) VALUES (1, 'a', 0.5)");
+	for (int i = 1; i < rows; i++)
+		buf_printf(&text, ", (%d, 'day %d', %d.25)", i, i, i);
+	struct rewrite *rewrite = rewriter_run(rewriter, buf_slice(&text), REWRITE_SIMPLE, state, ruleset);
+	size_t len = rewrite->outcome == REWRITE_REWRITTEN ? rewrite->sql.len : 0;
+	cr_expect_eq(len, text.len + strlen("data."));
+	cr_expect_eq(rewrite->statements[0].shape->use_count, 1);
+	cr_expect(slice_is(rewrite->statements[0].shape->text,
+			   "INSERT INTO prices (code, day, price) VALUES ($1, $2, $3), …"));
+	rewrite_unref(rewrite);
+	buf_deinit(&text);
+	return len;
+}
+
+Test(recipe, long_lists_are_not_parsed)
+{
+	struct rewriter_settings settings = rewriter_settings_default();
+	cr_expect(rewrite_rows(1000) > 0);
+	cr_expect(rewrite_rows(20000) > 0 && rewrite_rows(20000) < settings.parse_bytes);
+	cr_expect(learnt() >= 1);
+}
+
 Test(recipe, what_the_session_does_is_never_learnt)
 {
 	for (int i = 0; i < 4; i++) {
