@@ -363,6 +363,90 @@ bool ruleset_build(struct map *map, const struct flags *flags, struct facts *fac
 	return true;
 }
 
+/* ---- what a transaction keeps ---- */
+
+static bool same_place(const struct ruleset_entry *a, const struct ruleset_entry *b)
+{
+	return a->physical == b->physical && rel_name_eq(a->names[a->physical], b->names[b->physical]);
+}
+
+static struct ruleset_entry *entry_by_key(const struct ruleset *ruleset, const char *key)
+{
+	for (size_t i = 0; i < ruleset->entry_count; i++) {
+		if (strcmp(ruleset->entries[i].key, key) == 0)
+			return &ruleset->entries[i];
+	}
+	return NULL;
+}
+
+/* Entries of before that are kept and whose place differs in now; SIZE_MAX: one is gone. */
+static size_t count_kept(const struct ruleset *now, const struct ruleset *before, ruleset_keeps_fn *keeps,
+			 void *context)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < before->entry_count; i++) {
+		if (!keeps(context, &before->entries[i]))
+			continue;
+		const struct ruleset_entry *same = entry_by_key(now, before->entries[i].key);
+		if (!same)
+			return SIZE_MAX;
+		count += !same_place(same, &before->entries[i]);
+	}
+	return count;
+}
+
+static void add_part(struct ruleset *rs, struct ruleset *part)
+{
+	for (size_t i = 0; i < rs->part_count; i++) {
+		if (rs->parts[i] == part)
+			return;
+	}
+	rs->parts[rs->part_count++] = ruleset_ref(part);
+}
+
+/* The place comes from where it was first taken, so that no chain of rulesets grows. */
+static void keep_entry(struct ruleset *rs, struct ruleset *before, const struct ruleset_entry *kept)
+{
+	struct ruleset_entry *entry = entry_by_key(rs, kept->key);
+	if (same_place(entry, kept))
+		return;
+	uint32_t id = entry->id;
+	*entry = *kept;
+	entry->id = id;
+	entry->origin = kept->origin ? kept->origin : before;
+	add_part(rs, entry->origin);
+}
+
+struct ruleset *ruleset_keep(struct ruleset *now, struct ruleset *before, ruleset_keeps_fn *keeps, void *context)
+{
+	size_t count = count_kept(now, before, keeps, context);
+	if (count == 0 || count == SIZE_MAX)
+		return ruleset_ref(count ? before : now);
+	struct error error;
+	struct ruleset *rs = memory_zalloc(sizeof(*rs));
+	struct builder b = { .ruleset = rs, .error_out = &error };
+	ref_init(&rs->ref);
+	arena_init(&rs->arena);
+	rs->version = now->version;
+	rs->map = map_ref(now->map);
+	rs->facts = facts_ref(now->facts);
+	rs->policy = now->policy;
+	rs->has_patterns = now->has_patterns;
+	rs->parts = ARENA_ARRAY(&rs->arena, count + 1, struct ruleset *);
+	add_part(rs, now);
+	rs->entries = ARENA_ARRAY(&rs->arena, now->entry_count, struct ruleset_entry);
+	memcpy(rs->entries, now->entries, now->entry_count * sizeof(*rs->entries));
+	rs->entry_count = now->entry_count;
+	for (size_t i = 0; i < before->entry_count; i++) {
+		if (keeps(context, &before->entries[i]))
+			keep_entry(rs, before, &before->entries[i]);
+	}
+	if (add_names(&b))
+		return rs;
+	ruleset_unref(rs); /* the places kept and the new map do not go together */
+	return ruleset_ref(before);
+}
+
 struct ruleset *ruleset_ref(struct ruleset *ruleset)
 {
 	if (ruleset)
@@ -374,6 +458,8 @@ void ruleset_unref(struct ruleset *ruleset)
 {
 	if (!ruleset || !ref_drop(&ruleset->ref))
 		return;
+	for (size_t i = 0; i < ruleset->part_count; i++)
+		ruleset_unref(ruleset->parts[i]);
 	map_unref(ruleset->map);
 	facts_unref(ruleset->facts);
 	arena_deinit(&ruleset->arena);
@@ -441,9 +527,5 @@ const struct ruleset_name *ruleset_resolve(const struct ruleset *ruleset, const 
 
 const struct ruleset_entry *ruleset_entry_by_key(const struct ruleset *ruleset, const char *key)
 {
-	for (size_t i = 0; i < ruleset->entry_count; i++) {
-		if (strcmp(ruleset->entries[i].key, key) == 0)
-			return &ruleset->entries[i];
-	}
-	return NULL;
+	return entry_by_key(ruleset, key);
 }

@@ -49,6 +49,7 @@ struct ruleset_entry {
 	bool drift; /* the catalog contradicts the flag and, for a move, wins */
 	const struct fact_relation *relation[2]; /* by enum side; NULL: not in the catalog */
 	const struct shape *shape; /* NULL: the columns are the same on both sides */
+	struct ruleset *origin;	   /* private: where the place was taken from; NULL: this ruleset */
 };
 
 enum name_kind { NAME_TABLE, NAME_INDEX, NAME_SEQUENCE };
@@ -75,6 +76,8 @@ struct ruleset {
 	size_t entry_count;
 	bool names_nothing; /* an empty map: no text needs a look */
 	bool has_patterns; /* facts decide which names are mapped */
+	struct ruleset **parts; /* private: rulesets whose memory this one uses, each with a reference */
+	size_t part_count;
 	struct ruleset_name **by_full_name; /* private */
 	struct ruleset_name **by_name;	    /* private */
 	size_t bucket_count;
@@ -91,6 +94,15 @@ typedef void ruleset_warn_fn(void *context, const struct error *warning);
 bool ruleset_build(struct map *map, const struct flags *flags, struct facts *facts, struct policy policy,
 		   uint64_t version, ruleset_warn_fn *warn, void *warn_context, struct ruleset **ruleset_out,
 		   struct error *error_out);
+/*
+ * What an open transaction sees once newer rules are there: `now`, but for the
+ * entries of `before` that `keeps` answers for, which stay in the place they
+ * have in `before`. With one reference; it is `now` itself when no place
+ * differs, and `before` when an entry to be kept is gone from the map. Results
+ * for a ruleset made so (part_count > 0) are not worth caching.
+ */
+typedef bool ruleset_keeps_fn(void *context, const struct ruleset_entry *entry);
+struct ruleset *ruleset_keep(struct ruleset *now, struct ruleset *before, ruleset_keeps_fn *keeps, void *context);
 struct ruleset *ruleset_ref(struct ruleset *ruleset);
 void ruleset_unref(struct ruleset *ruleset);
 

@@ -152,6 +152,24 @@ struct level level_copy(const struct level *from)
 	return copy;
 }
 
+static bool same_temps(const struct temps *a, const struct temps *b)
+{
+	if (a == b || !a || !b || a->count != b->count)
+		return a == b;
+	for (size_t i = 0; i < a->count; i++) {
+		if (strcmp(a->items[i].name, b->items[i].name) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool level_means_the_same(const struct level *a, const struct level *b)
+{
+	return a->path == b->path && a->role == b->role && a->session_user == b->session_user &&
+	       same_temps(a->temps, b->temps) && a->temps_unknown == b->temps_unknown && a->overlay == b->overlay &&
+	       a->standard_strings == b->standard_strings && a->encoding == b->encoding;
+}
+
 void level_deinit(struct level *level)
 {
 	overlay_unref(level->overlay);

@@ -74,6 +74,8 @@ void path_assign(struct path **slot, struct path *path);
 
 struct level level_copy(const struct level *from);
 void level_deinit(struct level *level);
+/* Whether names mean the same at both; false where that is not obvious. */
+bool level_means_the_same(const struct level *a, const struct level *b);
 /* SET LOCAL ends with its transaction, ON COMMIT DROP tables too. */
 void level_end_local(struct level *level);
 

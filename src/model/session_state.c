@@ -89,23 +89,34 @@ static void begin(struct session_state *state)
 		state->levels[1].kind = LEVEL_TRANSACTION;
 }
 
-static void commit(struct session_state *state, bool chain)
+/* Ends what is above the bottom level. Names keep their meaning over most ends of transactions, and
+ * what was worked out for it stays good. */
+static void end_levels(struct session_state *state, bool keep)
 {
-	if (state->depth > 1) {
+	struct level before = level_copy(top(state));
+	if (keep && state->depth > 1) {
 		merge_levels(state, 1);
 		level_end_local(top(state));
+	} else {
+		drop_levels(state, 1);
 	}
+	if (!level_means_the_same(&before, top(state)))
+		touch(state);
+	level_deinit(&before);
+}
+
+static void commit(struct session_state *state, bool chain)
+{
+	end_levels(state, true);
 	if (chain)
 		begin(state);
-	touch(state);
 }
 
 static void rollback(struct session_state *state, bool chain)
 {
-	drop_levels(state, 1);
+	end_levels(state, false);
 	if (chain)
 		begin(state);
-	touch(state);
 }
 
 /* Depth at which the savepoint's own level sits; 0: there is none. */

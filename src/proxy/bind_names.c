@@ -79,7 +79,7 @@ static void append_bind(const struct bind_message *bind, struct slice parameters
 }
 
 bool bind_names_replace(struct conversation *conversation, const struct rewrite *rewrite, struct slice body,
-			struct round *round, struct statement_shape **shape_out)
+			struct buf *out, struct statement_shape **shape_out)
 {
 	struct values values = { .conversation = conversation, .rewrite = rewrite };
 	struct bind_message bind;
@@ -89,7 +89,7 @@ bool bind_names_replace(struct conversation *conversation, const struct rewrite 
 	buf_init(&parameters);
 	append_parameters(&values, &bind, &parameters);
 	if (values.replaced)
-		append_bind(&bind, buf_slice(&parameters), output_own(&round->to_server));
+		append_bind(&bind, buf_slice(&parameters), out);
 	buf_deinit(&parameters);
 	if (values.use_count)
 		*shape_out = statement_shape_new(rewrite->parameter_shape->text, values.uses, values.use_count);

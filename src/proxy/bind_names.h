@@ -8,10 +8,10 @@
 #include "proxy/conversation.h"
 
 /*
- * False when the Bind stays as it is; else it was appended to round.to_server.
+ * False when the Bind stays as it is; else what to send in its place was appended to out.
  * shape_out: what the names among the values use, with a reference; NULL: nothing of the map.
  */
 bool bind_names_replace(struct conversation *conversation, const struct rewrite *rewrite, struct slice body,
-			struct round *round, struct statement_shape **shape_out);
+			struct buf *out, struct statement_shape **shape_out);
 
 #endif

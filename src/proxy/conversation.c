@@ -10,6 +10,7 @@ void conversation_init(struct conversation *conversation, const struct conversat
 	names_init(&conversation->statements);
 	names_init(&conversation->portals);
 	session_vars_init(&conversation->vars, confirmed);
+	pins_init(&conversation->pins);
 	conversation->who.application = conversation->application;
 }
 
@@ -47,9 +48,10 @@ void conversation_deinit(struct conversation *conversation)
 	names_deinit(&conversation->statements);
 	names_deinit(&conversation->portals);
 	session_vars_deinit(&conversation->vars);
-	if (conversation->ruleset)
-		ruleset_unref(conversation->ruleset);
-	conversation->ruleset = NULL;
+	ruleset_unref(conversation->ruleset);
+	ruleset_unref(conversation->followed);
+	conversation->ruleset = conversation->followed = NULL;
+	pins_deinit(&conversation->pins);
 	hidden_deinit(conversation);
 	forget_identity(conversation);
 }
@@ -171,25 +173,140 @@ static void forget_relations(struct conversation *conversation)
 	conversation->vars.predicted_valid = false;
 }
 
+static bool keeps_place(void *context, const struct ruleset_entry *entry)
+{
+	const struct conversation *conversation = context;
+	return pins_hold(&conversation->pins, conversation->ruleset, entry);
+}
+
+static void take_rules(struct conversation *conversation, struct ruleset *now)
+{
+	struct ruleset *before = conversation->ruleset;
+	conversation->ruleset = now && before && conversation->pins.count ?
+					ruleset_keep(now, before, keeps_place, conversation) :
+					ruleset_ref(now);
+	if (before && conversation->ruleset)
+		pins_translate(&conversation->pins, before, conversation->ruleset);
+	ruleset_unref(before);
+	ruleset_ref(now);
+	ruleset_unref(conversation->followed);
+	conversation->followed = now;
+}
+
 /*
- * The place where a session takes new rules: between transactions, for all
- * entries at once. Pinning (rewriting.md §2) will decide per entry here.
+ * The place where a session takes new rules. Between transactions all of them;
+ * inside one those of entries it has not touched, since the others keep their
+ * place until it ends. Whether anybody looks at all changes only in between.
  */
 void conversation_adopt_ruleset(struct conversation *conversation)
 {
 	struct ruleset *now = conversation->published ? *conversation->published : NULL;
+	bool begins = begins_transaction(conversation);
 	if (now && now->names_nothing)
 		now = NULL; /* texts pass blind, until a map has entries */
+	if (begins)
+		pins_begin(&conversation->pins, conversation->pipeline.pushed + 1);
 	if (conversation->own_relations && !conversation->fact_ticket && conversation_idle(conversation))
 		forget_relations(conversation);
-	if (now == conversation->ruleset || !begins_transaction(conversation) || !conversation->vars.confirmed)
+	if (now == conversation->followed && (now == conversation->ruleset || !begins))
+		return;
+	if ((!begins && (!now || !conversation->ruleset)) || !conversation->vars.confirmed)
 		return;
 	if (now && !conversation->ruleset)
 		begin_to_look(conversation);
-	if (conversation->ruleset)
-		ruleset_unref(conversation->ruleset);
-	conversation->ruleset = now ? ruleset_ref(now) : NULL;
+	take_rules(conversation, now);
 }
+
+/* ---- what is touched ---- */
+
+static struct statement_shape *shape_of_name(const struct name *name)
+{
+	if (name->shape)
+		return name->shape;
+	return name->rewrite && name->rewrite->statement_count ? name->rewrite->statements[0].shape : NULL;
+}
+
+/* What an EXECUTE in SQL runs; NULL: nothing of the map. */
+static struct statement_shape *executed_shape(struct conversation *conversation, const struct effect *effect)
+{
+	struct name *name = effect->kind == EFFECT_EXECUTE && effect->name ?
+				    names_find(&conversation->statements, slice_str(effect->name)) :
+				    NULL;
+	return name ? shape_of_name(name) : NULL;
+}
+
+void conversation_touch_shape(struct conversation *conversation, const struct statement_shape *shape)
+{
+	if (shape && conversation->ruleset)
+		pins_touch(&conversation->pins, conversation->ruleset, shape, conversation->pipeline.pushed);
+}
+
+static void touch_from(struct conversation *conversation, const struct rewrite *rewrite, size_t first)
+{
+	for (size_t i = first; rewrite && i < rewrite->statement_count; i++) {
+		const struct rewrite_statement *statement = &rewrite->statements[i];
+		conversation_touch_shape(conversation, statement->shape);
+		for (size_t k = 0; k < statement->effect_count; k++)
+			conversation_touch_shape(conversation,
+						 executed_shape(conversation, &statement->effects[k]));
+	}
+}
+
+void conversation_touch(struct conversation *conversation, const struct rewrite *rewrite)
+{
+	touch_from(conversation, rewrite, 0);
+}
+
+bool conversation_paused_shape(struct conversation *conversation, const struct statement_shape *shape)
+{
+	const struct conversation_env *env = conversation->env;
+	for (size_t i = 0; env->paused && shape && i < shape->use_count; i++) {
+		const struct ruleset_entry *entry = pins_use_touches(&shape->uses[i]) ?
+			ruleset_entry_by_key(conversation->ruleset, shape->uses[i].table) : NULL;
+		if (entry && !pins_hold(&conversation->pins, conversation->ruleset, entry) &&
+		    env->paused(env->context, conversation, entry))
+			return true;
+	}
+	return false;
+}
+
+bool conversation_paused(struct conversation *conversation, const struct rewrite *rewrite)
+{
+	for (size_t i = 0; conversation->env->paused && rewrite && i < rewrite->statement_count; i++) {
+		const struct rewrite_statement *statement = &rewrite->statements[i];
+		if (conversation_paused_shape(conversation, statement->shape))
+			return true;
+		for (size_t k = 0; k < statement->effect_count; k++) {
+			if (conversation_paused_shape(conversation,
+						      executed_shape(conversation, &statement->effects[k])))
+				return true;
+		}
+	}
+	return false;
+}
+
+void conversation_unpause(struct conversation *conversation)
+{
+	if (conversation->hold == HOLD_PAUSE)
+		conversation->hold = HOLD_NONE;
+}
+
+/* What was kept for pins that are gone now is looked for anew. */
+static void follow_again(struct conversation *conversation)
+{
+	if (conversation->followed == conversation->ruleset)
+		return;
+	ruleset_unref(conversation->followed);
+	conversation->followed = NULL;
+}
+
+void conversation_transaction_ended(struct conversation *conversation, uint64_t request)
+{
+	pins_end(&conversation->pins, request);
+	follow_again(conversation);
+}
+
+/* ---- holds ---- */
 
 static bool hold_is_over(const struct conversation *conversation)
 {
@@ -201,6 +318,7 @@ static bool hold_is_over(const struct conversation *conversation)
 	case HOLD_QUIET: return !conversation->pipeline.count || conversation->copy_in;
 	case HOLD_HIDDEN: return !conversation->pipeline.count;
 	case HOLD_FACT: return false;
+	case HOLD_PAUSE: return false;
 	}
 	return true;
 }
@@ -271,13 +389,6 @@ static void deallocate_all(struct conversation *conversation)
 	deallocate(conversation, name);
 }
 
-static struct statement_shape *shape_of_name(const struct name *name)
-{
-	if (name->shape)
-		return name->shape;
-	return name->rewrite && name->rewrite->statement_count ? name->rewrite->statements[0].shape : NULL;
-}
-
 static void run_prepared(struct conversation *conversation, const char *text, struct slice tag)
 {
 	struct name *name = names_find(&conversation->statements, slice_str(text));
@@ -313,6 +424,35 @@ static void apply_to_names(struct conversation *conversation, const struct effec
 		break;
 	case EFFECT_DDL:
 		conversation->ddl_seen = true;
+		break;
+	default:
+		break;
+	}
+}
+
+/* What of a transaction's end, or of a savepoint, decides what is pinned. */
+static void apply_to_pins(struct conversation *conversation, const struct request *request,
+			  const struct effect *effect)
+{
+	struct pins *pins = &conversation->pins;
+	uint64_t number = pipeline_head_number(&conversation->pipeline);
+	switch (effect->kind) {
+	case EFFECT_COMMIT:
+	case EFFECT_ROLLBACK:
+	case EFFECT_PREPARE_TRANSACTION:
+		conversation_transaction_ended(conversation, number);
+		if (request->kind == REQUEST_QUERY) /* the rest of the text is another one */
+			touch_from(conversation, request->rewrite, request->statement + 1);
+		break;
+	case EFFECT_SAVEPOINT:
+		pins_savepoint(pins, effect->name, number);
+		break;
+	case EFFECT_RELEASE:
+		pins_release(pins, effect->name);
+		break;
+	case EFFECT_ROLLBACK_TO:
+		pins_rollback_to(pins, effect->name, number);
+		follow_again(conversation);
 		break;
 	default:
 		break;
@@ -369,8 +509,10 @@ static void settle_success(struct conversation *conversation, struct request *re
 	if (counts && !find_effect(statement, EFFECT_PREPARE))
 		conversation_count(conversation, statement->shape, USAGE_OK, tag_rows(tag));
 	session_vars_completed(&conversation->vars, statement, tag);
-	for (size_t i = 0; i < statement->effect_count; i++)
+	for (size_t i = 0; i < statement->effect_count; i++) {
 		apply_to_names(conversation, &statement->effects[i], tag);
+		apply_to_pins(conversation, request, &statement->effects[i]);
+	}
 }
 
 void conversation_settle(struct conversation *conversation, struct request *request, enum usage_outcome outcome,

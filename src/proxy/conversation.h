@@ -19,12 +19,15 @@
 #define CROSSFADE_PROXY_CONVERSATION_H
 
 #include "proxy/output.h"
+#include "proxy/pins.h"
 #include "proxy/pipeline.h"
 #include "proxy/session_vars.h"
 #include "proxy/traffic.h"
 #include "wire/client_message.h"
 #include "wire/server_message.h"
 #include "usage/usage.h"
+
+struct conversation;
 
 /* What all conversations of a worker share. */
 struct conversation_env {
@@ -34,6 +37,9 @@ struct conversation_env {
 	size_t message_bytes;
 	uint32_t pipeline;
 	uint64_t (*facts_stale)(void *context, const char *database);
+	/* The entry's table is being moved: who has not touched it in his transaction must wait
+	 * (HOLD_PAUSE) until conversation_unpause. NULL: never. */
+	bool (*paused)(void *context, const struct conversation *conversation, const struct ruleset_entry *entry);
 	void *context;
 };
 
@@ -48,6 +54,7 @@ enum hold {
 	HOLD_QUIET,  /* a hidden exchange begins when all requests are answered */
 	HOLD_HIDDEN, /* a hidden exchange is under way */
 	HOLD_FACT,   /* the catalog is being read again */
+	HOLD_PAUSE,  /* a table that the next message would touch is paused */
 };
 
 enum described { DESCRIBED_NOT, DESCRIBED_ROWS, DESCRIBED_NO_ROWS };
@@ -61,7 +68,9 @@ struct conversation {
 	struct session_vars vars;
 
 	struct ruleset *const *published; /* the worker's present ruleset of the database; NULL: none ever */
-	struct ruleset *ruleset;	  /* ours since the transaction began */
+	struct ruleset *followed;	  /* the published one that `ruleset` was made of */
+	struct ruleset *ruleset;	  /* what texts are rewritten by: what is published, but for what is pinned */
+	struct pins pins;		  /* entries of `ruleset` */
 	bool blind;			  /* texts have passed without a ruleset */
 
 	size_t client_pass, client_drop; /* left of the client's message that streams through, or away */
@@ -133,8 +142,10 @@ static inline bool conversation_barely_begun(const struct conversation *conversa
 	return conversation->client_pass && conversation->query_begun && conversation->pipeline.count == 1 &&
 	       !conversation->in_segment && !conversation->skipping && conversation->vars.ready == 'I';
 }
-/* Takes the published ruleset if no transaction is open. Also to be called once at the
- * beginning, before the client's first message. */
+/* HOLD_PAUSE ends; what waited is looked at anew. */
+void conversation_unpause(struct conversation *conversation);
+/* Takes the published ruleset up, but for what an open transaction has pinned. Also to be
+ * called once at the beginning, before the client's first message. */
 void conversation_adopt_ruleset(struct conversation *conversation);
 /* ParameterStatus, at login or later. */
 void conversation_reported(struct conversation *conversation, struct slice name, struct slice value);
@@ -167,6 +178,15 @@ enum verdict conversation_on_text(struct conversation *conversation, const struc
 				  struct round *round);
 enum verdict conversation_on_oversize(struct conversation *conversation, const struct message *message,
 				      struct round *round);
+
+/* Something that uses these was sent as the newest request. */
+void conversation_touch(struct conversation *conversation, const struct rewrite *rewrite);
+void conversation_touch_shape(struct conversation *conversation, const struct statement_shape *shape);
+/* Sending it would touch a paused table first in its transaction. */
+bool conversation_paused(struct conversation *conversation, const struct rewrite *rewrite);
+bool conversation_paused_shape(struct conversation *conversation, const struct statement_shape *shape);
+/* The transaction of this request and all before it ended. */
+void conversation_transaction_ended(struct conversation *conversation, uint64_t request);
 
 /* The statement that a request runs now came to its end. rows: of its tag. */
 void conversation_settle(struct conversation *conversation, struct request *request, enum usage_outcome outcome,

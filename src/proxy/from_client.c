@@ -90,6 +90,7 @@ static void push_text(struct conversation *conversation, const struct text *text
 	}
 	request->rewrite = rewrite;
 	request->flags = flags;
+	conversation_touch(conversation, rewrite);
 	if (text->is_query) {
 		request->flags |= session_vars_segment_sent(&conversation->vars) ? REQUEST_EFFECTS : 0;
 		conversation->in_segment = false;
@@ -150,6 +151,13 @@ static enum verdict ask_fact(struct conversation *conversation, const struct tex
 	return hold(conversation, HOLD_FACT);
 }
 
+/* What the server is going to ignore, or reads as the end of a COPY, touches nothing. */
+static bool may_wait(const struct conversation *conversation)
+{
+	bool aborted = conversation->vars.ready == 'E' && !conversation->pipeline.count;
+	return !conversation->skipping && !conversation->copy_in && !aborted;
+}
+
 /* The text may mean something else once earlier segments have settled. */
 static bool must_settle(const struct conversation *conversation, const struct rewrite *rewrite)
 {
@@ -200,6 +208,10 @@ static enum verdict use_rewrite(struct conversation *conversation, const struct 
 		rewrite_unref(rewrite);
 		return outcome == REWRITE_NEED_FACT ? ask_fact(conversation, text, round) :
 						      ask_search_path(conversation, text, round);
+	}
+	if (may_wait(conversation) && conversation_paused(conversation, rewrite)) {
+		rewrite_unref(rewrite);
+		return hold(conversation, HOLD_PAUSE);
 	}
 	conversation->hidden_failed = conversation->fact_asked = false;
 	if (outcome == REWRITE_UNCHANGED)
@@ -282,34 +294,71 @@ static const struct rewrite *wants_names(struct conversation *conversation, cons
 	return statement && statement->rewrite && statement->rewrite->parameter_count ? statement->rewrite : NULL;
 }
 
-static enum verdict on_bind(struct conversation *conversation, const struct message *message, struct round *round)
+/* What the values of the Bind add to what its statement uses, and what to send if some are other names. */
+struct bound {
+	struct buf message; /* empty: the one that came */
+	struct statement_shape *values; /* NULL: nothing of the map */
+};
+
+static void bound_deinit(struct bound *bound)
 {
-	struct bind_names names;
-	if (!has_room(conversation))
-		return VERDICT_HOLD;
-	const struct rewrite *named = wants_names(conversation, message);
-	if (named && message->available < message->size)
-		return VERDICT_HOLD; /* until more of it has come */
-	struct statement_shape *values = NULL;
-	enum verdict verdict = named && bind_names_replace(conversation, named, message_body(message), round, &values)
-				       ? VERDICT_DONE
-				       : VERDICT_PASS;
+	buf_deinit(&bound->message);
+	statement_shape_unref(bound->values);
+}
+
+static bool bind_waits(struct conversation *conversation, const struct name *statement, const struct bound *bound)
+{
+	return statement && may_wait(conversation) && conversation->ruleset &&
+	       (conversation_paused(conversation, statement->rewrite) ||
+		conversation_paused_shape(conversation, statement->shape) ||
+		conversation_paused_shape(conversation, bound->values));
+}
+
+static void push_bind(struct conversation *conversation, const struct name *statement, struct slice portal,
+		      const struct bound *bound)
+{
 	struct request *request = push_extended(conversation, REQUEST_BIND);
-	if (!request || !bind_read_names(message_body(message), &names)) {
-		statement_shape_unref(values);
-		return verdict;
-	}
-	struct name *statement = names_find(&conversation->statements, names.statement);
+	if (!request)
+		return;
 	struct rewrite *rewrite = statement ? statement->rewrite : NULL;
-	struct statement_shape *shape = values ? values : statement ? statement->shape : NULL;
-	give_meaning(&conversation->portals, names.portal, request, rewrite, shape);
+	struct statement_shape *shape = bound->values ? bound->values : statement ? statement->shape : NULL;
+	conversation_touch(conversation, rewrite);
+	conversation_touch_shape(conversation, shape);
+	give_meaning(&conversation->portals, portal, request, rewrite, shape);
 	if (request->name) {
 		request->flags |= request->name->executed ? REQUEST_WAS_EXECUTED : 0;
 		request->name->executed = false;
 		name_set_shape(request->name, shape);
 	}
 	request->rewrite = rewrite ? rewrite_ref(rewrite) : NULL;
-	statement_shape_unref(values);
+}
+
+static enum verdict on_bind(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	struct bind_names names;
+	struct bound bound = { 0 };
+	if (!has_room(conversation))
+		return VERDICT_HOLD;
+	conversation_adopt_ruleset(conversation);
+	const struct rewrite *named = wants_names(conversation, message);
+	if (named && message->available < message->size)
+		return VERDICT_HOLD; /* until more of it has come */
+	if (!bind_read_names(message_body(message), &names)) {
+		push_extended(conversation, REQUEST_BIND);
+		return VERDICT_PASS;
+	}
+	struct name *statement = names_find(&conversation->statements, names.statement);
+	bool replaced = named && bind_names_replace(conversation, named, message_body(message), &bound.message,
+						    &bound.values);
+	enum verdict verdict = replaced ? VERDICT_DONE : VERDICT_PASS;
+	if (bind_waits(conversation, statement, &bound)) {
+		verdict = hold(conversation, HOLD_PAUSE);
+	} else {
+		if (replaced)
+			buf_append_slice(output_own(&round->to_server), buf_slice(&bound.message));
+		push_bind(conversation, statement, names.portal, &bound);
+	}
+	bound_deinit(&bound);
 	return verdict;
 }
 
@@ -338,9 +387,20 @@ static enum verdict on_execute(struct conversation *conversation, const struct m
 
 static enum verdict on_describe(struct conversation *conversation, const struct message *message, struct round *round)
 {
+	struct object_message object;
+	const struct name *statement = NULL;
+	const struct bound nothing = { 0 };
 	if (!has_room(conversation))
 		return VERDICT_HOLD;
-	push_extended(conversation, REQUEST_DESCRIBE);
+	conversation_adopt_ruleset(conversation);
+	if (object_read(message_body(message), &object) && object.kind == 'S')
+		statement = names_find(&conversation->statements, object.name);
+	if (bind_waits(conversation, statement, &nothing))
+		return hold(conversation, HOLD_PAUSE);
+	if (push_extended(conversation, REQUEST_DESCRIBE) && statement) {
+		conversation_touch(conversation, statement->rewrite);
+		conversation_touch_shape(conversation, statement->shape);
+	}
 	return VERDICT_PASS;
 }
 
@@ -421,7 +481,7 @@ static const struct client_rule rules[256] = {
 	[CLIENT_PARSE] = { conversation_on_text, ALL, 0 },
 	[CLIENT_BIND] = { on_bind, BIND_NAMES_BYTES, 0 },
 	[CLIENT_EXECUTE] = { on_execute, ALL, SMALL_BYTES },
-	[CLIENT_DESCRIBE] = { on_describe, FRAME_HEAD_BYTES, SMALL_BYTES },
+	[CLIENT_DESCRIBE] = { on_describe, ALL, SMALL_BYTES },
 	[CLIENT_CLOSE] = { on_close, ALL, SMALL_BYTES },
 	[CLIENT_SYNC] = { on_sync, FRAME_HEAD_BYTES, SMALL_BYTES },
 	[CLIENT_FLUSH] = { NULL, FRAME_HEAD_BYTES, SMALL_BYTES },

@@ -418,6 +418,7 @@ static enum verdict on_ready(struct conversation *conversation, const struct mes
 	bool ends = ends_head(head);
 	bool failed = conversation->segment_failed || (ends && (head->flags & REQUEST_FAILED));
 	bool effects = ends && (head->flags & REQUEST_EFFECTS);
+	uint64_t answered = pipeline_head_number(&conversation->pipeline) - !ends;
 	if (ends)
 		conversation_pop(conversation);
 	else if (!head)
@@ -425,8 +426,10 @@ static enum verdict on_ready(struct conversation *conversation, const struct mes
 	conversation->segment_failed = false;
 	end_copy(conversation);
 	session_vars_ready(&conversation->vars, status, failed, effects);
-	if (status == 'I')
+	if (status == 'I') {
+		conversation_transaction_ended(conversation, answered);
 		on_transaction_end(conversation);
+	}
 	return VERDICT_PASS;
 }
 

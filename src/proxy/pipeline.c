@@ -14,7 +14,7 @@ void pipeline_init(struct pipeline *pipeline)
 void pipeline_deinit(struct pipeline *pipeline)
 {
 	free(pipeline->ring);
-	pipeline_init(pipeline);
+	*pipeline = (struct pipeline){ .pushed = pipeline->pushed };
 }
 
 static void grow(struct pipeline *pipeline)
@@ -35,6 +35,7 @@ struct request *pipeline_push(struct pipeline *pipeline, enum request_kind kind)
 		grow(pipeline);
 	struct request *request = pipeline_at(pipeline, pipeline->count++);
 	*request = (struct request){ .kind = (uint8_t)kind };
+	pipeline->pushed++;
 	return request;
 }
 

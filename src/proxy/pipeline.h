@@ -46,6 +46,7 @@ struct pipeline {
 	struct request *ring; /* NULL while empty */
 	uint32_t capacity;    /* a power of two */
 	uint32_t head, count;
+	uint64_t pushed; /* requests so far: the number of the newest one */
 };
 
 void pipeline_init(struct pipeline *pipeline);
@@ -60,6 +61,11 @@ static inline struct request *pipeline_at(struct pipeline *pipeline, uint32_t in
 static inline struct request *pipeline_head(struct pipeline *pipeline)
 {
 	return pipeline->count ? pipeline_at(pipeline, 0) : NULL;
+}
+/* The number of the request at the head, or of the next one. */
+static inline uint64_t pipeline_head_number(const struct pipeline *pipeline)
+{
+	return pipeline->pushed - pipeline->count + 1;
 }
 /* A request with only its kind set; pointers stay good until the next push. */
 struct request *pipeline_push(struct pipeline *pipeline, enum request_kind kind);

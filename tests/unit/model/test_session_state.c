@@ -244,3 +244,29 @@ Test(session_state, after_code_no_path_is_told_before_the_temporary_tables_are_k
 	apply(EFFECT_DISCARD_TEMP, NULL, NULL, false);
 	cr_assert(session_state_temps_known(state));
 }
+
+Test(session_state, a_transaction_that_changes_no_meaning_keeps_the_stamp)
+{
+	struct effect local = { .kind = EFFECT_SET, .name = "search_path", .value = "a", .local = true };
+	struct effect temp = { .kind = EFFECT_TEMP_CREATE, .name = "t" };
+	session_state_apply(state, &temp);
+	uint64_t stamp = session_state_stamp(state);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	cr_assert_eq(session_state_stamp(state), stamp);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	session_state_apply(state, &local);
+	uint64_t inside = session_state_stamp(state);
+	cr_assert_neq(inside, stamp);
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_neq(session_state_stamp(state), inside, "SET LOCAL has ended");
+	stamp = session_state_stamp(state);
+	local.local = false;
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	session_state_apply(state, &local);
+	inside = session_state_stamp(state);
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_eq(session_state_stamp(state), inside, "SET stays");
+}

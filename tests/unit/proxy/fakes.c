@@ -53,7 +53,8 @@ static void give_effect(struct arena *arena, const char *word, const char *rest,
 	} effects[] = { { "begin", EFFECT_BEGIN }, { "commit", EFFECT_COMMIT }, { "rollback", EFFECT_ROLLBACK },
 			{ "prepare", EFFECT_PREPARE }, { "execute", EFFECT_EXECUTE }, { "deallocate", EFFECT_DEALLOCATE },
 			{ "discard", EFFECT_DISCARD_ALL }, { "ddl", EFFECT_DDL },
-			{ "temp", EFFECT_TEMP_CREATE } };
+			{ "temp", EFFECT_TEMP_CREATE }, { "savepoint", EFFECT_SAVEPOINT },
+			{ "release", EFFECT_RELEASE }, { "unwind", EFFECT_ROLLBACK_TO } };
 	if (strcmp(word, "set") == 0)
 		add_effect(arena, statement,
 			   (struct effect){ .kind = EFFECT_SET, .name = "search_path", .value = rest });
@@ -67,8 +68,38 @@ static void give_effect(struct arena *arena, const char *word, const char *rest,
 	}
 }
 
+/* from A B: what the ruleset has for public.A and public.B. */
+static void read_from(struct fake_rewrite *fake, const char *names, const struct ruleset *ruleset,
+		      struct rewrite_statement *statement, struct buf *sql)
+{
+	struct use uses[8];
+	size_t count = 0;
+	char *copy = arena_strdup(&fake->arena, names), *name;
+	bool changes = false;
+	buf_append_str(sql, "from");
+	while ((name = strsep(&copy, " ")) && count < 8) {
+		const struct ruleset_name *found = ruleset_find(ruleset, "public", name);
+		if (!found) {
+			buf_printf(sql, " %s", name);
+			continue;
+		}
+		changes |= found->entry->physical == SIDE_NEW;
+		if (found->entry->physical == SIDE_NEW)
+			buf_printf(sql, " %s.%s", found->physical.schema, found->physical.name);
+		else
+			buf_printf(sql, " %s", name);
+		uses[count++] = (struct use){ .entry = found->entry->id, .kind = USE_SELECT,
+					      .written = { "public", found->written.name },
+					      .table = found->entry->key };
+	}
+	if (changes)
+		fake->rewrite.outcome = REWRITE_REWRITTEN;
+	if (count)
+		statement->shape = statement_shape_new(slice_str(names), uses, count);
+}
+
 static void read_statement(struct fake_rewrite *fake, char *text, const struct session_state *state,
-			   struct buf *sql)
+			   const struct ruleset *ruleset, struct buf *sql)
 {
 	struct rewrite *rewrite = &fake->rewrite;
 	struct rewrite_statement *statement = &rewrite->statements[rewrite->statement_count];
@@ -105,6 +136,11 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 			rewrite->outcome = REWRITE_NEED_SEARCH_PATH;
 	}
 	rewrite->statement_count++;
+	if (strcmp(word, "from") == 0) {
+		buf_append_str(sql, sql->len ? ";" : "");
+		read_from(fake, rest, ruleset, statement, sql);
+		return;
+	}
 	buf_printf(sql, "%s%s%s", sql->len ? ";" : "", old ? "new " : text, old ? rest : "");
 }
 
@@ -124,7 +160,7 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice text, enum 
 	fake->rewrite.refs = 1;
 	fake->rewrite.statements = ARENA_ARRAY(&fake->arena, 16, struct rewrite_statement);
 	while ((part = strsep(&at, ";")) && fake->rewrite.statement_count < 16)
-		read_statement(fake, arena_strdup(&fake->arena, trim(part)), state, &sql);
+		read_statement(fake, arena_strdup(&fake->arena, trim(part)), state, ruleset, &sql);
 	if (fake->rewrite.outcome == REWRITE_REFUSED)
 		buf_printf(&sql, " SELECT " REWRITE_REFUSAL_MARK);
 	if (fake->rewrite.outcome == REWRITE_REWRITTEN || fake->rewrite.outcome == REWRITE_REFUSED) {

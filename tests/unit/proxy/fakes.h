@@ -8,7 +8,9 @@
  *   path X       unchanged, depends on the search_path, which must be known
  *   set X        search_path = X
  *   begin commit rollback  transaction control
+ *   savepoint N / release N / unwind N   SAVEPOINT, RELEASE, ROLLBACK TO
  *   prepare N / execute N / deallocate N / discard   SQL-level prepared statements
+ *   from A B     tables of the ruleset's old schema "public": each becomes its physical name
  *   ddl          changes the catalog
  *   temp N       makes a temporary table
  *   fact         needs a fact that never comes

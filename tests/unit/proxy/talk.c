@@ -1,5 +1,7 @@
 #include "talk.h"
 
+#include "rules.h"
+
 #include "base/memory.h"
 
 #include <criterion/criterion.h>
@@ -16,8 +18,7 @@ struct talk *talk_begin(const char *search_path)
 {
 	struct talk *talk = memory_zalloc(sizeof(*talk));
 	fake_ledger = (struct fake_ledger){ 0 };
-	talk->ruleset = memory_zalloc(sizeof(*talk->ruleset));
-	ref_init(&talk->ruleset->ref);
+	talk->ruleset = rules_of(1, "unused", "");
 	talk->env = (struct conversation_env){ .rewriter = rewriter_new(rewriter_settings_default()),
 					       .counter = usage_counter_new(NULL), .traffic = &talk->traffic,
 					       .message_bytes = 1000, .pipeline = 64, .facts_stale = on_stale,
@@ -38,7 +39,7 @@ void talk_end(struct talk *talk)
 	buf_deinit(&talk->to_client);
 	buf_deinit(&talk->rest);
 	buf_deinit(&talk->shown);
-	free(talk->ruleset);
+	ruleset_unref(talk->ruleset);
 	free(talk);
 }
 

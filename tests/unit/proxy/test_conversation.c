@@ -1,4 +1,5 @@
 /* The conversation as both sides see it: what comes out for what goes in. */
+#include "rules.h"
 #include "talk.h"
 
 #include <criterion/criterion.h>
@@ -445,11 +446,11 @@ Test(conversation, where_patterns_cover_tables_every_text_waits_for_the_look)
 Test(conversation, an_empty_map_lets_texts_of_any_length_stream)
 {
 	static char text[3000];
-	struct ruleset *full = talk->ruleset, empty = { .names_nothing = true };
+	struct ruleset *full = talk->ruleset, *empty = rules_of(2, "unused", "");
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "Q\0\0\x0b\xb7", 5); /* 3000 bytes in all; message_bytes is 1000 */
-	ref_init(&empty.ref);
-	talk->ruleset = &empty;
+	empty->names_nothing = true;
+	talk->ruleset = empty;
 	say(talk, "Q:used_1");
 	answer(talk, "T C:SELECT_1 Z:I");
 	cr_assert_eq(fake_ledger.ok, 0, "nobody looks");
@@ -462,6 +463,7 @@ Test(conversation, an_empty_map_lets_texts_of_any_length_stream)
 	say(talk, "Q:used_2");
 	answer(talk, "T C:SELECT_1 Z:I");
 	cr_assert_eq(fake_ledger.ok, 1, "a map with entries is looked at again");
+	ruleset_unref(empty);
 }
 
 Test(conversation, temporary_tables_ask_for_no_facts)
@@ -516,29 +518,12 @@ Test(conversation, texts_behind_requests_without_a_text_are_rewritten)
 
 Test(conversation, a_client_that_never_waits_gets_new_rules_at_its_next_transaction)
 {
-	struct ruleset *before = talk->ruleset, after = { .version = 2 };
-	ref_init(&after.ref);
+	struct ruleset *before = talk->ruleset;
 	say(talk, "Q:used_1");
-	talk->ruleset = &after;
+	talk->ruleset = rules_of(2, "unused", "");
 	say(talk, "Q:used_2");
-	cr_assert_eq(talk->conversation.ruleset, &after);
-	ruleset_unref(talk->conversation.ruleset);
-	talk->conversation.ruleset = NULL;
-	talk->ruleset = before;
-}
-
-Test(conversation, an_open_transaction_keeps_its_rules)
-{
-	struct ruleset *before = talk->ruleset, after = { .version = 2 };
-	ref_init(&after.ref);
-	say(talk, "Q:begin");
-	talk->ruleset = &after;
-	say(talk, "Q:used_1");
-	cr_assert_eq(talk->conversation.ruleset, before);
-	answer(talk, "C:BEGIN Z:T C:SELECT_1 Z:T");
-	say(talk, "Q:used_2");
-	cr_assert_eq(talk->conversation.ruleset, before);
-	talk->ruleset = before;
+	cr_assert_eq(talk->conversation.ruleset, talk->ruleset);
+	ruleset_unref(before);
 }
 
 /* ---- limits ---- */
