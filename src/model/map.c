@@ -3,6 +3,7 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct map *map_new(void)
 {
@@ -27,4 +28,14 @@ void map_unref(struct map *map)
 		return;
 	arena_deinit(&map->arena);
 	free(map);
+}
+
+const char *map_entry_column(const struct map_entry *entry, enum side from, const char *name)
+{
+	for (size_t i = 0; i < entry->columns.count; i++) {
+		const struct map_pair *pair = &entry->columns.items[i];
+		if (strcmp(from == SIDE_OLD ? pair->key : pair->value, name) == 0)
+			return from == SIDE_OLD ? pair->value : pair->key;
+	}
+	return name;
 }

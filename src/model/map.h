@@ -71,4 +71,7 @@ struct map *map_new(void);
 struct map *map_ref(struct map *map);
 void map_unref(struct map *map);
 
+/* The name that the other side has for a column, as far as the entry's `columns` tell: its own when they do not. */
+const char *map_entry_column(const struct map_entry *entry, enum side from, const char *name);
+
 #endif

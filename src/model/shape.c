@@ -32,22 +32,6 @@ static const char *pair_value(const struct map_pairs *pairs, const char *key)
 	return NULL;
 }
 
-static const char *pair_key(const struct map_pairs *pairs, const char *value)
-{
-	for (size_t i = 0; i < pairs->count; i++) {
-		if (strcmp(pairs->items[i].value, value) == 0)
-			return pairs->items[i].key;
-	}
-	return NULL;
-}
-
-/* The map's `columns` are old → new. */
-static const char *name_on(const struct map_entry *entry, enum side from, const char *name)
-{
-	const char *other = from == SIDE_OLD ? pair_value(&entry->columns, name) : pair_key(&entry->columns, name);
-	return other ? other : name;
-}
-
 static bool list_has(const struct name_list *list, const char *name)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -87,7 +71,7 @@ static struct columns from_other(const struct view *view, enum side other, const
 	struct columns renamed = { ARENA_ARRAY(view->arena, columns->count, struct column), columns->count,
 				   columns->known };
 	for (size_t i = 0; i < columns->count; i++)
-		renamed.items[i] = (struct column){ name_on(view->entry, other, columns->items[i].name),
+		renamed.items[i] = (struct column){ map_entry_column(view->entry, other, columns->items[i].name),
 						    columns->items[i].type, NULL };
 	return renamed;
 }
@@ -132,7 +116,7 @@ static void find_source(const struct view *view, enum side side, const struct ma
 			const struct columns *other, struct shape_column *column)
 {
 	const char *expression = pair_value(expressions, column->name);
-	const struct column *partner = find_column(other, name_on(view->entry, side, column->name));
+	const struct column *partner = find_column(other, map_entry_column(view->entry, side, column->name));
 	column->from = SHAPE_NOTHING;
 	if (expression) {
 		column->from = SHAPE_EXPRESSION;

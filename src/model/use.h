@@ -40,19 +40,30 @@ struct use {
 	uint16_t flags; /* enum use_flag */
 	struct { const char *schema, *name; } written; /* lives as long as the shape */
 	const char *table; /* the entry's stable key "schema.name" of its old name; same life */
+	/*
+	 * The columns that the statement names, sorted, under their old names (those without one:
+	 * under their own); same life. Where it cannot be told which table a column is of, it is
+	 * counted for all that may have it.
+	 */
+	const char *const *columns;
+	uint16_t column_count;
+	bool all_columns; /* a star, the row as a value, or it cannot be told; columns is empty then */
 };
+
+enum { USE_COLUMNS_MAX = 256 }; /* more are all */
 
 struct statement_shape {
 	struct ref ref;
 	uint64_t hash;	     /* of text */
 	struct slice text;   /* normalised: literals as $n, comments gone, bounded length */
+	size_t bytes;	     /* of this block */
 	size_t use_count;
 	struct use uses[];   /* one per entry and side; text and names follow in the same block */
 };
 
 const char *use_kind_name(enum use_kind kind);
 
-/* Copies everything; equal (entry, side, kind) uses are merged, flags or-ed. */
+/* Copies everything; equal (entry, side, kind) uses are merged, their flags and columns joined. */
 struct statement_shape *statement_shape_new(struct slice text, const struct use *uses, size_t use_count);
 struct statement_shape *statement_shape_ref(struct statement_shape *shape);
 void statement_shape_unref(struct statement_shape *shape);

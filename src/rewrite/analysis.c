@@ -2,6 +2,7 @@
 
 #include "rewrite/introspection.h"
 #include "rewrite/normalise.h"
+#include "rewrite/used_columns.h"
 #include "rewrite/walk.h"
 
 #include <stdarg.h>
@@ -58,19 +59,30 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 	if (a->introspection) /* reads all literals */
 		analysis_consult(a, a->tokens->count);
 	introspection_finish(a);
+	used_columns_find(a);
 }
 
-void analysis_use(struct analysis *a, const struct ruleset_name *name, enum use_kind kind, unsigned flags)
+/* Columns are found for tables in FROM and targets of DML; what else names a table as a whole means all of them. */
+static bool means_all_columns(enum use_kind kind, unsigned flags)
+{
+	return kind == USE_DDL || kind == USE_OPAQUE || flags & USE_UNPARSED;
+}
+
+struct noted_use *analysis_use(struct analysis *a, const struct ruleset_name *name, enum use_kind kind, unsigned flags)
 {
 	struct noted_use *noted = ARENA_NEW(a->arena, struct noted_use);
+	noted->name = name;
 	noted->use = (struct use){ .entry = name->entry->id,
 				   .side = (uint8_t)name->side,
 				   .kind = (uint8_t)kind,
 				   .flags = (uint16_t)flags,
 				   .written = { name->written.schema, name->written.name },
-				   .table = name->entry->key };
+				   .table = name->entry->key,
+				   .all_columns = name->kind == NAME_TABLE && means_all_columns(kind, flags) };
 	*a->uses_tail = noted;
 	a->uses_tail = &noted->next;
+	a->last_use = noted;
+	return noted;
 }
 
 void analysis_effect(struct analysis *a, struct effect effect)
@@ -142,7 +154,7 @@ struct statement_shape *analysis_shape(const struct analysis *a, size_t normalis
 	struct use *uses = ARENA_ARRAY(a->arena, count, struct use);
 	size_t i = 0;
 	for (const struct noted_use *noted = a->uses; noted; noted = noted->next)
-		uses[i++] = noted->use;
+		uses[i++] = used_columns_of(noted);
 	struct buf text;
 	buf_init(&text);
 	normalise(a->text, a->tokens, a->first, a->end, normalised_bytes, &text);

@@ -8,6 +8,7 @@
  *   resolve.c   a name → a relation (search path, temporary tables, CTEs)
  *   scope.c     the tables of one query level, and what column qualifiers mean
  *   columns.c   which columns a table has, and which table a column reference means
+ *   used_columns.c  … of mapped tables, for the ledger
  *   derived.c   tables whose columns differ, where they are read
  *   targets.c   … and where they are written: column references of DML
  *   dml.c       the statements around those: INSERT, UPDATE, MERGE, COPY
@@ -75,6 +76,7 @@ struct range {
 	bool is_join;	/* an alias over a join */
 	bool sampled;	/* TABLESAMPLE follows */
 	bool whole_row; /* its row is used as a value */
+	struct noted_use *use; /* NULL: not mapped */
 };
 
 /* Some of the ranges of a level, as JOIN … ON sees them; first NULL: all. */
@@ -145,7 +147,9 @@ struct dml {
 
 struct noted_use {
 	struct noted_use *next;
+	const struct ruleset_name *name;
 	struct use use;
+	struct column_names columns; /* used_columns.c */
 };
 
 struct noted_effect {
@@ -195,7 +199,7 @@ struct analysis {
 	struct dml *dmls;
 	size_t column_work; /* names compared so far */
 	struct splice_list *splices;
-	struct noted_use *uses, **uses_tail;
+	struct noted_use *uses, **uses_tail, *last_use;
 	struct noted_effect *effects, **effects_tail;
 	struct noted_reference *references, **references_tail;
 	bool explaining;
@@ -239,7 +243,7 @@ struct statement_shape *analysis_shape(const struct analysis *a, size_t normalis
 
 /* ---- noting, for the parts ---- */
 
-void analysis_use(struct analysis *a, const struct ruleset_name *name, enum use_kind kind, unsigned flags);
+struct noted_use *analysis_use(struct analysis *a, const struct ruleset_name *name, enum use_kind kind, unsigned flags);
 void analysis_effect(struct analysis *a, struct effect effect);
 /* Whoever looks at the value of a literal says so; token == tokens->count: of one or more that cannot be told. */
 void analysis_consult(struct analysis *a, size_t token);

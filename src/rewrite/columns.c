@@ -140,7 +140,7 @@ bool columns_is_output(const PgQuery__SelectStmt *select, const PgQuery__Node *i
 
 /* ---- the columns of a range ---- */
 
-static void add_name(struct analysis *a, struct column_names *columns, const char *name)
+void columns_add(struct analysis *a, struct column_names *columns, const char *name)
 {
 	if (columns->count == columns->capacity) {
 		columns->capacity = columns->capacity ? columns->capacity * 2 : 8;
@@ -155,7 +155,7 @@ static void add_name(struct analysis *a, struct column_names *columns, const cha
 static void add_all(struct analysis *a, struct column_names *columns, const struct column_names *more)
 {
 	for (size_t i = 0; i < more->count; i++)
-		add_name(a, columns, more->names[i]);
+		columns_add(a, columns, more->names[i]);
 	columns->complete = columns->complete && more->complete;
 }
 
@@ -163,7 +163,7 @@ static void add_fact_columns(struct analysis *a, struct column_names *columns, c
 {
 	columns->complete = relation && relation->column_count;
 	for (size_t i = 0; relation && i < relation->column_count; i++)
-		add_name(a, columns, relation->columns[i].name);
+		columns_add(a, columns, relation->columns[i].name);
 }
 
 /* NULL: no such relation, or nobody knows. */
@@ -194,7 +194,7 @@ static void add_relation(struct analysis *a, struct column_names *columns, const
 {
 	if (range->shape) {
 		for (size_t i = 0; i < range->shape->written_count; i++)
-			add_name(a, columns, range->shape->written[i].name);
+			columns_add(a, columns, range->shape->written[i].name);
 		columns->complete = true;
 	} else if (range->name) {
 		add_fact_columns(a, columns, range->name->entry->relation[range->name->entry->physical]);
@@ -280,7 +280,7 @@ static void add_targets(struct analysis *a, struct column_names *columns, const 
 		if (value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && is_star(value->column_ref))
 			add_star(a, columns, query, value->column_ref);
 		else
-			add_name(a, columns, label ? label : "?column?");
+			columns_add(a, columns, label ? label : "?column?");
 		columns->complete = columns->complete && (label || is_unlabelled(value));
 	}
 }
@@ -296,7 +296,7 @@ static void add_query(struct analysis *a, struct column_names *columns, const Pg
 	}
 	const PgQuery__Node *row = query->values_lists[0];
 	for (size_t i = 0; row->node_case == PG_QUERY__NODE__NODE_LIST && i < row->list->n_items; i++)
-		add_name(a, columns, arena_printf(a->arena, "column%zu", i + 1));
+		columns_add(a, columns, arena_printf(a->arena, "column%zu", i + 1));
 }
 
 static void add_cte(struct analysis *a, struct column_names *columns, const struct cte *cte)
@@ -330,9 +330,9 @@ static void add_function(struct analysis *a, struct column_names *columns, const
 	for (size_t i = 0; call->n_funcname == 1 && i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(tree_last_string(call->funcname, 1), names[i]) != 0)
 			continue;
-		add_name(a, columns, range->refname);
+		columns_add(a, columns, range->refname);
 		if (function->ordinality)
-			add_name(a, columns, "ordinality");
+			columns_add(a, columns, "ordinality");
 		columns->complete = true;
 	}
 }
@@ -347,7 +347,7 @@ static void apply_alias(struct analysis *a, struct column_names *columns, const 
 		if (i < columns->count)
 			columns->names[i] = name;
 		else
-			add_name(a, columns, name);
+			columns_add(a, columns, name);
 	}
 }
 
@@ -539,6 +539,18 @@ struct range *columns_qualified(struct analysis *a, const struct column_use *use
 					      : (struct range *)find_relation_range(level, (struct window){ 0 }, name);
 		if (range)
 			return range;
+	}
+	return NULL;
+}
+
+const struct noted_join *columns_join(const struct column_use *use)
+{
+	const char *name = use->qualifier && use->qualifier->part_count == 1 ? use->qualifier->parts[0] : NULL;
+	for (const struct level *level = use->level; name && level; level = level->outer) {
+		for (const struct noted_join *noted = level->joins; noted; noted = noted->next) {
+			if (noted->join->alias && strcmp(noted->join->alias->aliasname, name) == 0)
+				return noted;
+		}
 	}
 	return NULL;
 }

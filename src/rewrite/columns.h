@@ -17,6 +17,7 @@ const char *columns_label(const PgQuery__Node *value, const PgQuery__ColumnRef *
 /* Is item just a name that the select list gives to an output column? */
 bool columns_is_output(const PgQuery__SelectStmt *select, const PgQuery__Node *item);
 
+void columns_add(struct analysis *a, struct column_names *columns, const char *name);
 /* The columns that a range has for the text; never NULL. */
 const struct column_names *columns_of(struct analysis *a, struct range *range);
 /* How many columns a query yields; false: cannot be told. */
@@ -40,6 +41,9 @@ struct column_meaning {
 struct column_meaning columns_resolve(struct analysis *a, const struct column_use *use, const char *name);
 /* The range that a qualified reference names; NULL: none, or several. */
 struct range *columns_qualified(struct analysis *a, const struct column_use *use);
+
+/* The join whose alias a qualified reference names; NULL: it names none. */
+const struct noted_join *columns_join(const struct column_use *use);
 
 /* Iterates over the ranges of a level that a window lets through. */
 struct range *columns_first(const struct level *level, struct window window);

@@ -99,19 +99,6 @@ static bool is_missing(const struct range *range, const char *name)
 	return column && column->from == SHAPE_NOTHING;
 }
 
-/* The sides of the join that alias names; NULL: it is none. */
-static const struct noted_join *join_called(const struct analysis *a, const struct column_use *use)
-{
-	const char *name = use->qualifier && use->qualifier->part_count == 1 ? use->qualifier->parts[0] : NULL;
-	for (const struct level *level = use->level; name && level; level = level->outer) {
-		for (const struct noted_join *noted = level->joins; noted; noted = noted->next) {
-			if (noted->join->alias && strcmp(noted->join->alias->aliasname, name) == 0)
-				return noted;
-		}
-	}
-	return NULL;
-}
-
 static void check_join_alias(struct analysis *a, const struct column_use *use, const struct noted_join *noted)
 {
 	const char *name = columns_is_star(use) ? NULL : columns_name(use);
@@ -233,7 +220,7 @@ void derived_prepare(struct analysis *a)
 	if (!reads_any(a))
 		return;
 	for (struct column_use *use = a->columns; use && !a->refused; use = use->next) {
-		const struct noted_join *join = join_called(a, use);
+		const struct noted_join *join = columns_join(use);
 		if (join)
 			check_join_alias(a, use, join);
 		else if (columns_is_star(use))

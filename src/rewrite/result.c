@@ -172,11 +172,10 @@ size_t result_bytes(const struct rewrite *rewrite)
 {
 	size_t bytes = rewrite->bytes;
 	if (rewrite->parameter_shape)
-		bytes += sizeof(*rewrite->parameter_shape) + rewrite->parameter_shape->text.len;
+		bytes += rewrite->parameter_shape->bytes;
 	for (size_t i = 0; i < rewrite->statement_count; i++) {
 		const struct statement_shape *shape = rewrite->statements[i].shape;
-		if (shape)
-			bytes += sizeof(*shape) + shape->text.len + shape->use_count * (sizeof(struct use) + 64);
+		bytes += shape ? shape->bytes : 0;
 	}
 	return bytes;
 }

@@ -111,6 +111,9 @@ static void settle_range(struct analysis *a, struct range *range, const struct t
 	size_t offset = a->tokens->items[located ? where->first : a->first].offset;
 	enum verdict verdict = resolve_settle(a, resolved, kind, range_columns_fate(range, kind), offset);
 	range->name = resolved.name;
+	range->use = a->last_use;
+	if (range->role != RANGE_OTHER)
+		range->use->use.all_columns = !located;
 	range->changes = verdict == VERDICT_CHANGE;
 	if (range->changes && range->role != RANGE_OTHER && !rel_name_eq(resolved.name->written, resolved.name->physical))
 		range->shape = resolved.name->entry->shape;
@@ -435,6 +438,7 @@ static void walk_on_conflict(struct analysis *a, const PgQuery__OnConflictClause
 	dml->excluded->name = dml->target->name;
 	dml->excluded->schema = dml->target->schema;
 	dml->excluded->relname = dml->target->relname;
+	dml->excluded->use = dml->target->use;
 	walk_nodes(a, clause->target_list, clause->n_target_list);
 	walk_node(a, clause->where_clause);
 	scope_leave(a, level);

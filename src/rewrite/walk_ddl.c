@@ -1,6 +1,7 @@
 /* Statements that name relations outside of FROM: DDL, maintenance, COPY, and what only contains another statement. */
 #include "rewrite/dml.h"
 #include "rewrite/tree.h"
+#include "rewrite/used_columns.h"
 #include "rewrite/walk.h"
 
 #define OBJECT(name) PG_QUERY__OBJECT_TYPE__OBJECT_##name
@@ -429,6 +430,8 @@ static void on_copy(struct analysis *a, const PgQuery__CopyStmt *copy)
 	enum use_kind kind = copy->is_from ? USE_COPY_IN : USE_COPY_OUT;
 	a->read_kind = kind;
 	struct range *range = walk_relation(a, copy->relation, RELATION_NAMED, kind);
+	if (range)
+		used_columns_copy(a, copy, range);
 	if (range)
 		copy_splice(a, copy, range);
 	walk_node(a, copy->query);

@@ -163,6 +163,8 @@ static struct statement_shape *other_shape(struct usage_counter *counter, const 
 		return other->shape;
 	struct use alone = *use;
 	alone.written.schema = alone.written.name = NULL;
+	alone.column_count = 0;
+	alone.all_columns = true;
 	other = memory_zalloc(sizeof(*other) + key_len);
 	memcpy(other->key, key, key_len);
 	other->key_len = key_len;

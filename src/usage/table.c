@@ -2,12 +2,7 @@
 
 #include "base/memory.h"
 
-enum { FIRST_CAPACITY = 256, KEEP_CAPACITY = 16384, USE_NAMES_BYTES = 96 };
-
-static size_t shape_bytes(const struct statement_shape *shape)
-{
-	return sizeof(*shape) + shape->text.len + shape->use_count * (sizeof(struct use) + USE_NAMES_BYTES);
-}
+enum { FIRST_CAPACITY = 256, KEEP_CAPACITY = 16384 };
 
 static void allocate(struct usage_table *table)
 {
@@ -115,7 +110,7 @@ static void grow_shapes(struct usage_table *table)
 static void pin_shape(struct usage_table *table, struct statement_shape **place, struct statement_shape *shape)
 {
 	*place = statement_shape_ref(shape);
-	table->pinned_bytes += shape_bytes(shape);
+	table->pinned_bytes += shape->bytes;
 	if (++table->shape_count * 2 > table->shape_capacity)
 		grow_shapes(table);
 }
@@ -138,7 +133,7 @@ struct usage_slot *usage_table_add(struct usage_table *table, struct usage_ident
 	struct statement_shape **place = shape_place(table->shapes, table->shape_capacity, shape);
 	bool new_identity = identity->pin_epoch != table->epoch;
 	bool full = (table->used + 1) * 2 > table->capacity;
-	size_t more = (*place ? 0 : shape_bytes(shape)) + (new_identity ? usage_identity_bytes(identity) : 0) +
+	size_t more = (*place ? 0 : shape->bytes) + (new_identity ? usage_identity_bytes(identity) : 0) +
 		      (full ? table->capacity * sizeof(*table->slots) : 0);
 	if (usage_table_bytes(table) + more > limit_bytes)
 		return NULL;

@@ -47,6 +47,7 @@ struct test_case {
 	const char *refused;
 	const char *sent;  /* what goes to the server in place of a refused text */
 	const char *uses;
+	const char *columns;
 	const char *effects;
 	const char *normalised;
 	const char *explain;
@@ -338,6 +339,19 @@ static void describe_uses(const struct rewrite *rewrite, struct buf *out)
 	}
 }
 
+static void describe_columns(const struct rewrite *rewrite, struct buf *out)
+{
+	for (size_t i = 0; i < rewrite->statement_count; i++) {
+		const struct statement_shape *shape = rewrite->statements[i].shape;
+		for (size_t k = 0; shape && k < shape->use_count; k++) {
+			const struct use *use = &shape->uses[k];
+			buf_printf(out, "%s%s:%s", out->len ? "; " : "", use->table, use->all_columns ? " all" : "");
+			for (size_t c = 0; c < use->column_count; c++)
+				buf_printf(out, " %s", use->columns[c]);
+		}
+	}
+}
+
 static void describe_effects(const struct rewrite *rewrite, struct buf *out)
 {
 	static const char *const names[] = {
@@ -525,6 +539,7 @@ static void run_case(struct suite *suite, const struct test_case *c)
 	suite->run++;
 	check_outcome(suite, c, rewrite);
 	check_text(suite, c, "other uses", c->uses, rewrite, describe_uses);
+	check_text(suite, c, "other columns", c->columns, rewrite, describe_columns);
 	check_text(suite, c, "other notices", c->notice, rewrite, describe_notices);
 	check_text(suite, c, "other effects", c->effects, rewrite, describe_effects);
 	check_text(suite, c, "normalised otherwise", c->normalised, rewrite, describe_shapes);
@@ -616,6 +631,8 @@ static bool read_expectation(struct suite *suite, const struct line *lines, size
 		c->sent = body(suite, lines, count, at).data;
 	else if (directive(line, "uses", &rest))
 		c->uses = keep(suite, rest);
+	else if (directive(line, "columns", &rest))
+		c->columns = keep(suite, rest);
 	else if (directive(line, "effects", &rest))
 		c->effects = keep(suite, rest);
 	else if (directive(line, "normalised", &rest))
