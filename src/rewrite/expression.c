@@ -70,6 +70,11 @@ struct slice expression_assign(struct analysis *a, struct slice value, const cha
 	return expression_cast(a, value, type);
 }
 
+struct slice expression_retype(struct analysis *a, struct slice value, const char *type, const char *stored_type)
+{
+	return expression_assign(a, expression_assign(a, value, type), stored_type);
+}
+
 struct slice expression_column(struct analysis *a, const char *qualifier, const char *name)
 {
 	struct buf text;

@@ -15,6 +15,9 @@ struct slice expression_cast(struct analysis *a, struct slice value, const char 
 /* What assigning value to a column of the type yields: too long is an error (22001), not cut. */
 struct slice expression_assign(struct analysis *a, struct slice value, const char *type);
 
+/* What is assigned to a column of one type, as the value of one of another. */
+struct slice expression_retype(struct analysis *a, struct slice value, const char *type, const char *stored_type);
+
 /* "qualifier.name", or the name alone without one. */
 struct slice expression_column(struct analysis *a, const char *qualifier, const char *name);
 

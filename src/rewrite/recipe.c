@@ -95,11 +95,12 @@ static bool take_splices(struct recipe *recipe, const struct recipe_source *sour
 		return true;
 	if (list->count > RECIPE_SPLICES_MAX)
 		return false;
+	/* What is moved would have to be found in every text anew. */
 	recipe->splices = ARENA_ARRAY(&recipe->arena, list->count, struct anchored_splice);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct splice *splice = &list->items[i];
 		struct anchored_splice *anchored = &recipe->splices[recipe->splice_count++];
-		if (spans_list(source->text, splice) || !anchor_at(source->text, splice->offset, &anchored->from))
+		if (splice->moves || spans_list(source->text, splice) || !anchor_at(source->text, splice->offset, &anchored->from))
 			return false;
 		anchored->to = anchored->from;
 		if (splice->len && !anchor_end_at(source->text, splice->offset + splice->len, &anchored->to))
@@ -107,7 +108,7 @@ static bool take_splices(struct recipe *recipe, const struct recipe_source *sour
 		anchored->text = slice_of(arena_copy(&recipe->arena, splice->text.data ? splice->text.data : "",
 						     splice->text.len),
 					  splice->text.len);
-		anchored->characters = (uint32_t)splice_count_characters(splice->text, source->encoding);
+		anchored->characters = (uint32_t)position_count_characters(splice->text, source->encoding);
 	}
 	return true;
 }
@@ -284,7 +285,8 @@ static bool same_shape(const struct statement_shape *a, const struct statement_s
 	for (size_t i = 0; i < a->use_count; i++) {
 		const struct use *left = &a->uses[i], *right = &b->uses[i];
 		if (left->entry != right->entry || left->side != right->side || left->kind != right->kind ||
-		    left->flags != right->flags)
+		    left->flags != right->flags || left->all_columns != right->all_columns ||
+		    left->column_count != right->column_count)
 			return false;
 	}
 	return true;
@@ -384,9 +386,11 @@ struct rewrite *recipe_apply(const struct recipe *recipe, const struct recipe_te
 		size_t from = spans[i].from, to = spans[i].to;
 		at = copy(at, sql.data + done, from - done);
 		at = copy(at, anchored->text.data, anchored->text.len);
-		original += (uint32_t)splice_count_characters(slice_of(sql.data + done, from - done), encoding);
-		uint32_t replaced = (uint32_t)splice_count_characters(slice_of(sql.data + from, to - from), encoding);
-		positions[i] = (struct rewrite_splice){ original, replaced, original + moved, anchored->characters };
+		original += (uint32_t)position_count_characters(slice_of(sql.data + done, from - done), encoding);
+		uint32_t replaced = (uint32_t)position_count_characters(slice_of(sql.data + from, to - from), encoding);
+		positions[i] = (struct rewrite_splice){ .original = original, .original_len = replaced,
+							.rewritten = original + moved, .rewritten_len = anchored->characters,
+							.resume = original + replaced };
 		original += replaced;
 		moved += anchored->characters - replaced;
 		done = to;

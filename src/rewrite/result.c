@@ -199,10 +199,10 @@ void rewrite_unref(struct rewrite *rewrite)
 
 uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position)
 {
-	return splice_map_position(rewrite->splices, rewrite->splice_count, position);
+	return position_map_original(rewrite->splices, rewrite->splice_count, position);
 }
 
 bool rewrite_replaced_at(const struct rewrite *rewrite, uint32_t position, uint32_t *original_len_out)
 {
-	return splice_replaced_at(rewrite->splices, rewrite->splice_count, position, original_len_out);
+	return position_map_replaced_at(rewrite->splices, rewrite->splice_count, position, original_len_out);
 }

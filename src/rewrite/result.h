@@ -3,7 +3,7 @@
 #define CROSSFADE_REWRITE_RESULT_H
 
 #include "rewrite/rewriter.h"
-#include "rewrite/splice.h"
+#include "rewrite/position_map.h"
 
 /* Shared results that no one frees. */
 struct rewrite *result_nothing(void);

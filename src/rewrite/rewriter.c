@@ -13,6 +13,7 @@
 #include "rewrite/analysis.h"
 #include "rewrite/normalise.h"
 #include "rewrite/parse.h"
+#include "rewrite/position_map.h"
 #include "rewrite/prefilter.h"
 #include "rewrite/resolve.h"
 #include "rewrite/result.h"
@@ -106,7 +107,7 @@ static void measure_stack(struct rewriter *rewriter)
 static uint32_t position_of(const struct run *run, size_t offset)
 {
 	struct slice before = slice_of(run->sql.data, offset);
-	return (uint32_t)splice_count_characters(before, session_state_encoding(run->state)) + 1;
+	return (uint32_t)position_count_characters(before, session_state_encoding(run->state)) + 1;
 }
 
 static const uint16_t *parameters_of(const struct analysis *a)
@@ -131,19 +132,18 @@ static struct statement_shape *parameter_shape_of(const struct run *run)
 	return shape;
 }
 
-static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, struct slice sql, size_t splice_count)
+/* end: of what was rewritten of the original. */
+static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, struct slice sql, size_t end)
 {
-	struct rewrite_splice *positions = ARENA_ARRAY(run->analysis.arena, splice_count, struct rewrite_splice);
-	struct splice_list applied = run->splices;
-	applied.count = splice_count;
-	splice_positions(&applied, run->sql, session_state_encoding(run->state), positions);
+	struct rewrite_splice *positions;
+	size_t position_count = position_map_make(&run->splices, run->sql, end, session_state_encoding(run->state), &positions);
 	struct result_parts parts = { .outcome = outcome,
 				      .sql = sql,
 				      .statements = run->statements,
 				      .statement_count = run->statement_count,
 				      .depends_on_state = run->analysis.depends_on_state,
 				      .splices = positions,
-				      .splice_count = splice_count,
+				      .splice_count = position_count,
 				      .parameters = parameters_of(&run->analysis),
 				      .parameter_count = run->analysis.parameter_count,
 				      .parameter_shape = parameter_shape_of(run) };
@@ -158,11 +158,11 @@ static struct rewrite *finish_text(struct run *run)
 {
 	splice_sort(&run->splices);
 	if (run->splices.count == 0)
-		return finish(run, REWRITE_UNCHANGED, slice_of(NULL, 0), 0);
+		return finish(run, REWRITE_UNCHANGED, slice_of(NULL, 0), run->sql.len);
 	struct buf text;
 	buf_init(&text);
 	splice_apply(&run->splices, run->sql, run->sql.len, &text);
-	struct rewrite *rewrite = finish(run, REWRITE_REWRITTEN, buf_slice(&text), run->splices.count);
+	struct rewrite *rewrite = finish(run, REWRITE_REWRITTEN, buf_slice(&text), run->sql.len);
 	buf_deinit(&text);
 	return rewrite;
 }
@@ -180,7 +180,7 @@ static struct rewrite *finish_refused(struct run *run, size_t end)
 	run->splices.count = kept;
 	splice_apply(&run->splices, run->sql, end, &text);
 	buf_append_str(&text, end ? " SELECT " REWRITE_REFUSAL_MARK : "SELECT " REWRITE_REFUSAL_MARK);
-	struct rewrite *rewrite = finish(run, REWRITE_REFUSED, buf_slice(&text), kept);
+	struct rewrite *rewrite = finish(run, REWRITE_REFUSED, buf_slice(&text), end);
 	buf_deinit(&text);
 	return rewrite;
 }

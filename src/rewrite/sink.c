@@ -44,6 +44,15 @@ size_t sinks_written(const struct shape *shape, const char *name)
 	return i;
 }
 
+struct slice sinks_value(struct analysis *a, const struct sinks *sinks, size_t physical, const char *row)
+{
+	const struct shape_column *column = &sinks->shape->physical[physical];
+	if (sinks->uses[physical])
+		return sinks->expressions[physical];
+	struct slice value = expression_column(a, row, column->column);
+	return column->retyped ? expression_assign(a, value, column->type) : value;
+}
+
 static bool has_sink(const struct sinks *sinks, size_t written)
 {
 	return sinks->consumed[written] || sinks_partner(sinks, written) < sinks->shape->physical_count;

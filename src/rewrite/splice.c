@@ -7,16 +7,33 @@ void splice_list_init(struct splice_list *list, struct arena *arena)
 	*list = (struct splice_list){ .arena = arena };
 }
 
+/* Doubles what is full. */
+static void *grown(struct splice_list *list, void *items, size_t count, size_t *capacity, size_t item_bytes)
+{
+	if (count < *capacity)
+		return items;
+	*capacity = *capacity ? *capacity * 2 : 8;
+	void *larger = arena_alloc(list->arena, *capacity * item_bytes);
+	if (count)
+		memcpy(larger, items, count * item_bytes);
+	return larger;
+}
+
+static void add(struct splice_list *list, struct splice splice)
+{
+	splice.order = list->added++;
+	list->items = grown(list, list->items, list->count, &list->capacity, sizeof(*list->items));
+	list->items[list->count++] = splice;
+}
+
 void splice_add(struct splice_list *list, size_t offset, size_t len, struct slice text)
 {
-	if (list->count == list->capacity) {
-		list->capacity = list->capacity ? list->capacity * 2 : 8;
-		struct splice *grown = ARENA_ARRAY(list->arena, list->capacity, struct splice);
-		if (list->count)
-			memcpy(grown, list->items, list->count * sizeof(*grown));
-		list->items = grown;
-	}
-	list->items[list->count++] = (struct splice){ offset, len, text, list->added++ };
+	add(list, (struct splice){ .offset = offset, .len = len, .text = text });
+}
+
+void splice_add_moving(struct splice_list *list, size_t offset, size_t len, struct slice text)
+{
+	add(list, (struct splice){ .offset = offset, .len = len, .text = text, .moves = true });
 }
 
 static int compare(const void *left, const void *right)
@@ -30,10 +47,10 @@ static int compare(const void *left, const void *right)
 }
 
 /* Is it among those kept for the same place? One place has one replacement, but may have many insertions. */
-static bool is_repeated(const struct splice_list *list, size_t kept, const struct splice *next)
+static bool is_repeated(const struct splice *items, size_t kept, const struct splice *next)
 {
 	for (size_t i = kept; i > 0; i--) {
-		const struct splice *other = &list->items[i - 1];
+		const struct splice *other = &items[i - 1];
 		if (other->offset != next->offset || other->len != next->len)
 			return false;
 		if (next->len || slice_eq(other->text, next->text))
@@ -42,131 +59,144 @@ static bool is_repeated(const struct splice_list *list, size_t kept, const struc
 	return false;
 }
 
+static size_t sort(struct splice *items, size_t count)
+{
+	if (count < 2)
+		return count;
+	qsort(items, count, sizeof(*items), compare);
+	size_t kept = 1;
+	for (size_t i = 1; i < count; i++) {
+		if (!is_repeated(items, kept, &items[i]))
+			items[kept++] = items[i];
+	}
+	return kept;
+}
+
 void splice_sort(struct splice_list *list)
 {
-	if (list->count < 2)
-		return;
-	qsort(list->items, list->count, sizeof(*list->items), compare);
-	size_t kept = 1;
-	for (size_t i = 1; i < list->count; i++) {
-		if (!is_repeated(list, kept, &list->items[i]))
+	list->count = sort(list->items, list->count);
+}
+
+/* ---- moved pieces ---- */
+
+/* Neither byte is part of a name, a literal or an operator that is ours. */
+enum { MARK_BEGIN = 2, MARK_END = 3, MARK_MAX_BYTES = 24 };
+
+static struct slice note_moved(struct splice_list *list, struct moved_piece moved)
+{
+	moved.count = sort(moved.items, moved.count);
+	list->moved = grown(list, list->moved, list->moved_count, &list->moved_capacity, sizeof(*list->moved));
+	list->moved[list->moved_count] = moved;
+	return slice_str(arena_printf(list->arena, "%c%zu%c", MARK_BEGIN, list->moved_count++, MARK_END));
+}
+
+static bool is_inside(const struct splice *splice, size_t start, size_t end)
+{
+	return splice->offset >= start && splice->offset + splice->len <= end;
+}
+
+struct slice splice_copy(struct splice_list *list, size_t start, size_t end)
+{
+	struct moved_piece moved = { .start = start, .end = end };
+	size_t count = 0;
+	for (size_t i = 0; i < list->count; i++)
+		count += is_inside(&list->items[i], start, end);
+	moved.items = ARENA_ARRAY(list->arena, count, struct splice);
+	for (size_t i = 0; i < list->count; i++) {
+		if (is_inside(&list->items[i], start, end))
+			moved.items[moved.count++] = list->items[i];
+	}
+	return note_moved(list, moved);
+}
+
+void splice_drop(struct splice_list *list, size_t start, size_t end)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		if (!is_inside(&list->items[i], start, end))
 			list->items[kept++] = list->items[i];
 	}
 	list->count = kept;
 }
 
+struct slice splice_move(struct splice_list *list, size_t start, size_t end)
+{
+	struct slice mark = splice_copy(list, start, end);
+	splice_drop(list, start, end);
+	return mark;
+}
+
+/* The piece whose mark stands at the start of text, and how long the mark is; NULL: there is none. */
+static const struct moved_piece *read_mark(const struct splice_list *list, struct slice text, size_t *len_out)
+{
+	size_t number = 0, i = 1;
+	while (i < text.len && i < MARK_MAX_BYTES && text.data[i] >= '0' && text.data[i] <= '9')
+		number = number * 10 + (size_t)(text.data[i++] - '0');
+	if (i == 1 || i == text.len || text.data[i] != MARK_END || number >= list->moved_count)
+		return NULL;
+	*len_out = i + 1;
+	return &list->moved[number];
+}
+
+static void visit_pieces(const struct splice_list *list, const struct splice *items, size_t count, size_t start,
+			 size_t end, bool moved, const struct splice_visitor *visitor);
+
+static void visit_text(const struct splice_list *list, const struct splice *splice, const struct splice_visitor *visitor)
+{
+	struct slice text = splice->text;
+	while (splice->moves && text.len) {
+		const char *mark = memchr(text.data, MARK_BEGIN, text.len);
+		size_t before = mark ? (size_t)(mark - text.data) : text.len, len = 0;
+		const struct moved_piece *moved = mark ? read_mark(list, slice_of(mark, text.len - before), &len) : NULL;
+		if (!moved)
+			break;
+		visitor->replaced(visitor->context, splice, slice_of(text.data, before));
+		visit_pieces(list, moved->items, moved->count, moved->start, moved->end, true, visitor);
+		text = slice_of(mark + len, text.len - before - len);
+	}
+	visitor->replaced(visitor->context, splice, text);
+}
+
+static void visit_pieces(const struct splice_list *list, const struct splice *items, size_t count, size_t start,
+			 size_t end, bool moved, const struct splice_visitor *visitor)
+{
+	size_t at = start;
+	for (size_t i = 0; i < count && items[i].offset + items[i].len <= end; i++) {
+		visitor->copied(visitor->context, at, items[i].offset, moved);
+		visit_text(list, &items[i], visitor);
+		if (!moved && visitor->done)
+			visitor->done(visitor->context, &items[i]);
+		at = items[i].offset + items[i].len;
+	}
+	visitor->copied(visitor->context, at, end, moved);
+}
+
+void splice_visit(const struct splice_list *list, size_t end, const struct splice_visitor *visitor)
+{
+	visit_pieces(list, list->items, list->count, 0, end, false, visitor);
+}
+
+/* ---- the new text ---- */
+
+struct apply {
+	struct slice original;
+	struct buf *out;
+};
+
+static void apply_copied(void *context, size_t start, size_t end, bool moved)
+{
+	struct apply *apply = context;
+	buf_append(apply->out, apply->original.data + start, end - start);
+}
+
+static void apply_replaced(void *context, const struct splice *splice, struct slice text)
+{
+	struct apply *apply = context;
+	buf_append_slice(apply->out, text);
+}
+
 void splice_apply(const struct splice_list *list, struct slice original, size_t end, struct buf *out)
 {
-	size_t at = 0;
-	for (size_t i = 0; i < list->count && list->items[i].offset + list->items[i].len <= end; i++) {
-		const struct splice *splice = &list->items[i];
-		buf_append(out, original.data + at, splice->offset - at);
-		buf_append_slice(out, splice->text);
-		at = splice->offset + splice->len;
-	}
-	buf_append(out, original.data + at, end - at);
-}
-
-struct slice splice_extract(struct splice_list *list, struct slice original, size_t start, size_t end)
-{
-	struct splice_list inner;
-	struct buf text;
-	size_t kept = 0;
-	splice_list_init(&inner, list->arena);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct splice *splice = &list->items[i];
-		if (splice->offset >= start && splice->offset + splice->len <= end)
-			splice_add(&inner, splice->offset - start, splice->len, splice->text);
-		else
-			list->items[kept++] = *splice;
-	}
-	list->count = kept;
-	splice_sort(&inner);
-	buf_init(&text);
-	splice_apply(&inner, slice_of(original.data + start, end - start), end - start, &text);
-	struct slice copy = slice_of(arena_copy(list->arena, text.data ? text.data : "", text.len), text.len);
-	buf_deinit(&text);
-	return copy;
-}
-
-/* ---- characters ---- */
-
-static size_t character_bytes(const uint8_t *data, size_t left, enum encoding_class encoding)
-{
-	size_t want = 1;
-	if (encoding == ENCODING_UTF8)
-		want = *data < 0xC0 ? 1 : *data < 0xE0 ? 2 : *data < 0xF0 ? 3 : 4;
-	else if (encoding != ENCODING_SINGLE_BYTE && *data >= 0x80)
-		want = *data == 0x8F ? 3 : 2;
-	return want < left ? want : left;
-}
-
-/* Bytes below 0x80 from the start on, eight at a time. */
-static size_t plain_bytes(struct slice text)
-{
-	size_t at = 0;
-	for (uint64_t eight; at + sizeof(eight) <= text.len; at += sizeof(eight)) {
-		memcpy(&eight, text.data + at, sizeof(eight));
-		if (eight & 0x8080808080808080)
-			break;
-	}
-	while (at < text.len && (uint8_t)text.data[at] < 0x80)
-		at++;
-	return at;
-}
-
-size_t splice_count_characters(struct slice text, enum encoding_class encoding)
-{
-	size_t count = plain_bytes(text);
-	for (size_t at = count; at < text.len; count++)
-		at += character_bytes((const uint8_t *)text.data + at, text.len - at, encoding);
-	return count;
-}
-
-void splice_positions(const struct splice_list *list, struct slice original, enum encoding_class encoding,
-		      struct rewrite_splice *positions_out)
-{
-	size_t at = 0;
-	uint32_t characters = 0, moved = 0;
-	for (size_t i = 0; i < list->count; i++) {
-		const struct splice *splice = &list->items[i];
-		struct slice before = slice_of(original.data + at, splice->offset - at);
-		struct slice replaced = slice_of(original.data + splice->offset, splice->len);
-		characters += (uint32_t)splice_count_characters(before, encoding);
-		struct rewrite_splice *position = &positions_out[i];
-		position->original = characters;
-		position->original_len = (uint32_t)splice_count_characters(replaced, encoding);
-		position->rewritten = characters + moved;
-		position->rewritten_len = (uint32_t)splice_count_characters(splice->text, encoding);
-		moved += position->rewritten_len - position->original_len;
-		characters += position->original_len;
-		at = splice->offset + splice->len;
-	}
-}
-
-uint32_t splice_map_position(const struct rewrite_splice *positions, size_t count, uint32_t position)
-{
-	if (position == 0)
-		return 0;
-	uint32_t at = position - 1, moved = 0;
-	for (size_t i = 0; i < count && at >= positions[i].rewritten; i++) {
-		if (at < positions[i].rewritten + positions[i].rewritten_len)
-			return positions[i].original + 1;
-		moved = positions[i].rewritten + positions[i].rewritten_len - positions[i].original -
-			positions[i].original_len;
-	}
-	return at - moved + 1;
-}
-
-bool splice_replaced_at(const struct rewrite_splice *positions, size_t count, uint32_t position,
-			uint32_t *original_len_out)
-{
-	for (size_t i = 0; position && i < count; i++) {
-		uint32_t start = positions[i].rewritten + 1;
-		if (position < start || position - start >= positions[i].rewritten_len)
-			continue;
-		*original_len_out = positions[i].original_len;
-		return true;
-	}
-	return false;
+	struct apply apply = { original, out };
+	splice_visit(list, end, &(struct splice_visitor){ apply_copied, apply_replaced, NULL, &apply });
 }

@@ -1,0 +1,41 @@
+#include "rewrite/cells.h"
+
+#include "rewrite/clauses.h"
+
+bool cell_next(const struct analysis *a, size_t at, size_t close, struct cell *cell_out)
+{
+	if (at >= close)
+		return false;
+	size_t i = at;
+	while (i < close && !clause_is_mark(a, i, ","))
+		i = clause_is_mark(a, i, "(") || clause_is_mark(a, i, "[") ? clause_close(a, i) + 1 : i + 1;
+	*cell_out = (struct cell){ at, i - 1 };
+	return i > at;
+}
+
+bool cell_is_default(const struct analysis *a, struct cell cell)
+{
+	return cell.first == cell.last && clause_is_word(a, cell.first, "default");
+}
+
+bool cell_is_simple(const struct analysis *a, struct cell cell)
+{
+	const struct token *token = &a->tokens->items[cell.first];
+	return cell.first == cell.last && (token_is_literal(token) || token->class == TOKEN_PARAM ||
+					   token_is_word(a->text, token, "null"));
+}
+
+void cell_surround(struct analysis *a, struct cell cell, struct slice with)
+{
+	const char *mark = memchr(with.data, *CELL_MARK, with.len);
+	size_t before = (size_t)(mark - with.data);
+	size_t start = clause_offset(a, cell.first), end = clause_end_offset(a, cell.last);
+	if (cell.first == cell.last) {
+		char *text = arena_printf(a->arena, "%.*s%.*s%.*s", (int)before, with.data, (int)(end - start),
+					  a->text.data + start, (int)(with.len - before - 1), mark + 1);
+		splice_add(a->splices, start, end - start, slice_str(text));
+		return;
+	}
+	splice_add(a->splices, start, 0, slice_of(with.data, before));
+	splice_add(a->splices, end, 0, slice_of(mark + 1, with.len - before - 1));
+}

@@ -1,0 +1,20 @@
+/* The values of a row among the tokens: VALUES (…), ROW(…). */
+#ifndef CROSSFADE_REWRITE_CELLS_H
+#define CROSSFADE_REWRITE_CELLS_H
+
+#include "rewrite/analysis.h"
+
+struct cell {
+	size_t first, last; /* tokens */
+};
+
+/* The next cell of a row; at is the token after "(" or ",". */
+bool cell_next(const struct analysis *a, size_t at, size_t close, struct cell *cell_out);
+bool cell_is_default(const struct analysis *a, struct cell cell);
+/* What has no type of its own: it would be text in a query, and is the column's type in VALUES. */
+bool cell_is_simple(const struct analysis *a, struct cell cell);
+/* CAST and its kin around a cell, whose own splices stay; with has the byte CELL_MARK in the cell's place. */
+#define CELL_MARK "\1"
+void cell_surround(struct analysis *a, struct cell cell, struct slice with);
+
+#endif

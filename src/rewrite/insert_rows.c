@@ -1,0 +1,103 @@
+#include "rewrite/insert.h"
+
+#include "rewrite/cells.h"
+#include "rewrite/clauses.h"
+#include "rewrite/expression.h"
+
+/* ---- rows of values ---- */
+
+typedef bool cell_fn(struct insert *insert, size_t column, struct cell cell, bool only_row);
+
+static bool each_cell(struct insert *insert, cell_fn *visit)
+{
+	const struct analysis *a = insert->a;
+	bool only_row = insert_query(insert)->n_values_lists == 1;
+	for (size_t row = insert->source + 1; row < insert->source_last; row += 2) {
+		size_t close = clause_close(a, row), at = row + 1;
+		only_row = only_row && close == insert->source_last;
+		struct cell cell;
+		for (size_t i = 0; i < insert->given_count && cell_next(a, at, close, &cell); i++) {
+			if (!visit(insert, insert->given[i], cell, only_row))
+				return false;
+			at = cell.last + 2;
+		}
+		row = close;
+	}
+	return true;
+}
+
+static bool note_value(struct insert *insert, size_t column, struct cell cell, bool only_row)
+{
+	if (!cell_is_default(insert->a, cell))
+		insert->all_default[column] = false;
+	return true;
+}
+
+static bool splice_default_cell(struct insert *insert, size_t column, struct cell cell)
+{
+	const char *text = insert->all_default[column] ? "NULL" : sinks_default_text(insert->sinks, column);
+	if (!text) {
+		insert_refuse(insert, "DEFAULT beside values", "The default of the column cannot be written as an expression.");
+		return false;
+	}
+	struct slice value = expression_cast_bare(insert->a, slice_str(text), insert_written(insert, column)->type);
+	size_t start = clause_offset(insert->a, cell.first);
+	splice_add(insert->a->splices, start, clause_end_offset(insert->a, cell.last) - start, value);
+	return true;
+}
+
+static bool splice_cell(struct insert *insert, size_t column, struct cell cell, bool only_row)
+{
+	struct analysis *a = insert->a;
+	const char *type = insert_written(insert, column)->type;
+	if (cell_is_default(insert->a, cell))
+		return splice_default_cell(insert, column, cell);
+	if (!type || (only_row && !insert->typed[column] && !cell_is_simple(a, cell)))
+		return true;
+	bool number = cell.first == cell.last && a->tokens->items[cell.first].class == TOKEN_NUMBER;
+	if (number && strcmp(type, "boolean") == 0 && !insert->typed[column] && only_row)
+		return true; /* the server refuses to assign it, which a cast would hide */
+	struct slice mark = slice_str(CELL_MARK);
+	cell_surround(a, cell, insert->typed[column] ? expression_assign(a, mark, type) : expression_cast_bare(a, mark, type));
+	return true;
+}
+
+/* ---- a query ---- */
+
+/* Constants in its select list have no type of their own either. */
+static void splice_constants(struct insert *insert)
+{
+	struct analysis *a = insert->a;
+	const PgQuery__SelectStmt *query = insert_query(insert);
+	if (!query || query->larg || query->n_values_lists)
+		return;
+	for (size_t i = 0; i < query->n_target_list && i < insert->given_count; i++) {
+		const PgQuery__ResTarget *target = query->target_list[i]->res_target;
+		const char *type = insert_written(insert, insert->given[i])->type;
+		const PgQuery__Node *value = target->val;
+		if (!value || target->location < 0 || !type)
+			return;
+		if (value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && value->column_ref->n_fields &&
+		    value->column_ref->fields[value->column_ref->n_fields - 1]->node_case ==
+			    PG_QUERY__NODE__NODE_A_STAR)
+			return; /* places after it cannot be counted here */
+		size_t at = token_at(a->tokens, (size_t)target->location);
+		struct cell cell = { at, at };
+		bool constant = value->node_case == PG_QUERY__NODE__NODE_A_CONST ||
+				value->node_case == PG_QUERY__NODE__NODE_PARAM_REF;
+		if (constant && at < a->end && cell_is_simple(a, cell) && a->tokens->items[at].class != TOKEN_NUMBER)
+			cell_surround(a, cell, expression_cast_bare(a, slice_str(CELL_MARK), type));
+	}
+}
+
+bool insert_splice_rows(struct insert *insert)
+{
+	if (!insert_is_rows(insert)) {
+		splice_constants(insert);
+		return true;
+	}
+	for (size_t i = 0; i < insert->given_count; i++)
+		insert->all_default[insert->given[i]] = true;
+	each_cell(insert, note_value);
+	return each_cell(insert, splice_cell);
+}
