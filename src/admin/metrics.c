@@ -209,6 +209,10 @@ static const struct metric metrics[] = {
 	  "Statements looked at, by what became of them: unchanged, rewritten, refused.", statements },
 	{ "crossfade_hidden_exchanges_total", "counter", "", "Times the server was asked for a session's search_path.",
 	  NUMBER(proxy.hidden_exchanges) },
+	{ "crossfade_parked", "gauge", "", "Statements that wait now because their table is paused.",
+	  NUMBER(proxy.parked) },
+	{ "crossfade_parked_total", "counter", "", "Statements that had to wait because their table was paused.",
+	  NUMBER(proxy.parked_total) },
 	{ "crossfade_cancels_total", "counter", "", "Cancel requests passed on to the server.", NUMBER(proxy.cancels) },
 	{ "crossfade_table_uses_total", "counter", "database, table, side, outcome",
 	  "Statements that named a mapped table, by the name written (side old or new) and what became of it: unchanged, "

@@ -212,7 +212,7 @@ static bool is_fine(const PGresult *result)
 	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
-/* All results are taken, also after an error, so that the connection is idle again. */
+/* All results are taken, also after an error, so that the connection is idle again. results NULL: thrown away. */
 static bool collect(struct catalog_connection *connection, uint64_t deadline_us, uint32_t timeout_ms,
 		    PGresult **results, size_t max, size_t *count, struct error *error_out)
 {
@@ -223,6 +223,10 @@ static bool collect(struct catalog_connection *connection, uint64_t deadline_us,
 		PGresult *result = PQgetResult(connection->pg);
 		if (!result)
 			return ok;
+		if (ok && is_fine(result) && !results) {
+			PQclear(result);
+			continue;
+		}
 		if (ok && is_fine(result) && *count < max) {
 			results[(*count)++] = result;
 			continue;
@@ -271,6 +275,20 @@ bool catalog_query(struct catalog_connection *connection, const char *sql, uint3
 	}
 	for (size_t i = 0; i < count; i++)
 		PQclear(results[i]);
+	end_transaction(connection, deadline_us, timeout_ms);
+	return false;
+}
+
+bool catalog_execute(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
+		     struct error *error_out)
+{
+	uint64_t deadline_us = deadline_after(timeout_ms);
+	size_t count = 0;
+	if (!PQsendQuery(connection->pg, sql))
+		return fail_connection(connection, error_out);
+	if (send_all(connection, deadline_us, timeout_ms, error_out) &&
+	    collect(connection, deadline_us, timeout_ms, NULL, 0, &count, error_out))
+		return true;
 	end_transaction(connection, deadline_us, timeout_ms);
 	return false;
 }

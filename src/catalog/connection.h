@@ -34,6 +34,9 @@ int catalog_connection_pid(const struct catalog_connection *connection);
  */
 bool catalog_query(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
 		   struct pg_result **results_out, size_t max, struct error *error_out);
+/* Runs statements whose answers nobody needs, of any number. */
+bool catalog_execute(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
+		     struct error *error_out);
 /* Appends text as a string literal. */
 void catalog_append_literal(struct catalog_connection *connection, struct buf *sql, const char *text);
 

@@ -10,7 +10,7 @@ enum { ID_MAX_BYTES = 4 + 256 };
 
 struct cancel_entry {
 	UT_hash_handle hh;
-	struct address server;
+	struct cancel_target target;
 	size_t id_len;
 	char id[]; /* pid and key */
 };
@@ -52,14 +52,14 @@ static size_t make_id(uint32_t pid, struct slice key, char id_out[ID_MAX_BYTES])
 }
 
 struct cancel_entry *cancel_registry_add(struct cancel_registry *registry, uint32_t pid, struct slice key,
-					 const struct address *server)
+					 const struct cancel_target *target)
 {
 	char id[ID_MAX_BYTES];
 	size_t len = make_id(pid, key, id);
 	if (!len)
 		return NULL;
 	struct cancel_entry *entry = memory_zalloc(sizeof(*entry) + len);
-	entry->server = *server;
+	entry->target = *target;
 	entry->id_len = len;
 	memcpy(entry->id, id, len);
 	pthread_mutex_lock(&registry->lock);
@@ -79,7 +79,7 @@ void cancel_registry_remove(struct cancel_registry *registry, struct cancel_entr
 }
 
 bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct slice key,
-			  struct address *server_out)
+			  struct cancel_target *target_out)
 {
 	char id[ID_MAX_BYTES];
 	size_t len = make_id(pid, key, id);
@@ -89,7 +89,7 @@ bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct
 	pthread_mutex_lock(&registry->lock);
 	HASH_FIND(hh, registry->entries, id, len, entry);
 	if (entry)
-		*server_out = entry->server;
+		*target_out = entry->target;
 	pthread_mutex_unlock(&registry->lock);
 	return entry != NULL;
 }

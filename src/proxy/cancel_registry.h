@@ -1,5 +1,5 @@
 /*
- * Which server a cancel key belongs to. Shared by all workers: taken when a
+ * Which server and which session a cancel key belongs to. Shared by all workers: taken when a
  * session has logged in and when it ends, never in between.
  */
 #ifndef CROSSFADE_PROXY_CANCEL_REGISTRY_H
@@ -11,14 +11,21 @@
 
 struct cancel_registry;
 struct cancel_entry;
+struct worker;
+
+struct cancel_target {
+	struct address server;
+	struct worker *worker;
+	uint64_t session;
+};
 
 struct cancel_registry *cancel_registry_new(void);
 void cancel_registry_free(struct cancel_registry *registry);
 struct cancel_entry *cancel_registry_add(struct cancel_registry *registry, uint32_t pid, struct slice key,
-					 const struct address *server);
+					 const struct cancel_target *target);
 /* entry may be NULL. */
 void cancel_registry_remove(struct cancel_registry *registry, struct cancel_entry *entry);
 bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct slice key,
-			  struct address *server_out);
+			  struct cancel_target *target_out);
 
 #endif

@@ -53,6 +53,7 @@ void conversation_deinit(struct conversation *conversation)
 	conversation->ruleset = conversation->followed = NULL;
 	pins_deinit(&conversation->pins);
 	hidden_deinit(conversation);
+	parking_deinit(conversation);
 	forget_identity(conversation);
 }
 
@@ -130,6 +131,7 @@ void conversation_abort_segment(struct conversation *conversation)
 	uint32_t length = segment_length(conversation);
 	conversation->skipping = length == conversation->pipeline.count;
 	conversation->segment_failed = true;
+	conversation->parking.again = true;
 	conversation->vars.predicted_valid = false;
 	for (uint32_t i = length; i > 0; i--)
 		undo_name(conversation, pipeline_at(&conversation->pipeline, i - 1), length);
@@ -259,12 +261,11 @@ void conversation_touch(struct conversation *conversation, const struct rewrite 
 
 bool conversation_paused_shape(struct conversation *conversation, const struct statement_shape *shape)
 {
-	const struct conversation_env *env = conversation->env;
-	for (size_t i = 0; env->paused && shape && i < shape->use_count; i++) {
+	const struct gate_view *view = conversation->env->gate;
+	for (size_t i = 0; view && view->count && shape && i < shape->use_count; i++) {
 		const struct ruleset_entry *entry = pins_use_touches(&shape->uses[i]) ?
 			ruleset_entry_by_key(conversation->ruleset, shape->uses[i].table) : NULL;
-		if (entry && !pins_hold(&conversation->pins, conversation->ruleset, entry) &&
-		    env->paused(env->context, conversation, entry))
+		if (entry && parking_holds_up(conversation, entry))
 			return true;
 	}
 	return false;
@@ -272,7 +273,7 @@ bool conversation_paused_shape(struct conversation *conversation, const struct s
 
 bool conversation_paused(struct conversation *conversation, const struct rewrite *rewrite)
 {
-	for (size_t i = 0; conversation->env->paused && rewrite && i < rewrite->statement_count; i++) {
+	for (size_t i = 0; conversation->env->gate && rewrite && i < rewrite->statement_count; i++) {
 		const struct rewrite_statement *statement = &rewrite->statements[i];
 		if (conversation_paused_shape(conversation, statement->shape))
 			return true;
@@ -287,8 +288,7 @@ bool conversation_paused(struct conversation *conversation, const struct rewrite
 
 void conversation_unpause(struct conversation *conversation)
 {
-	if (conversation->hold == HOLD_PAUSE)
-		conversation->hold = HOLD_NONE;
+	conversation->parking.again = true;
 }
 
 /* What was kept for pins that are gone now is looked for anew. */
@@ -318,7 +318,7 @@ static bool hold_is_over(const struct conversation *conversation)
 	case HOLD_QUIET: return !conversation->pipeline.count || conversation->copy_in;
 	case HOLD_HIDDEN: return !conversation->pipeline.count;
 	case HOLD_FACT: return false;
-	case HOLD_PAUSE: return false;
+	case HOLD_PAUSE: return conversation->parking.again;
 	}
 	return true;
 }

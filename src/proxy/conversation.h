@@ -19,6 +19,7 @@
 #define CROSSFADE_PROXY_CONVERSATION_H
 
 #include "proxy/output.h"
+#include "proxy/parking.h"
 #include "proxy/pins.h"
 #include "proxy/pipeline.h"
 #include "proxy/session_vars.h"
@@ -36,10 +37,8 @@ struct conversation_env {
 	struct traffic *traffic;
 	size_t message_bytes;
 	uint32_t pipeline;
+	const struct gate_view *gate; /* NULL: nothing is ever paused */
 	uint64_t (*facts_stale)(void *context, const char *database);
-	/* The entry's table is being moved: who has not touched it in his transaction must wait
-	 * (HOLD_PAUSE) until conversation_unpause. NULL: never. */
-	bool (*paused)(void *context, const struct conversation *conversation, const struct ruleset_entry *entry);
 	void *context;
 };
 
@@ -78,6 +77,7 @@ struct conversation {
 	bool query_begun; /* client_pass is the rest of a Query */
 
 	enum hold hold;
+	struct parking parking;
 	bool in_segment;     /* requests were sent since the last Sync or Query */
 	bool flushed;	     /* nothing was sent since our last Flush */
 	bool skipping;	     /* the server ignores all until a Sync that was not sent yet */

@@ -67,14 +67,16 @@ static struct rewrite *worth_keeping(struct rewrite *rewrite)
 
 struct text {
 	bool is_query;
+	size_t bytes; /* of the whole message */
 	struct slice sql, name, types;
 };
 
 /* Takes over rewrite, which may be NULL. */
 static void push_text(struct conversation *conversation, const struct text *text, struct rewrite *rewrite,
-		      uint8_t flags)
+		      uint16_t flags)
 {
 	struct request *request;
+	parking_go(conversation);
 	if (text->is_query) {
 		request = conversation->skipping ? NULL : push(conversation, REQUEST_QUERY);
 		if (request)
@@ -107,7 +109,7 @@ static void send_text(const struct text *text, struct slice sql, struct round *r
 }
 
 /* Sends what fails in the same place; the answer says why (from_server.c). */
-static enum verdict fail_text(struct conversation *conversation, const struct text *text, uint8_t flag,
+static enum verdict fail_text(struct conversation *conversation, const struct text *text, uint16_t flag,
 			      struct round *round)
 {
 	struct text failing = *text;
@@ -122,6 +124,12 @@ static enum verdict fail_text(struct conversation *conversation, const struct te
 static enum verdict hold(struct conversation *conversation, enum hold why)
 {
 	conversation->hold = why;
+	return VERDICT_HOLD;
+}
+
+static enum verdict wait_at_gate(struct conversation *conversation, size_t bytes, struct round *round)
+{
+	parking_wait(conversation, bytes, round);
 	return VERDICT_HOLD;
 }
 
@@ -209,9 +217,13 @@ static enum verdict use_rewrite(struct conversation *conversation, const struct 
 		return outcome == REWRITE_NEED_FACT ? ask_fact(conversation, text, round) :
 						      ask_search_path(conversation, text, round);
 	}
+	if (conversation->parking.cancelled) {
+		rewrite_unref(rewrite);
+		return fail_text(conversation, text, REQUEST_CANCELLED, round);
+	}
 	if (may_wait(conversation) && conversation_paused(conversation, rewrite)) {
 		rewrite_unref(rewrite);
-		return hold(conversation, HOLD_PAUSE);
+		return wait_at_gate(conversation, text->bytes, round);
 	}
 	conversation->hidden_failed = conversation->fact_asked = false;
 	if (outcome == REWRITE_UNCHANGED)
@@ -221,7 +233,7 @@ static enum verdict use_rewrite(struct conversation *conversation, const struct 
 
 static bool read_text(const struct message *message, struct text *text_out)
 {
-	struct text text = { .is_query = message->type == CLIENT_QUERY };
+	struct text text = { .is_query = message->type == CLIENT_QUERY, .bytes = message->size };
 	struct parse_message parse = { 0 };
 	bool good = text.is_query ? query_read(message_body(message), &text.sql) :
 				    parse_read(message_body(message), &parse);
@@ -318,6 +330,7 @@ static void push_bind(struct conversation *conversation, const struct name *stat
 		      const struct bound *bound)
 {
 	struct request *request = push_extended(conversation, REQUEST_BIND);
+	parking_go(conversation);
 	if (!request)
 		return;
 	struct rewrite *rewrite = statement ? statement->rewrite : NULL;
@@ -331,6 +344,19 @@ static void push_bind(struct conversation *conversation, const struct name *stat
 		name_set_shape(request->name, shape);
 	}
 	request->rewrite = rewrite ? rewrite_ref(rewrite) : NULL;
+}
+
+/* A Parse that fails under a name that no client has: to the client, its Bind or Describe did. */
+static enum verdict fail_at_gate(struct conversation *conversation, struct round *round)
+{
+	struct request *request = push_extended(conversation, REQUEST_PARSE);
+	parking_go(conversation);
+	if (request)
+		request->flags = REQUEST_CANCELLED;
+	parse_append(output_own(&round->to_server), slice_str("crossfade_cancelled"),
+		     slice_str("SELECT " REWRITE_REFUSAL_MARK), (struct slice){ 0 });
+	traffic_add(&conversation->env->traffic->statements_refused, 1);
+	return VERDICT_DONE;
 }
 
 static enum verdict on_bind(struct conversation *conversation, const struct message *message, struct round *round)
@@ -351,8 +377,10 @@ static enum verdict on_bind(struct conversation *conversation, const struct mess
 	bool replaced = named && bind_names_replace(conversation, named, message_body(message), &bound.message,
 						    &bound.values);
 	enum verdict verdict = replaced ? VERDICT_DONE : VERDICT_PASS;
-	if (bind_waits(conversation, statement, &bound)) {
-		verdict = hold(conversation, HOLD_PAUSE);
+	if (conversation->parking.cancelled) {
+		verdict = fail_at_gate(conversation, round);
+	} else if (bind_waits(conversation, statement, &bound)) {
+		verdict = wait_at_gate(conversation, message->available, round);
 	} else {
 		if (replaced)
 			buf_append_slice(output_own(&round->to_server), buf_slice(&bound.message));
@@ -395,8 +423,11 @@ static enum verdict on_describe(struct conversation *conversation, const struct 
 	conversation_adopt_ruleset(conversation);
 	if (object_read(message_body(message), &object) && object.kind == 'S')
 		statement = names_find(&conversation->statements, object.name);
+	if (conversation->parking.cancelled)
+		return fail_at_gate(conversation, round);
 	if (bind_waits(conversation, statement, &nothing))
-		return hold(conversation, HOLD_PAUSE);
+		return wait_at_gate(conversation, message->available, round);
+	parking_go(conversation);
 	if (push_extended(conversation, REQUEST_DESCRIBE) && statement) {
 		conversation_touch(conversation, statement->rewrite);
 		conversation_touch_shape(conversation, statement->shape);

@@ -230,6 +230,13 @@ static void explain_unknown(struct error *error_out)
 	error_hint(error_out, "Write the tables with their schema, or repeat the statement.");
 }
 
+/* The server's own words. */
+static void explain_cancelled(struct error *error_out)
+{
+	error_set(error_out, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+	error_detail(error_out, "It was waiting for a pause of its table to end, and has not run.");
+}
+
 /* Whether this error is the one that stands in for a refusal, and what to say instead. */
 static bool find_refusal(struct conversation *conversation, const struct request *head,
 			 const struct error_fields *fields, struct error *error_out)
@@ -240,6 +247,8 @@ static bool find_refusal(struct conversation *conversation, const struct request
 		return false;
 	if (head->flags & REQUEST_TOO_LARGE)
 		explain_oversize(conversation, error_out);
+	else if (head->flags & REQUEST_CANCELLED)
+		explain_cancelled(error_out);
 	else if (head->flags & REQUEST_UNKNOWN_PATH)
 		explain_unknown(error_out);
 	else if (head->rewrite && head->rewrite->outcome == REWRITE_REFUSED)
@@ -425,6 +434,7 @@ static enum verdict on_ready(struct conversation *conversation, const struct mes
 		conversation->skipping = false;
 	conversation->segment_failed = false;
 	end_copy(conversation);
+	parking_ready(conversation, status);
 	session_vars_ready(&conversation->vars, status, failed, effects);
 	if (status == 'I') {
 		conversation_transaction_ended(conversation, answered);

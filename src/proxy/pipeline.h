@@ -30,11 +30,12 @@ enum request_flag {
 	REQUEST_ANSWERED = 1 << 5,   /* Query: a statement was completed, or failed */
 	REQUEST_FAILED = 1 << 6,     /* Query: failed */
 	REQUEST_WAS_EXECUTED = 1 << 7, /* Bind: so was the portal it displaced */
+	REQUEST_CANCELLED = 1 << 8,  /* by the client while a pause held it up */
 };
 
 struct request {
 	uint8_t kind;
-	uint8_t flags;
+	uint16_t flags;
 	uint16_t copy_ends;  /* CopyDone and CopyFail that the client had sent before (modulo 2^16) */
 	uint32_t statement;  /* Query: index of the one that runs. Execute: max_rows */
 	struct rewrite *rewrite;   /* owned; NULL: nothing to do */

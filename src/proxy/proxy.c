@@ -1,37 +1,13 @@
-#include "proxy/proxy.h"
+#include "proxy/proxy_parts.h"
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "net/listener.h"
-#include "proxy/worker.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 #include <uv.h>
 
 enum { OVERFLOW_CLIENTS = 64 }; /* connections above the limit that still get a proper answer */
-
-struct proxy_door {
-	struct proxy_door *next;
-	struct proxy *proxy;
-	struct listener *listener;
-	char *app;
-};
-
-struct proxy {
-	uv_loop_t *loop;
-	struct proxy_settings settings;
-	struct proxy_callbacks callbacks;
-	struct worker_owner owner;
-	struct worker *workers;
-	size_t worker_count;
-	struct proxy_door *doors;
-	struct inbox inbox; /* of the owner's loop: workers report here */
-	uv_timer_t drain;
-	size_t workers_left;
-	unsigned open_handles;
-	bool started, doors_closed, ending, ended;
-};
 
 struct proxy_settings proxy_settings_default(void)
 {
@@ -49,6 +25,8 @@ struct proxy_settings proxy_settings_default(void)
 		.queue_low_bytes = 16u << 10,
 		.tcp_keepalive_s = 60,
 		.tcp_user_timeout_ms = 0,
+		.parked_clients = 10000,
+		.parked_bytes = 256u << 20,
 		.listen_backlog = 1024,
 		.usage_flush_ms = 1000,
 		.stack_bytes = 64u << 20,
@@ -77,9 +55,10 @@ struct proxy *proxy_new(struct uv_loop_s *loop, const struct proxy_settings *set
 	if (!proxy->settings.workers)
 		proxy->settings.workers = 1;
 	proxy->callbacks = callbacks;
+	proxy->gate = gate_new(proxy->settings.workers, proxy->settings.parked_clients, proxy->settings.parked_bytes);
 	proxy->owner = (struct worker_owner){ .settings = &proxy->settings, .usage = usage, .callbacks = callbacks,
-					      .cancels = cancel_registry_new(), .worker_done = on_worker_done,
-					      .context = proxy };
+					      .cancels = cancel_registry_new(), .gate = proxy->gate,
+					      .worker_done = on_worker_done, .context = proxy };
 	inbox_init(&proxy->inbox, loop);
 	uv_timer_init(loop, &proxy->drain);
 	proxy->drain.data = proxy;
@@ -308,6 +287,7 @@ void proxy_free(struct proxy *proxy)
 	free(proxy->workers);
 	free_doors(proxy);
 	cancel_registry_free(proxy->owner.cancels);
+	gate_free(proxy->gate);
 	free(proxy);
 }
 
@@ -315,7 +295,7 @@ void proxy_free(struct proxy *proxy)
 
 static void add_traffic(struct proxy_stats *stats, const struct traffic *traffic)
 {
-	uint64_t total = traffic_read(&traffic->sessions_total);
+	uint64_t total = traffic_read(&traffic->sessions_total), parked = traffic_read(&traffic->parked_total);
 	stats->sessions_total += total;
 	stats->sessions += total - traffic_read(&traffic->sessions_ended);
 	stats->bytes_from_client += traffic_read(&traffic->bytes_from_client);
@@ -327,6 +307,8 @@ static void add_traffic(struct proxy_stats *stats, const struct traffic *traffic
 	stats->statements_refused += traffic_read(&traffic->statements_refused);
 	stats->hidden_exchanges += traffic_read(&traffic->hidden_exchanges);
 	stats->cancels += traffic_read(&traffic->cancels);
+	stats->parked_total += parked;
+	stats->parked += parked - traffic_read(&traffic->unparked_total);
 	for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
 		stats->closed[i] += traffic_read(&traffic->closed[i]);
 }

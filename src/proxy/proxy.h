@@ -36,6 +36,8 @@ struct proxy_settings {
 	uint32_t tcp_keepalive_s;     /* idle seconds before the first probe, both sides; 0: off */
 	uint32_t tcp_user_timeout_ms; /* unacknowledged data for so long ends a connection; 0: the system's */
 	uint32_t listen_backlog;
+	uint32_t parked_clients;      /* whose statements a pause may hold up at once; one more ends the pause, … */
+	size_t parked_bytes;	      /* … and so do more bytes of theirs */
 	uint32_t usage_flush_ms;      /* how often each worker hands over its counts */
 	size_t stack_bytes;	      /* of a worker thread; the parser needs a deep one */
 	struct rewriter_settings rewriter;
@@ -100,10 +102,77 @@ struct proxy_stats {
 	uint64_t messages_from_client, messages_from_server;
 	uint64_t statements_unchanged, statements_rewritten, statements_refused;
 	uint64_t hidden_exchanges;    /* search_path asked of the server */
+	uint64_t parked;	      /* statements that a pause holds up, now */
+	uint64_t parked_total;
 	uint64_t cancels;
 	uint64_t closed[CLOSE_REASON_COUNT];
 };
 /* Cheap, from any thread; numbers of different workers may be some microseconds apart. */
 void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out);
+
+/*
+ * Pausing tables: statements that would be the first of their transaction to
+ * touch one of them wait, without an error, until the pause ends. Sessions
+ * that hold such a table already go on. All of this is for any thread, from
+ * proxy_start on; only proxy_pause_await and proxy_pause_census wait, so they
+ * are not for the owner's loop.
+ */
+struct proxy_pause {
+	const char *database;	   /* NULL: of every database with rules */
+	const char *const *tables; /* keys of map entries: "public.prices" */
+	size_t table_count;	   /* 0: every entry */
+	const char *owner;	   /* who asked, for those who look */
+	uint32_t ttl_ms;	   /* it ends by itself when nobody renews it for so long */
+};
+
+enum proxy_pause_stage {
+	PAUSE_PAUSING, /* some worker may still let a statement through */
+	PAUSE_PAUSED,
+	PAUSE_DRAINED, /* nothing holds the tables any more, as its owner found */
+	PAUSE_OPENING, /* over; some worker has not opened yet */
+	PAUSE_OPEN,
+};
+const char *proxy_pause_stage_name(enum proxy_pause_stage stage);
+
+enum proxy_pause_end {
+	PAUSE_RESUMED,
+	PAUSE_EXPIRED, /* nobody renewed it */
+	PAUSE_LIMIT,   /* more statements waited than parked_clients or parked_bytes allow */
+};
+
+struct proxy_pause_info {
+	uint64_t id, age_ms, left_ms;
+	enum proxy_pause_stage stage;
+	enum proxy_pause_end end; /* of those that are over */
+	uint64_t parked, parked_bytes; /* now */
+	uint64_t parked_total;
+	uint64_t longest_us; /* the longest wait of a statement that goes on again */
+	char owner[128], database[64], tables[512]; /* empty: every one */
+};
+
+/* 0: not possible, error_out says why. It has begun when this returns, and is PAUSED some moments later. */
+uint64_t proxy_pause(struct proxy *proxy, const struct proxy_pause *wanted, struct error *error_out);
+/* False: it has ended before. */
+bool proxy_pause_renew(struct proxy *proxy, uint64_t id, uint32_t ttl_ms);
+bool proxy_pause_drained(struct proxy *proxy, uint64_t id);
+/* Rules published before are in force when the statements go on. */
+bool proxy_resume(struct proxy *proxy, uint64_t id);
+/* False: never heard of, or forgotten. */
+bool proxy_pause_look(struct proxy *proxy, uint64_t id, struct proxy_pause_info *info_out);
+/* Those that are not over; their number. */
+size_t proxy_pause_list(struct proxy *proxy, struct proxy_pause_info *infos_out, size_t max);
+/* Waits until that stage is past; false: it is not. */
+bool proxy_pause_await(struct proxy *proxy, uint64_t id, enum proxy_pause_stage stage, uint32_t timeout_ms);
+
+/* What the sessions have to do with a pause. */
+struct proxy_census {
+	size_t in_flight; /* sessions that have sent something of its tables and await answers */
+	uint32_t *parked; /* server processes of sessions that wait; the caller frees it */
+	size_t parked_count;
+};
+/* False: it is over, or not every worker answered in time. */
+bool proxy_pause_census(struct proxy *proxy, uint64_t id, uint32_t timeout_ms, struct proxy_census *census_out);
+/* The sessions of these server processes are let through until their transactions end. */
+void proxy_pause_release(struct proxy *proxy, uint64_t id, const uint32_t *pids, size_t count);
 
 #endif

@@ -43,6 +43,7 @@ struct session {
 	struct address server_address;
 	struct cancel_entry *cancel;
 	uint64_t bytes_from_client, bytes_from_server;
+	uint32_t server_pid; /* as the server called it at login; 0: it did not */
 	size_t lingering_bytes; /* unsent when the present deadline was set */
 	const char *app; /* the listener's */
 	char *user, *database;
@@ -55,6 +56,14 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, co
 void session_on_deadline(struct session *session);
 /* Rules were published for some database. */
 void session_on_rules(struct session *session, struct worker_rules *rules);
+/* A pause began or ended: what was parked may go on. */
+void session_on_gate(struct session *session);
+/* Somebody waits for this session: until its transaction ends no pause holds it up. */
+void session_let_through(struct session *session);
+/* True: the statement that a pause holds up fails; false: a cancel request is for the server. */
+bool session_cancel_parked(struct session *session);
+/* What became of the cancel request that this session brought. */
+void session_on_cancel_answer(struct session *session, bool done);
 /* FATAL 57P01 as soon as no transaction is open; at once. */
 void session_drain(struct session *session);
 void session_stop(struct session *session);

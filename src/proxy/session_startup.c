@@ -72,11 +72,29 @@ static void begin_cancel(struct session *session, const struct startup_packet *p
 	traffic_add(&session->worker->traffic.cancels, 1);
 	buf_append_slice(&session->server_rest, whole); /* until the server is reached */
 	session->cancel = NULL;
+	struct cancel_target target;
 	bool known = cancel_registry_find(session->worker->owner->cancels, packet->cancel_pid, packet->cancel_key,
-					  &session->server_address);
-	if (!known)
-		session->server_address.len = 0;
-	connect_server(session);
+					  &target);
+	session->server_address.len = 0;
+	if (known)
+		session->server_address = target.server;
+	if (!known || !gate_has_parked(session->worker->owner->gate)) {
+		connect_server(session);
+		return;
+	}
+	/* What a pause holds up, only its own worker can cancel. */
+	stream_read_enable(&session->client, false);
+	worker_post_cancel(target.worker, target.session, session->worker, session->id);
+}
+
+void session_on_cancel_answer(struct session *session, bool done)
+{
+	if (session->phase != SESSION_CANCELLING || session->connector || session->server.open)
+		return;
+	if (done)
+		session_end(session, CLOSE_CANCEL_REQUEST);
+	else
+		connect_server(session);
 }
 
 /* Encryption is refused once for each kind; a second request is no startup packet. */
@@ -177,8 +195,10 @@ void session_finish_login(struct session *session)
 {
 	struct login *login = session->login;
 	if (login->key.data)
-		session->cancel = cancel_registry_add(session->worker->owner->cancels, login->pid, login->key,
-						      &session->server_address);
+		session->cancel = cancel_registry_add(
+			session->worker->owner->cancels, login->pid, login->key,
+			&(struct cancel_target){ session->server_address, session->worker, session->id });
+	session->server_pid = login->key.data ? login->pid : 0;
 	session->phase = login->startup.replication ? SESSION_RELAY : SESSION_RUNNING;
 	login_free(login);
 	session->login = NULL;

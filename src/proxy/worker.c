@@ -26,6 +26,7 @@ static struct conversation_env make_env(struct worker *worker)
 		.traffic = &worker->traffic,
 		.message_bytes = settings->message_bytes,
 		.pipeline = settings->pipeline,
+		.gate = &worker->gate,
 		.facts_stale = worker->owner->callbacks.facts_stale ? on_facts_stale : NULL,
 		.context = worker,
 	};
@@ -43,6 +44,7 @@ int worker_init(struct worker *worker, struct worker_owner *owner, unsigned inde
 	link_init(&worker->lingering);
 	link_init(&worker->waiting);
 	worker->read_buffer = memory_alloc(owner->settings->read_buffer_bytes);
+	worker->gate.gate = owner->gate;
 	worker->env = make_env(worker);
 	worker->next_session_id = (uint64_t)index + 1;
 	uv_timer_init(&worker->loop.uv, &worker->tick);
@@ -59,6 +61,7 @@ void worker_deinit(struct worker *worker)
 		rest->run(rest); /* after the end they only free what they carry */
 		rest = next;
 	}
+	gate_view_deinit(&worker->gate);
 	while (worker->rules) {
 		struct worker_rules *next = worker->rules->next;
 		if (worker->rules->ruleset)
@@ -112,7 +115,9 @@ static void on_tick(uv_timer_t *timer)
 	expire(&worker->starting, now_us);
 	expire(&worker->lingering, now_us);
 	expire(&worker->waiting, now_us);
-	if (link_is_empty(&worker->starting) && link_is_empty(&worker->lingering) && link_is_empty(&worker->waiting))
+	worker_expire_pauses(worker);
+	if (link_is_empty(&worker->starting) && link_is_empty(&worker->lingering) && link_is_empty(&worker->waiting) &&
+	    !worker->gate.count)
 		uv_timer_stop(timer);
 }
 

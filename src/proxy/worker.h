@@ -21,6 +21,7 @@ struct worker_owner {
 	struct proxy_callbacks callbacks;
 	struct cancel_registry *cancels;
 	_Atomic uint64_t clients; /* connections accepted and not yet closed */
+	struct gate *gate;
 	void (*worker_done)(void *context); /* on the worker's thread, as its last act */
 	void *context;
 };
@@ -40,6 +41,7 @@ struct worker {
 	struct traffic traffic;
 	uint64_t assigned; /* sessions the owner gave to it; the owner's alone */
 	struct worker_rules *rules;
+	struct gate_view gate;
 	char server_host[256];
 	uint16_t server_port;
 	char *read_buffer;
@@ -66,6 +68,14 @@ void worker_post_client(struct worker *worker, int fd, const struct address *pee
 void worker_post_server(struct worker *worker, struct proxy_address server);
 void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset, uint64_t looked);
 void worker_post_drain(struct worker *worker);
+/* References of their own are taken. */
+void worker_post_pause(struct worker *worker, struct pause *pause);
+void worker_post_open(struct worker *worker, struct pause *pause);
+void worker_post_census(struct worker *worker, struct pause *pause, struct gate_census *census);
+/* Sessions of these server processes are let through. */
+void worker_post_release(struct worker *worker, struct pause *pause, const uint32_t *pids, size_t count);
+/* From another session's worker: cancels what a pause holds up of that session, and tells the asker. */
+void worker_post_cancel(struct worker *worker, uint64_t session, struct worker *asker, uint64_t asking_session);
 void worker_post_stop(struct worker *worker);
 
 /* ---- for sessions ---- */
@@ -73,6 +83,8 @@ void worker_post_stop(struct worker *worker);
 /* NULL: nothing was ever published for it. */
 struct worker_rules *worker_find_rules(struct worker *worker, struct slice database);
 void worker_watch_time(struct worker *worker);
+/* Pauses that nobody renewed are over. */
+void worker_expire_pauses(struct worker *worker);
 void worker_session_gone(struct worker *worker);
 
 #endif

@@ -72,12 +72,12 @@ Test(names, beyond_63_bytes_are_the_same_name)
 Test(cancel_registry, finds_by_pid_and_whole_key)
 {
 	struct cancel_registry *registry = cancel_registry_new();
-	struct address server = { .len = 7 }, found;
+	struct cancel_target server = { .server.len = 7, .session = 3 }, found;
 	char longest[256] = "k";
 	struct cancel_entry *entry = cancel_registry_add(registry, 5, slice_str("abcd"), &server);
 	struct cancel_entry *other = cancel_registry_add(registry, 5, slice_of(longest, 256), &server);
 	cr_assert(cancel_registry_find(registry, 5, slice_str("abcd"), &found));
-	cr_assert_eq(found.len, 7);
+	cr_assert(found.server.len == 7 && found.session == 3);
 	cr_assert(cancel_registry_find(registry, 5, slice_of(longest, 256), &found));
 	cr_assert_not(cancel_registry_find(registry, 6, slice_str("abcd"), &found));
 	cr_assert_not(cancel_registry_find(registry, 5, slice_str("abc"), &found));

@@ -1,4 +1,5 @@
 /* Rules that change while a transaction is open: what it has touched stays in its place. */
+#include "proxy/gate.h"
 #include "rules.h"
 #include "talk.h"
 
@@ -21,9 +22,14 @@ static void begin(void)
 	publish("a b g1 g2", "");
 }
 
+static struct gate *gate;
+static struct gate_view view;
+
 static void end(void)
 {
 	talk_end(talk);
+	gate_view_deinit(&view);
+	gate_free(gate);
 }
 
 TestSuite(pins, .init = begin, .fini = end);
@@ -163,17 +169,17 @@ Test(pins, a_failed_transaction_ends_with_its_rollback)
 
 /* ---- pauses ---- */
 
-static const char *paused_key;
-
-static bool is_paused(void *context, const struct conversation *conversation, const struct ruleset_entry *entry)
-{
-	return paused_key && strcmp(entry->key, paused_key) == 0;
-}
-
+/* NULL: nothing is paused any more. */
 static void pause_table(const char *key)
 {
-	paused_key = key;
-	talk->env.paused = is_paused;
+	struct error error;
+	if (!gate)
+		gate = gate_new(1, 10, 100000);
+	gate_view_deinit(&view);
+	view.gate = gate;
+	talk->env.gate = &view;
+	if (key)
+		gate_view_add(&view, gate_pause(gate, &(struct proxy_pause){ NULL, &key, 1, "", 60000 }, &error));
 }
 
 Test(pins, a_first_touch_of_a_paused_table_waits_and_is_rewritten_afterwards)
