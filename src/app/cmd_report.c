@@ -5,12 +5,13 @@
 #include "app/commands.h"
 
 #include "admin/page.h"
+#include "app/report_changes.h"
+#include "app/report_csv.h"
 #include "app/report_json.h"
 #include "app/report_rules.h"
 #include "app/report_text.h"
 #include "app/settings.h"
 #include "app/when.h"
-#include "base/clock.h"
 #include "config/flags_file.h"
 #include "config/map_file.h"
 
@@ -20,14 +21,20 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { KEY_FORMAT = 256, KEY_TABLE, KEY_APP, KEY_USER, KEY_SINCE, KEY_UNTIL, KEY_SIDE, KEY_LEDGER, KEY_STATEMENTS };
+enum { KEY_FORMAT = 256, KEY_TABLE, KEY_APP, KEY_USER, KEY_SINCE, KEY_UNTIL, KEY_SIDE, KEY_LEDGER, KEY_STATEMENTS,
+       KEY_READY, KEY_DIFF };
 enum { LEDGERS_MAX = 64, WIDTH_OF_FILE = 120, WIDTH_LEAST = 60, STATEMENTS_TEXT = 5, STATEMENTS_JSON = 100 };
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_HTML, FORMAT_COUNT };
+static const char *const format_names[FORMAT_COUNT] = { "text", "json", "csv", "html" };
 
 struct arguments {
 	const char *config;
 	const char *ledgers[LEDGERS_MAX];
 	size_t ledger_count;
-	bool json, html;
+	enum format format;
+	bool ready;	 /* of filter.table: the exit status says it */
+	int64_t diff_ms; /* 0: no comparison */
 	bool sides[2];
 	long statements; /* -1: as the format has it */
 	struct report_filter filter;
@@ -37,8 +44,12 @@ static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
 	{ "ledger", KEY_LEDGER, "FILE", 0,
 	  "Read this ledger instead of the configured one; several add up. Without -c no configuration is read", 0 },
-	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default), json or html", 0 },
+	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default), json, csv or html", 0 },
 	{ "table", KEY_TABLE, "TABLE", 0, "Only this table, by its old or new name", 0 },
+	{ "ready", KEY_READY, "TABLE", 0,
+	  "Only the verdict on this table; exits 0 when its old name can be given up, 1 when not", 0 },
+	{ "diff", KEY_DIFF, "TIME", 0,
+	  "What has stopped since then and what is new, compared with as long a time before it (or from --since on)", 0 },
 	{ "app", KEY_APP, "NAME", 0, "Only this application", 0 },
 	{ "user", KEY_USER, "NAME", 0, "Only this user", 0 },
 	{ "since", KEY_SINCE, "TIME", 0, "Only counts from then on: 2026-11-01, 2026-11-01T12:00+02:00 (UTC "
@@ -54,12 +65,12 @@ static const struct argp_option options[] = {
 
 static void take_format(struct argp_state *state, struct arguments *arguments, const char *value)
 {
-	if (strcmp(value, "csv") == 0)
-		argp_error(state, "the format csv is not available yet; text, json and html are");
-	else if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0 && strcmp(value, "html") != 0)
-		argp_error(state, "unknown format \"%s\": text, json and html are available", value);
-	arguments->html = strcmp(value, "html") == 0;
-	arguments->json = strcmp(value, "json") == 0;
+	int format = 0;
+	while (format < FORMAT_COUNT && strcmp(value, format_names[format]) != 0)
+		format++;
+	if (format == FORMAT_COUNT)
+		argp_error(state, "unknown format \"%s\": text, json, csv and html are available", value);
+	arguments->format = (enum format)format;
 }
 
 static void take_side(struct argp_state *state, struct arguments *arguments, const char *value)
@@ -101,6 +112,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	case KEY_LEDGER: take_ledger(state, arguments, value); break;
 	case KEY_FORMAT: take_format(state, arguments, value); break;
 	case KEY_TABLE: arguments->filter.table = value; break;
+	case KEY_READY:
+		arguments->filter.table = value;
+		arguments->ready = true;
+		break;
+	case KEY_DIFF: take_time(state, value, &arguments->diff_ms); break;
 	case KEY_APP: arguments->filter.application = value; break;
 	case KEY_USER: arguments->filter.user = value; break;
 	case KEY_SINCE: take_time(state, value, &arguments->filter.since_ms); break;
@@ -204,45 +220,138 @@ static void report_html(struct report *report, struct buf *out)
 	buf_deinit(&json);
 }
 
-static int print(struct report *report, const struct arguments *arguments)
+static bool write_out(const struct buf *out)
 {
-	struct report_text_style style = { terminal_width(), wants_colour() };
-	struct buf out;
-	buf_init(&out);
-	if (arguments->html)
-		report_html(report, &out);
-	else if (arguments->json)
-		report_json(report, arguments->sides, &out);
-	else
-		report_text(report, arguments->sides, &style, &out);
-	bool ok = fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	bool ok = fwrite(out->data, 1, out->len, stdout) == out->len && fflush(stdout) == 0;
 	if (!ok)
 		perror("crossfade: cannot write the report");
+	return ok;
+}
+
+static void render(struct report *report, const struct arguments *arguments, struct buf *out)
+{
+	struct report_text_style style = { terminal_width(), wants_colour() };
+	switch (arguments->format) {
+	case FORMAT_HTML: report_html(report, out); break;
+	case FORMAT_JSON: report_json(report, arguments->sides, out); break;
+	case FORMAT_CSV: report_csv(report, arguments->sides, out); break;
+	default:
+		if (arguments->ready)
+			report_text_verdict(report->tables[0], out);
+		else
+			report_text(report, arguments->sides, &style, out);
+	}
+}
+
+static int print(struct report *report, const struct arguments *arguments)
+{
+	struct buf out;
+	buf_init(&out);
+	render(report, arguments, &out);
+	bool ok = write_out(&out) && (!arguments->ready || report_is_ready(report->tables[0]));
 	buf_deinit(&out);
 	return ok ? EXIT_HOLDS : EXIT_HOLDS_NOT;
+}
+
+static int print_report(const struct arguments *arguments)
+{
+	struct report *report = report_new(&arguments->filter);
+	struct error error;
+	int status = EXIT_USAGE;
+	if (gather(report, arguments, &error))
+		status = print(report, arguments);
+	else
+		error_print(&error, stderr);
+	report_free(report);
+	return status;
+}
+
+/* ---- what has changed ---- */
+
+static int print_changes(const struct report *before, const struct report *after, const struct arguments *arguments)
+{
+	struct report_text_style style = { terminal_width(), wants_colour() };
+	struct report_changes changes = { before->filter.since_ms, arguments->diff_ms,
+					  after->filter.until_ms ? after->filter.until_ms : after->filter.now_ms };
+	struct buf out;
+	buf_init(&out);
+	changes.sides = arguments->sides;
+	changes.unobserved_ms[0] = report_unobserved_ms(before, changes.from_ms, changes.at_ms);
+	changes.unobserved_ms[1] = report_unobserved_ms(after, changes.at_ms, changes.until_ms);
+	report_diff_init(&changes.diff, before, after);
+	if (arguments->format == FORMAT_JSON)
+		report_changes_json(&changes, &out);
+	else if (arguments->format == FORMAT_CSV)
+		report_changes_csv(&changes, &out);
+	else
+		report_changes_text(&changes, &style, &out);
+	bool ok = write_out(&out);
+	report_diff_deinit(&changes.diff);
+	buf_deinit(&out);
+	return ok ? EXIT_HOLDS : EXIT_HOLDS_NOT;
+}
+
+static int compare(const struct arguments *arguments)
+{
+	struct report_filter first = arguments->filter, second = arguments->filter;
+	int64_t until_ms = second.until_ms ? second.until_ms : second.now_ms;
+	int status = EXIT_USAGE;
+	struct error error;
+	first.until_ms = second.since_ms = arguments->diff_ms;
+	if (!first.since_ms)
+		first.since_ms = 2 * arguments->diff_ms - until_ms;
+	if (first.since_ms < 1)
+		first.since_ms = 1; /* 0 is "open" */
+	first.statements_max = second.statements_max = SIZE_MAX;
+	struct report *before = report_new(&first), *after = report_new(&second);
+	if (gather(before, arguments, &error) && gather(after, arguments, &error))
+		status = print_changes(before, after, arguments);
+	else
+		error_print(&error, stderr);
+	report_free(before);
+	report_free(after);
+	return status;
+}
+
+/* Combinations that would mean nothing. */
+static void check_arguments(struct arguments *arguments)
+{
+	const struct report_filter *filter = &arguments->filter;
+	int64_t until_ms = filter->until_ms ? filter->until_ms : filter->now_ms;
+	const char *wrong = NULL;
+	if (arguments->diff_ms && arguments->ready)
+		wrong = "--ready and --diff do not go together";
+	else if (arguments->diff_ms && arguments->format == FORMAT_HTML)
+		wrong = "--diff is available as text, json and csv";
+	else if (arguments->diff_ms && (arguments->diff_ms >= until_ms || filter->since_ms >= arguments->diff_ms))
+		wrong = "--diff needs a time between --since and --until";
+	if (!wrong)
+		return;
+	fprintf(stderr, "crossfade report: %s\n", wrong);
+	exit(EXIT_USAGE);
+}
+
+static size_t default_statements(enum format format)
+{
+	return format == FORMAT_TEXT ? STATEMENTS_TEXT : format == FORMAT_CSV ? SIZE_MAX : STATEMENTS_JSON;
 }
 
 int cmd_report(int argc, char **argv)
 {
 	static const char doc[] = "Shows which old and new names of mapped tables are in use, by whom and in which "
 				  "statements, and ends with a verdict per table.\v"
-				  "Exits 0 on success, 2 on bad usage or when the configuration or the ledger "
-				  "cannot be read.";
+				  "Exits 0 on success (with --ready: when the table is ready), 1 when the report could "
+				  "not be written or the table is not ready, 2 on bad usage or when the configuration or "
+				  "the ledger cannot be read.";
 	static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
 	struct arguments arguments = { .sides = { true, true }, .statements = -1,
 				       .filter = report_filter_default() };
-	struct error error;
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
+	check_arguments(&arguments);
 	arguments.filter.statements_max = arguments.statements >= 0 ? (size_t)arguments.statements :
-					  arguments.json || arguments.html ? STATEMENTS_JSON : STATEMENTS_TEXT;
-	struct report *report = report_new(&arguments.filter);
-	int status = EXIT_USAGE;
-	if (gather(report, &arguments, &error))
-		status = print(report, &arguments);
-	else
-		error_print(&error, stderr);
-	report_free(report);
-	return status;
+								  default_statements(arguments.format);
+	arguments.filter.wants_uses = arguments.format == FORMAT_CSV && !arguments.diff_ms;
+	return arguments.diff_ms ? compare(&arguments) : print_report(&arguments);
 }

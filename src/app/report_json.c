@@ -7,6 +7,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+enum { FLIPS_MAX = 100 };
+
 /* Words of the command line may be no UTF-8; what the ledger holds is. */
 static json_t *text(const char *value)
 {
@@ -65,8 +67,19 @@ static json_t *who_of(const struct report_who *who)
 	json_object_set_new(object, "user", text(who->user));
 	json_object_set_new(object, "application", text(who->application));
 	json_object_set_new(object, "address", text(who->address));
+	json_object_set_new(object, "controller", text(who->controller));
+	json_object_set_new(object, "route", text(who->route));
+	json_object_set_new(object, "action", text(who->action));
 	set_counts(object, &who->counts);
 	return object;
+}
+
+static json_t *texts(const char *const *values, size_t count)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, text(values[i]));
+	return array;
 }
 
 static json_t *statement_of(const struct report_statement *statement)
@@ -77,6 +90,9 @@ static json_t *statement_of(const struct report_statement *statement)
 	json_object_set_new(object, "statement", text(statement->text));
 	json_object_set_new(object, "hash", text(hash));
 	json_object_set_new(object, "kind", text(kind_name((int)statement->kind)));
+	json_object_set_new(object, "columns", texts(statement->columns, statement->column_count));
+	json_object_set_new(object, "forecast", text(statement->forecast));
+	json_object_set_new(object, "forecast_reason", text(statement->forecast_reason));
 	set_counts(object, &statement->counts);
 	return object;
 }
@@ -105,6 +121,37 @@ static json_t *verdict_of(const struct report_table *table)
 	json_object_set_new(object, "old_applications", number(table->old_applications));
 	json_object_set_new(object, "observed_seconds", seconds(table->observed_ms));
 	json_object_set_new(object, "unobserved_seconds", seconds(table->unobserved_ms));
+	return object;
+}
+
+static json_t *column_of(const struct report_column *column)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "column", text(column->name));
+	json_object_set_new(object, "deprecated", json_boolean(column->deprecated));
+	json_object_set_new(object, "old_count", number(column->counts[SIDE_OLD]));
+	json_object_set_new(object, "new_count", number(column->counts[SIDE_NEW]));
+	json_object_set_new(object, "last_seen", moment(column->last_ms));
+	json_object_set_new(object, "applications", texts(column->applications, column->application_count));
+	return object;
+}
+
+static json_t *columns_of(const struct report_table *table)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < table->column_count; i++)
+		json_array_append_new(array, column_of(table->columns[i]));
+	return array;
+}
+
+static json_t *next_of(const struct report_forecast *forecast)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "stage", text(forecast->stage));
+	json_object_set_new(object, "fine", number(forecast->fine));
+	json_object_set_new(object, "opaque", number(forecast->opaque));
+	json_object_set_new(object, "refused", number(forecast->refused));
+	json_object_set_new(object, "not_tried", number(forecast->unknown));
 	return object;
 }
 
@@ -145,6 +192,9 @@ static json_t *table_of(const struct report *report, const struct report_table *
 	json_object_set_new(object, "in_map_since", moment(table->declared_ms));
 	json_object_set_new(object, "verdict", verdict_of(table));
 	json_object_set_new(object, "series", series(report, table));
+	json_object_set_new(object, "next", table->forecast.stage ? next_of(&table->forecast) : json_null());
+	json_object_set_new(object, "columns", columns_of(table));
+	json_object_set_new(object, "blockers", texts(table->blockers, table->blocker_count));
 	for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
 		if (sides[side])
 			json_object_set_new(object, side_name((enum side)side), side_of(&table->sides[side]));
@@ -190,6 +240,35 @@ static json_t *observed(const struct report *report)
 	return object;
 }
 
+static json_t *flips_of(const struct report *report)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < report->flip_count && i < FLIPS_MAX; i++) {
+		json_t *object = json_object();
+		json_object_set_new(object, "at", moment(report->flips[i].at_ms));
+		json_object_set_new(object, "table", text(report->flips[i].table));
+		json_object_set_new(object, "from_stage", text(report->flips[i].from));
+		json_object_set_new(object, "to_stage", text(report->flips[i].to));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *bypasses_of(const struct report *report)
+{
+	if (!report->bypass_known)
+		return json_null();
+	json_t *array = json_array();
+	for (size_t i = 0; i < report->bypass_count; i++) {
+		json_t *object = json_object();
+		json_object_set_new(object, "user", text(report->bypasses[i].user));
+		json_object_set_new(object, "application", text(report->bypasses[i].application));
+		json_object_set_new(object, "sessions", number(report->bypasses[i].sessions));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static json_t *filter_of(const struct report_filter *filter)
 {
 	json_t *object = json_object();
@@ -202,6 +281,17 @@ static json_t *filter_of(const struct report_filter *filter)
 	return object;
 }
 
+static void json_append(json_t *root, struct buf *out)
+{
+	char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	if (!dumped)
+		memory_exhausted(0);
+	buf_append_str(out, dumped);
+	buf_append_byte(out, '\n');
+	free(dumped);
+	json_decref(root);
+}
+
 void report_json(const struct report *report, const bool sides[2], struct buf *out)
 {
 	json_t *root = json_object(), *tables = json_array();
@@ -211,12 +301,8 @@ void report_json(const struct report *report, const bool sides[2], struct buf *o
 	json_object_set_new(root, "filter", filter_of(&report->filter));
 	json_object_set_new(root, "observed", observed(report));
 	json_object_set_new(root, "series_from", moment(report->series_from_ms));
+	json_object_set_new(root, "flips", flips_of(report));
+	json_object_set_new(root, "bypass", bypasses_of(report));
 	json_object_set_new(root, "tables", tables);
-	char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	if (!dumped)
-		memory_exhausted(0);
-	buf_append_str(out, dumped);
-	buf_append_byte(out, '\n');
-	free(dumped);
-	json_decref(root);
+	json_append(root, out);
 }

@@ -5,6 +5,9 @@
 #include "model/ruleset.h"
 #include "usage/report.h"
 
+/* The entries of a ruleset as the ledger knows them, one for each; texts are the ruleset's or the arena's. */
+struct usage_entry *report_rules_entries(const struct ruleset *ruleset, struct arena *arena);
+
 /* only: no other database has a map. Entries are copied. */
 void report_add_rules(struct report *report, const struct ruleset *ruleset, bool only);
 

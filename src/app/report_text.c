@@ -4,13 +4,23 @@
 #include "app/when.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-enum { WHO_MAX = 10, GAPS_MAX = 5, INDENT = 2, INDENT_LIST = 6, VERDICT_WIDTH = 7 };
+enum { WHO_MAX = 10, GAPS_MAX = 5, FLIPS_MAX = 5, BYPASSES_MAX = 10, FORESEEN_MAX = 5, INDENT = 2, INDENT_LIST = 6,
+       VERDICT_WIDTH = 10 };
 
-static const char *const verdict_words[] = { [REPORT_IN_USE] = "in use", [REPORT_UNKNOWN] = "unknown",
-					     [REPORT_QUIET] = "quiet", [REPORT_SAME] = "same" };
-static const char *const verdict_colours[] = { [REPORT_IN_USE] = "\x1b[31m", [REPORT_UNKNOWN] = "\x1b[33m",
-					       [REPORT_QUIET] = "\x1b[32m", [REPORT_SAME] = "\x1b[2m" };
+static const char *const verdict_words[] = {
+	[REPORT_IN_USE] = "in use",   [REPORT_BLOCKED] = "blocked",   [REPORT_DEPRECATED] = "deprecated",
+	[REPORT_UNKNOWN] = "unknown", [REPORT_BYPASSED] = "bypassed", [REPORT_READY] = "ready",
+	[REPORT_SAME] = "same",
+};
+#define RED "\x1b[31m"
+#define YELLOW "\x1b[33m"
+static const char *const verdict_colours[] = {
+	[REPORT_IN_USE] = RED,	    [REPORT_BLOCKED] = RED,	[REPORT_DEPRECATED] = YELLOW,
+	[REPORT_UNKNOWN] = YELLOW,  [REPORT_BYPASSED] = YELLOW, [REPORT_READY] = "\x1b[32m",
+	[REPORT_SAME] = "\x1b[2m",
+};
 
 struct page {
 	struct report *report;
@@ -158,6 +168,17 @@ static const char *oddities(const struct page *page, const struct report_counts 
 	return text;
 }
 
+/* The application, and where in its code the statement is. */
+static const char *name_of(const struct page *page, const struct report_who *who)
+{
+	const char *name = *who->application ? who->application : "(no name)";
+	const char *mark = *who->controller && *who->action ? "#" : "";
+	if (!*who->controller && !*who->action && !*who->route)
+		return name;
+	return arena_printf(page->arena, "%s (%s%s%s%s%s)", name, who->controller, mark, who->action,
+			    *who->route && (*who->controller || *who->action) ? " " : "", who->route);
+}
+
 static void print_who(const struct page *page, const struct report_side *side)
 {
 	static const struct text_column columns[] = { { .elastic = true }, { 0 }, { 0 }, { .right = true }, { 0 } };
@@ -167,7 +188,7 @@ static void print_who(const struct page *page, const struct report_side *side)
 	for (size_t i = 0; i < shown; i++) {
 		const struct report_who *who = side->who[i];
 		text_table_add(&table, (const char *[]){
-			*who->application ? who->application : "(no name)",
+			name_of(page, who),
 			arena_printf(page->arena, "%s@%s", who->user, who->database), who->address,
 			number(page, who->counts.total),
 			arena_printf(page->arena, "last %s", minute(page, who->counts.last_ms)) });
@@ -213,6 +234,76 @@ static void print_side(const struct page *page, const struct report_table *table
 	print_statements(page, side);
 }
 
+/* ---- columns and the next stage ---- */
+
+static const char *columns(const struct page *page, const struct report_table *table, bool deprecated)
+{
+	const char *text = "";
+	for (size_t i = 0; i < table->column_count; i++) {
+		const struct report_column *column = table->columns[i];
+		uint64_t count = column->counts[SIDE_OLD] + column->counts[SIDE_NEW];
+		if (column->deprecated == deprecated && (count || deprecated))
+			text = arena_printf(page->arena, "%s%s%s %s", text, *text ? ", " : "", column->name,
+					    count ? number(page, count) : "never");
+	}
+	return text;
+}
+
+static void print_labelled(const struct page *page, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	buf_printf(page->out, "%*s%s: ", INDENT, "", label);
+	text_append_wrapped(page->out, text, INDENT_LIST, page->style->width);
+	buf_append_byte(page->out, '\n');
+}
+
+static const char *foreseen(const struct page *page, const struct report_forecast *forecast)
+{
+	const struct { size_t value; const char *word; } items[] = {
+		{ forecast->refused, "would be refused" }, { forecast->opaque, "opaque" },
+		{ forecast->fine, "fine" }, { forecast->unknown, "not tried" } };
+	const char *text = "";
+	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
+		if (items[i].value)
+			text = arena_printf(page->arena, "%s%s%s %s", text, *text ? ", " : "",
+					    number(page, items[i].value), items[i].word);
+	}
+	return text;
+}
+
+/* The first statements that the next stage would stop or cannot see through, and why. */
+static void print_foreseen(const struct page *page, const struct report_side *side, size_t *shown)
+{
+	for (size_t i = 0; i < side->statement_count && *shown < FORESEEN_MAX; i++) {
+		const struct report_statement *statement = side->statements[i];
+		if (!statement->forecast || strcmp(statement->forecast, "fine") == 0)
+			continue;
+		const char *text = arena_printf(page->arena, "%s: %s", statement->forecast, statement->text);
+		buf_printf(page->out, "%*s", INDENT_LIST, "");
+		text_append_cut(page->out, text, page->style->width - INDENT_LIST);
+		buf_append_byte(page->out, '\n');
+		if (statement->forecast_reason) {
+			buf_printf(page->out, "%*s", INDENT_LIST + 2, "");
+			text_append_wrapped(page->out, statement->forecast_reason, INDENT_LIST + 2,
+					    page->style->width);
+			buf_append_byte(page->out, '\n');
+		}
+		++*shown;
+	}
+}
+
+static void print_forecast(const struct page *page, const struct report_table *table)
+{
+	size_t shown = 0;
+	if (!table->forecast.stage)
+		return;
+	print_labelled(page, arena_printf(page->arena, "statements at stage %s", table->forecast.stage),
+		       foreseen(page, &table->forecast));
+	print_foreseen(page, &table->sides[SIDE_OLD], &shown);
+	print_foreseen(page, &table->sides[SIDE_NEW], &shown);
+}
+
 static bool has_counts(const struct report_table *table, const bool sides[2])
 {
 	return (sides[SIDE_OLD] && table->sides[SIDE_OLD].counts.total) ||
@@ -233,6 +324,45 @@ static void print_table(const struct page *page, const struct report_table *tabl
 		if (sides[side] && !(side == SIDE_NEW && report_is_same_name(table)))
 			print_side(page, table, (enum side)side);
 	}
+	print_labelled(page, "columns", columns(page, table, false));
+	print_labelled(page, "deprecated columns", columns(page, table, true));
+	print_forecast(page, table);
+}
+
+/* ---- flips and direct sessions ---- */
+
+static void print_flips(const struct page *page)
+{
+	static const struct text_column shape[] = { { 0 }, { .elastic = true }, { 0 } };
+	const struct report *report = page->report;
+	struct text_table table;
+	text_table_init(&table, page->arena, shape, 3);
+	for (size_t i = 0; i < report->flip_count && i < FLIPS_MAX; i++) {
+		const struct report_flip *flip = &report->flips[i];
+		text_table_add(&table, (const char *[]){ minute(page, flip->at_ms), flip->table,
+							 arena_printf(page->arena, "%s -> %s", flip->from, flip->to) });
+	}
+	if (report->flip_count)
+		buf_printf(page->out, "\n%sRecent flips%s\n", bold(page), plain(page));
+	text_table_print(&table, INDENT, page->style->width, page->out);
+}
+
+static void print_bypasses(const struct page *page)
+{
+	static const struct text_column shape[] = { { .right = true }, { .elastic = true }, { 0 } };
+	const struct report *report = page->report;
+	struct text_table table;
+	text_table_init(&table, page->arena, shape, 3);
+	for (size_t i = 0; i < report->bypass_count && i < BYPASSES_MAX; i++) {
+		const struct report_bypass *bypass = &report->bypasses[i];
+		text_table_add(&table, (const char *[]){ number(page, bypass->sessions),
+							 *bypass->application ? bypass->application : "(no name)",
+							 arena_printf(page->arena, "user %s", bypass->user) });
+	}
+	if (report->bypass_count)
+		buf_printf(page->out, "\n%sSessions past the proxy%s, which the ledger does not see\n", bold(page),
+			   plain(page));
+	text_table_print(&table, INDENT, page->style->width, page->out);
 }
 
 /* ---- verdicts ---- */
@@ -246,7 +376,7 @@ static void print_verdicts(const struct page *page)
 		if (length > widest)
 			widest = length;
 	}
-	buf_printf(page->out, "\n%sVerdicts%s (old names; quiet means not seen for %u days)\n", bold(page), plain(page),
+	buf_printf(page->out, "\n%sVerdicts%s (old names; ready means not seen for %u days)\n", bold(page), plain(page),
 		   report->filter.idle_days);
 	for (size_t i = 0; i < report->table_count; i++) {
 		const struct report_table *table = report->tables[i];
@@ -259,6 +389,11 @@ static void print_verdicts(const struct page *page)
 	}
 }
 
+void report_text_verdict(const struct report_table *table, struct buf *out)
+{
+	buf_printf(out, "%s: %s: %s\n", table->name, verdict_words[table->verdict], table->verdict_text);
+}
+
 void report_text(struct report *report, const bool sides[2], const struct report_text_style *style,
 		 struct buf *out)
 {
@@ -268,6 +403,8 @@ void report_text(struct report *report, const bool sides[2], const struct report
 		if (has_counts(report->tables[i], sides))
 			print_table(&page, report->tables[i], sides);
 	}
+	print_flips(&page);
+	print_bypasses(&page);
 	if (report->table_count)
 		print_verdicts(&page);
 	else

@@ -17,4 +17,7 @@ struct report_text_style {
 void report_text(struct report *report, const bool sides[2], const struct report_text_style *style,
 		 struct buf *out);
 
+/* The verdict on one table, as one line. */
+void report_text_verdict(const struct report_table *table, struct buf *out);
+
 #endif

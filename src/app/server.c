@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "app/error_log.h"
 #include "app/http_report.h"
+#include "app/report_rules.h"
 #include "app/rules.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -72,24 +73,18 @@ static void declare_entries(struct server *server)
 		const struct ruleset *ruleset = rules_current(server->databases[i].rules);
 		count += ruleset ? ruleset->entry_count : 0;
 	}
-	struct usage_entry *entries = memory_zalloc(count * sizeof(*entries));
 	struct arena arena;
 	arena_init(&arena);
+	struct usage_entry *entries = ARENA_ARRAY(&arena, count, struct usage_entry);
 	for (size_t i = 0; i < server->database_count; i++) {
 		const struct ruleset *ruleset = rules_current(server->databases[i].rules);
-		for (size_t k = 0; ruleset && k < ruleset->entry_count; k++) {
-			const struct ruleset_entry *entry = &ruleset->entries[k];
-			struct rel_name new_name = entry->names[SIDE_NEW];
-			entries[at++] = (struct usage_entry){
-				.table = entry->key,
-				.new_name = new_name.name ? rel_name_print(&arena, new_name) : NULL,
-				.stage = entry->stage,
-			};
-		}
+		if (!ruleset || !ruleset->entry_count)
+			continue;
+		memcpy(entries + at, report_rules_entries(ruleset, &arena), ruleset->entry_count * sizeof(*entries));
+		at += ruleset->entry_count;
 	}
 	usage_declare(server->usage, entries, at);
 	arena_deinit(&arena);
-	free(entries);
 }
 
 static void publish(void *context, const char *database, struct ruleset *ruleset)

@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <time.h>
 
-enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 500, RETRY_MAX_MS = 30000, MAINTAIN_MS = 600000, CLOSE_TRIES = 3 };
+enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 500, RETRY_MAX_MS = 30000, MAINTAIN_MS = 600000, CLOSE_TRIES = 3, FORETOLD_MAX = 4096 };
 
 /* What the store thread knows between two rounds. */
 struct writer {
@@ -25,6 +25,7 @@ struct writer {
 	size_t count, capacity;
 	struct usage_declaration *declaration; /* the latest; kept for a file that is made anew */
 	bool declared;				/* it is in the file */
+	struct list_link foretold;
 	uint32_t retry_ms;	/* 0: all is well */
 	uint64_t failing_since_us;
 	uint64_t maintained_us;
@@ -44,8 +45,18 @@ struct usage_settings usage_settings_default(void)
 	};
 }
 
+static void take_foretold(struct writer *writer)
+{
+	LIST_FOR_EACH_SAFE(link, &writer->usage->foretold) {
+		link_remove(link);
+		link_append(&writer->foretold, link);
+	}
+}
+
+/* Under the lock. */
 static void collect(struct writer *writer)
 {
+	take_foretold(writer);
 	writer->count = 0;
 	LIST_FOR_EACH(link, &writer->usage->pending) {
 		if (writer->count == writer->capacity) {
@@ -81,6 +92,22 @@ static void give_back(struct writer *writer)
 			usage_table_free(table);
 	}
 	writer->count = 0;
+}
+
+/* Written, or given up. */
+static void free_foretold(struct writer *writer)
+{
+	size_t count = 0;
+	LIST_FOR_EACH_SAFE(link, &writer->foretold) {
+		struct usage_foretold *foretold = LIST_ENTRY(link, struct usage_foretold, link);
+		link_remove(link);
+		statement_shape_unref(foretold->shape);
+		free(foretold);
+		count++;
+	}
+	pthread_mutex_lock(&writer->usage->lock);
+	writer->usage->foretold_count -= count;
+	pthread_mutex_unlock(&writer->usage->lock);
 }
 
 static void note_failure(struct writer *writer, const struct error *error)
@@ -121,9 +148,10 @@ static bool reopen(struct writer *writer, struct error *error_out)
 static bool write_round(struct writer *writer)
 {
 	struct error error;
-	if (!reopen(writer, &error) ||
-	    !usage_store_write(writer->store, writer->tables, writer->count,
-			       writer->declared ? NULL : writer->declaration, &error)) {
+	bool opened = reopen(writer, &error);
+	struct usage_batch batch = { writer->tables, writer->count, writer->declared ? NULL : writer->declaration,
+				     &writer->foretold };
+	if (!opened || !usage_store_write(writer->store, &batch, &error)) {
 		note_failure(writer, &error);
 		return false;
 	}
@@ -132,6 +160,7 @@ static bool write_round(struct writer *writer)
 	for (size_t i = 0; i < writer->count; i++)
 		usage_tally_add(&writer->usage->tally, writer->tables[i]);
 	writer->declared = true;
+	free_foretold(writer);
 	give_back(writer);
 	note_success(writer);
 	return true;
@@ -159,6 +188,12 @@ static void deadline_in(uint32_t ms, struct timespec *deadline_out)
 	}
 }
 
+/* Forecasts alone wait for the next counts or heartbeat: there may be more of them. */
+static bool has_work(const struct usage *usage)
+{
+	return usage->declared || !link_is_empty(&usage->pending) || usage->foretold_count >= FORETOLD_MAX / 2;
+}
+
 /* Until there is work, the heartbeat is due, or the retry time has passed. False: stop. */
 static bool wait_for_work(struct writer *writer)
 {
@@ -167,7 +202,7 @@ static bool wait_for_work(struct writer *writer)
 	deadline_in(writer->retry_ms ? writer->retry_ms : HEARTBEAT_MS, &deadline);
 	pthread_mutex_lock(&usage->lock);
 	while (!usage->stopping) {
-		if (!writer->retry_ms && (usage->declared || !link_is_empty(&usage->pending)))
+		if (!writer->retry_ms && has_work(usage))
 			break;
 		if (pthread_cond_timedwait(&usage->wake, &usage->lock, &deadline) != 0)
 			break;
@@ -199,6 +234,7 @@ static void finish(struct writer *writer)
 		    LOG_UINT("statements", lost));
 	}
 	usage_store_close(writer->store, lost);
+	free_foretold(writer);
 	usage_declaration_free(writer->declaration);
 	free(writer->tables);
 }
@@ -221,6 +257,7 @@ static bool open_and_tell(struct writer *writer)
 static void *run(void *context)
 {
 	struct writer writer = { .usage = context };
+	link_init(&writer.foretold);
 	if (!open_and_tell(&writer))
 		return NULL;
 	while (wait_for_work(&writer)) {
@@ -251,6 +288,7 @@ static struct usage *usage_new(const struct usage_settings *settings)
 	usage_tally_init(&usage->tally);
 	link_init(&usage->counters);
 	link_init(&usage->pending);
+	link_init(&usage->foretold);
 	pthread_mutex_init(&usage->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -320,6 +358,35 @@ void usage_declare(struct usage *usage, const struct usage_entry *entries, size_
 	pthread_cond_signal(&usage->wake);
 	pthread_mutex_unlock(&usage->lock);
 	usage_declaration_free(before);
+}
+
+static struct usage_foretold *foretold_new(struct statement_shape *shape, const char *table, const char *reason)
+{
+	size_t table_bytes = strlen(table) + 1, reason_bytes = reason ? strlen(reason) + 1 : 0;
+	struct usage_foretold *foretold = memory_zalloc(sizeof(*foretold) + table_bytes + reason_bytes);
+	memcpy(foretold->table, table, table_bytes);
+	if (reason)
+		foretold->reason = memcpy(foretold->table + table_bytes, reason, reason_bytes);
+	foretold->shape = statement_shape_ref(shape);
+	return foretold;
+}
+
+void usage_foretell(struct usage *usage, struct statement_shape *shape, const char *table, enum side side,
+		    enum stage stage, enum usage_forecast forecast, const char *reason)
+{
+	if (!usage)
+		return;
+	pthread_mutex_lock(&usage->lock);
+	if (usage->foretold_count < FORETOLD_MAX) {
+		struct usage_foretold *foretold = foretold_new(shape, table, reason);
+		foretold->side = side;
+		foretold->stage = stage;
+		foretold->forecast = forecast;
+		link_append(&usage->foretold, &foretold->link);
+		usage->foretold_count++;
+		pthread_cond_signal(&usage->wake);
+	}
+	pthread_mutex_unlock(&usage->lock);
 }
 
 static void older(int64_t since_ms, int64_t *oldest_ms)

@@ -42,6 +42,8 @@ struct usage {
 	struct list_link counters;
 	struct list_link pending; /* usage_table.pending */
 	struct usage_declaration *declared; /* newest, not yet written; NULL: none */
+	struct list_link foretold; /* usage_foretold.link, not yet taken by the store thread */
+	size_t foretold_count;	   /* with those it has taken and not written */
 	bool stopping, started, usable;
 	struct error open_error;
 	_Atomic size_t counter_count;

@@ -15,8 +15,9 @@ struct report_filter {
 	const char *user;	 /* NULL: all */
 	int64_t since_ms, until_ms; /* 0: open. Counts are then of whole hours, older ones of whole days (UTC) */
 	int64_t now_ms;
-	uint32_t idle_days;	 /* a table is quiet when its old name was not seen for so long */
+	uint32_t idle_days;	 /* a table is ready when its old name was not seen for so long */
 	size_t statements_max;	 /* per table and side; the rest is summed */
+	bool wants_uses;	 /* fill report_side.uses */
 };
 struct report_filter report_filter_default(void);
 
@@ -28,6 +29,7 @@ struct report_counts {
 
 struct report_who {
 	const char *database, *user, *application, *address;
+	const char *controller, *route, *action; /* where in the application's code; "": not known */
 	struct report_counts counts;
 };
 
@@ -35,6 +37,17 @@ struct report_statement {
 	const char *text;
 	uint64_t hash;
 	enum use_kind kind; /* USE_KIND_COUNT: one this version does not know */
+	struct report_counts counts;
+	const char **columns; /* of this table, by their old names */
+	size_t column_count;
+	const char *forecast;	     /* at the table's next stage: "fine", "opaque", "refused"; NULL: not known */
+	const char *forecast_reason; /* NULL: none */
+};
+
+/* One statement of one client. */
+struct report_use {
+	const struct report_who *who;
+	const struct report_statement *statement;
 	struct report_counts counts;
 };
 
@@ -45,15 +58,37 @@ struct report_side {
 	size_t who_count;
 	struct report_statement **statements; /* most used first, at most filter.statements_max */
 	size_t statement_count, statements_left_out;
+	struct report_use **uses; /* in no order; none without filter.wants_uses */
+	size_t use_count;
+};
+
+/* A column that statements name, over all time. */
+struct report_column {
+	const char *name; /* the old one */
+	bool deprecated;
+	uint64_t counts[2]; /* by enum side of the table's name */
+	int64_t last_ms;
+	const char **applications; /* that named it within idle_days */
+	size_t application_count;
+};
+
+/* What becomes of a table's statements at its next stage, as far as they were tried. */
+struct report_forecast {
+	const char *stage; /* NULL: nothing was tried */
+	size_t fine, opaque, refused;
+	size_t unknown; /* statements of the old name that were not tried */
 };
 
 enum { REPORT_HOURS = 48, REPORT_DAYS = 35 };
 
 enum report_verdict {
-	REPORT_IN_USE,	/* the old name was seen within idle_days */
-	REPORT_UNKNOWN, /* not seen, but not watched for long enough to tell */
-	REPORT_QUIET,	/* not seen for idle_days of watching */
-	REPORT_SAME,	/* the table has one name in both schemas: no code has to change */
+	REPORT_IN_USE,	   /* the old name was seen within idle_days */
+	REPORT_BLOCKED,	   /* not seen, but something in the database names the table */
+	REPORT_DEPRECATED, /* not seen, but deprecated columns were, by the new name */
+	REPORT_UNKNOWN,	   /* not seen, but not watched for long enough to tell */
+	REPORT_BYPASSED,   /* not seen here, but somebody connects to the server directly */
+	REPORT_READY,	   /* not seen for idle_days of watching */
+	REPORT_SAME,	   /* the table has one name in both schemas: no code has to change */
 };
 
 struct report_table {
@@ -70,6 +105,11 @@ struct report_table {
 	bool old_only_refused;	  /* within idle_days nobody got through with it */
 	int64_t observed_ms;	  /* how long it was watched */
 	int64_t unobserved_ms;	  /* of the last idle_days */
+	struct report_column **columns; /* deprecated ones first, then by name */
+	size_t column_count;
+	struct report_forecast forecast;
+	const char **blockers; /* what in the database names the table, such as "function f()" */
+	size_t blocker_count, blocker_capacity;
 	enum report_verdict verdict;
 	uint64_t hours[2][REPORT_HOURS], days[2][REPORT_DAYS]; /* uses by enum side, the last: now; whatever since says */
 	const char *verdict_text; /* a sentence without a full stop */
@@ -85,6 +125,18 @@ struct report_observation {
 	uint64_t lost;
 };
 
+/* A change of an entry's stage. */
+struct report_flip {
+	const char *table, *from, *to;
+	int64_t at_ms; /* of the first proxy that saw it */
+};
+
+/* Sessions of the server that came past the proxy. */
+struct report_bypass {
+	const char *user, *application;
+	uint64_t sessions;
+};
+
 struct report_gap {
 	int64_t from_ms, until_ms;
 	bool broken_off; /* the proxy was killed or crashed; false: it was stopped */
@@ -93,12 +145,17 @@ struct report_gap {
 struct report {
 	struct arena arena;
 	struct report_filter filter;
-	struct report_table **tables; /* in use first, then unknown, then quiet */
+	struct report_table **tables; /* by verdict: in use first, ready last */
 	size_t table_count, table_capacity;
 	struct report_observation *observations; /* by start */
 	size_t observation_count, observation_capacity;
 	struct report_gap *gaps; /* between the first start and now */
 	size_t gap_count;
+	struct report_flip *flips; /* newest first */
+	size_t flip_count, flip_capacity;
+	struct report_bypass *bypasses;
+	size_t bypass_count, bypass_capacity;
+	bool bypass_known; /* somebody has looked */
 	int64_t observed_ms, lost;
 	bool map_known; /* the configuration or the ledger says which entries there are */
 	int64_t series_from_ms; /* where the series begins; 0: it is empty */
@@ -114,11 +171,22 @@ bool report_add_ledger(struct report *report, const char *path, struct error *er
  * ledger remembers. all: there are no others in the map (no pattern in it).
  */
 void report_add_entries(struct report *report, const struct usage_entry *entries, size_t count, bool all);
+/* Something in the database names the table: "function public.f()". Before report_finish. */
+void report_add_blocker(struct report *report, const char *table, const char *what);
+/* Somebody has looked for sessions that bypass the proxy; then what was found. Before report_finish. */
+void report_set_bypass_known(struct report *report);
+void report_add_bypass(struct report *report, const char *user, const char *application, uint64_t sessions);
 /* Sorts and judges; no more adding after it. */
 void report_finish(struct report *report);
 
+/* NULL: neither the map nor the ledger knows it. By its old or new name. */
+const struct report_table *report_find(const struct report *report, const char *table);
+/* Nothing stands in the way of giving the old name up. */
+bool report_is_ready(const struct report_table *table);
 /* The table has the same name on both sides. */
 bool report_is_same_name(const struct report_table *table);
+/* How much of [from_ms, until_ms) nobody watched. */
+int64_t report_unobserved_ms(const struct report *report, int64_t from_ms, int64_t until_ms);
 /* Where the hours and days of all tables begin (UTC). */
 int64_t report_hours_from_ms(const struct report *report);
 int64_t report_days_from_ms(const struct report *report);

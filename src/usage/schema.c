@@ -72,8 +72,72 @@ static const char version_1[] =
 	"  WHEN NOT broken_off AND heartbeat_ms > strftime('%s', 'now') * 1000 - 30000 THEN 'running' ELSE 'broken off' END AS state,"
 	" lost FROM observations;";
 
+/* Where in an application's code a statement comes from, columns, what the next stage would do, flips. */
+static const char version_2[] =
+	"DROP VIEW usage; DROP VIEW usage_by_table; DROP VIEW usage_by_hour;"
+
+	"CREATE TABLE identities_2 (id INTEGER PRIMARY KEY, database TEXT NOT NULL, user TEXT NOT NULL,"
+	" application TEXT NOT NULL, address TEXT NOT NULL, controller TEXT NOT NULL DEFAULT '',"
+	" route TEXT NOT NULL DEFAULT '', action TEXT NOT NULL DEFAULT '',"
+	" UNIQUE (database, user, application, address, controller, route, action));"
+	"INSERT INTO identities_2 SELECT id, database, user, application, address, '', '', '' FROM identities;"
+	"DROP TABLE identities; ALTER TABLE identities_2 RENAME TO identities;"
+
+	"CREATE TABLE column_uses (entry INTEGER NOT NULL REFERENCES entries, side TEXT NOT NULL,"
+	" column_name TEXT NOT NULL, identity INTEGER NOT NULL REFERENCES identities, count INTEGER NOT NULL,"
+	" first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (entry, side, column_name, identity)) WITHOUT ROWID;"
+	"CREATE TABLE statement_columns (statement INTEGER NOT NULL REFERENCES statements,"
+	" entry INTEGER NOT NULL REFERENCES entries, side TEXT NOT NULL, column_name TEXT NOT NULL,"
+	" PRIMARY KEY (statement, entry, side, column_name)) WITHOUT ROWID;"
+
+	"CREATE TABLE forecasts (statement INTEGER NOT NULL REFERENCES statements,"
+	" entry INTEGER NOT NULL REFERENCES entries, side TEXT NOT NULL, stage TEXT NOT NULL, outcome TEXT NOT NULL,"
+	" reason TEXT, made_ms INTEGER NOT NULL, PRIMARY KEY (statement, entry, side)) WITHOUT ROWID;"
+
+	"CREATE TABLE flips (id INTEGER PRIMARY KEY, entry INTEGER NOT NULL REFERENCES entries,"
+	" at_ms INTEGER NOT NULL, from_stage TEXT NOT NULL, to_stage TEXT NOT NULL);"
+	"ALTER TABLE entries ADD COLUMN deprecated TEXT;"
+
+	"CREATE VIEW usage AS SELECT e.table_name, e.new_name, u.side, u.kind, i.database, i.user, i.application,"
+	" i.address, i.controller, i.route, i.action,"
+	" u.ok_count + u.error_count + u.refused_count AS count, u.ok_count, u.error_count,"
+	" u.refused_count, u.row_count, u.rewritten, u.refused, u.unparsed,"
+	" strftime('%Y-%m-%dT%H:%M:%SZ', u.first_ms / 1000, 'unixepoch') AS first_seen,"
+	" strftime('%Y-%m-%dT%H:%M:%SZ', u.last_ms / 1000, 'unixepoch') AS last_seen, s.text AS statement"
+	" FROM uses u JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
+	" JOIN statements s ON s.id = u.statement;"
+
+	"CREATE VIEW usage_by_table AS SELECT e.table_name, u.side, u.kind,"
+	" sum(u.ok_count + u.error_count + u.refused_count) AS count,"
+	" count(DISTINCT i.application) AS applications,"
+	" strftime('%Y-%m-%dT%H:%M:%SZ', min(u.first_ms) / 1000, 'unixepoch') AS first_seen,"
+	" strftime('%Y-%m-%dT%H:%M:%SZ', max(u.last_ms) / 1000, 'unixepoch') AS last_seen"
+	" FROM uses u JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
+	" GROUP BY e.table_name, u.side, u.kind;"
+
+	"CREATE VIEW usage_by_hour AS SELECT strftime('%Y-%m-%dT%H:%M:%SZ', b.start_s, 'unixepoch') AS start,"
+	" b.hours, e.table_name, u.side, u.kind, i.database, i.user, i.application, i.address,"
+	" b.ok_count + b.error_count + b.refused_count AS count, s.text AS statement FROM"
+	" (SELECT 1 AS hours, * FROM hours UNION ALL SELECT 24, * FROM days) b"
+	" JOIN uses u ON u.id = b.use JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
+	" JOIN statements s ON s.id = u.statement;"
+
+	"CREATE VIEW usage_by_column AS SELECT e.table_name, c.side, c.column_name, i.database, i.user,"
+	" i.application, c.count,"
+	" strftime('%Y-%m-%dT%H:%M:%SZ', c.first_ms / 1000, 'unixepoch') AS first_seen,"
+	" strftime('%Y-%m-%dT%H:%M:%SZ', c.last_ms / 1000, 'unixepoch') AS last_seen"
+	" FROM column_uses c JOIN entries e ON e.id = c.entry JOIN identities i ON i.id = c.identity;"
+
+	"CREATE VIEW next_stage AS SELECT e.table_name, f.side, e.stage, f.stage AS next_stage, f.outcome, f.reason,"
+	" s.text AS statement FROM forecasts f JOIN entries e ON e.id = f.entry"
+	" JOIN statements s ON s.id = f.statement;"
+
+	"CREATE VIEW recent_flips AS SELECT strftime('%Y-%m-%dT%H:%M:%SZ', f.at_ms / 1000, 'unixepoch') AS at,"
+	" e.table_name, f.from_stage, f.to_stage FROM flips f JOIN entries e ON e.id = f.entry;";
+
 /* migrations[n] takes version n to n + 1. */
-static const char *const migrations[USAGE_SCHEMA_VERSION] = { version_1 };
+static const char *const migrations[USAGE_SCHEMA_VERSION] = { version_1, version_2 };
 
 void usage_schema_error(sqlite3 *db, const char *path, const char *doing, struct error *error_out)
 {

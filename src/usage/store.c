@@ -22,23 +22,21 @@ static bool heartbeat(struct usage_store *store, int64_t now_ms)
 	return store_run(store, SQL_HEARTBEAT);
 }
 
-static bool write_rows(struct usage_store *store, struct usage_table *const *tables, size_t count,
-		       const struct usage_declaration *declaration, int64_t now_ms)
+static bool write_rows(struct usage_store *store, const struct usage_batch *batch, int64_t now_ms)
 {
-	if (declaration && !store_declare(store, declaration, now_ms))
+	if (batch->declaration && !store_declare(store, batch->declaration, now_ms))
 		return false;
-	for (size_t i = 0; i < count; i++) {
-		if (!store_add_table(store, tables[i]))
+	for (size_t i = 0; i < batch->count; i++) {
+		if (!store_add_table(store, batch->tables[i]))
 			return false;
 	}
-	return heartbeat(store, now_ms);
+	return (!batch->foretold || store_add_foretold(store, batch->foretold, now_ms)) && heartbeat(store, now_ms);
 }
 
-bool usage_store_write(struct usage_store *store, struct usage_table *const *tables, size_t count,
-		       const struct usage_declaration *declaration, struct error *error_out)
+bool usage_store_write(struct usage_store *store, const struct usage_batch *batch, struct error *error_out)
 {
 	int64_t now_ms = clock_wall_ms();
-	if (store_begin(store) && write_rows(store, tables, count, declaration, now_ms) && store_run(store, SQL_COMMIT)) {
+	if (store_begin(store) && write_rows(store, batch, now_ms) && store_run(store, SQL_COMMIT)) {
 		store->observation->written_ms = now_ms;
 		return true;
 	}

@@ -14,8 +14,20 @@ struct usage_declaration {
 	size_t count;
 	struct {
 		char *table, *new_name;
+		char *deprecated; /* names with a newline between them; NULL: none */
 		enum stage stage;
 	} items[];
+};
+
+/* A forecast on its way to the file (usage_foretell). */
+struct usage_foretold {
+	struct list_link link;
+	struct statement_shape *shape;
+	enum side side;
+	enum stage stage;
+	enum usage_forecast forecast;
+	const char *reason; /* NULL: none */
+	char table[];	    /* reason follows */
 };
 
 struct usage_declaration *usage_declaration_new(const struct usage_entry *entries, size_t count);
@@ -33,12 +45,15 @@ bool usage_store_open(const struct usage_settings *settings, struct usage_observ
 /* The observation ends as a clean stop, with this many statements lost. */
 void usage_store_close(struct usage_store *store, uint64_t lost);
 
-/*
- * One transaction: every table's counts, the declaration (NULL: none), the
- * heartbeat. False: nothing of it is in the file; call again with the same.
- */
-bool usage_store_write(struct usage_store *store, struct usage_table *const *tables, size_t count,
-		       const struct usage_declaration *declaration, struct error *error_out);
+/* What one transaction puts into the file. */
+struct usage_batch {
+	struct usage_table *const *tables;
+	size_t count;
+	const struct usage_declaration *declaration; /* NULL: as before */
+	const struct list_link *foretold;	     /* NULL: none */
+};
+/* All of it and the heartbeat. False: nothing of it is in the file; call again with the same. */
+bool usage_store_write(struct usage_store *store, const struct usage_batch *batch, struct error *error_out);
 /* Rolls the time series up and keeps the file within its bounds; cheap when there is nothing to do. */
 bool usage_store_maintain(struct usage_store *store, struct error *error_out);
 /* True when only opening anew can help: the path names another file now, or writing failed for good. */

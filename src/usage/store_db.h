@@ -1,7 +1,8 @@
 /*
  * Inside the store: the handle, its prepared statements, and the files
  * that work with them (store.c: the file and transactions; store_rows.c: one
- * batch's rows; store_upkeep.c: bounds; store_sql.c: every SQL text).
+ * batch's counts; store_entries.c: the map's entries and forecasts;
+ * store_upkeep.c: bounds; store_sql.c: every SQL text).
  */
 #ifndef CROSSFADE_USAGE_STORE_DB_H
 #define CROSSFADE_USAGE_STORE_DB_H
@@ -13,14 +14,15 @@
 
 enum sql_id {
 	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK,
-	SQL_FIND_ENTRY, SQL_ADD_ENTRY, SQL_MARK_ENTRIES, SQL_DECLARE_ENTRY, SQL_WITHDRAW_ENTRIES,
+	SQL_FIND_ENTRY, SQL_ADD_ENTRY, SQL_MARK_ENTRIES, SQL_ADD_FLIP, SQL_DECLARE_ENTRY, SQL_WITHDRAW_ENTRIES,
 	SQL_FIND_IDENTITY, SQL_ADD_IDENTITY,
 	SQL_FIND_STATEMENT, SQL_ADD_STATEMENT,
-	SQL_ADD_COUNTS, SQL_ADD_USE, SQL_ADD_HOUR,
+	SQL_ADD_COUNTS, SQL_ADD_USE, SQL_ADD_HOUR, SQL_ADD_FORECAST,
 	SQL_COUNT_ROWS, SQL_BEGIN_OBSERVATION, SQL_FIND_OBSERVATION, SQL_UNENDED_OBSERVATIONS, SQL_BREAK_OFF, SQL_HEARTBEAT, SQL_STOP,
 	SQL_ROLL_UP, SQL_DROP_ROLLED_UP, SQL_DROP_DAYS, SQL_DROP_OLDEST_DAY, SQL_SERIES_ROWS, SQL_TRIM_OBSERVATIONS,
 	SQL_FORGET_USES, SQL_FORGET_HOURS, SQL_DROP_FORGOTTEN_HOURS, SQL_FORGET_DAYS, SQL_DROP_FORGOTTEN_DAYS,
 	SQL_DROP_FORGOTTEN_USES, SQL_DROP_UNUSED_STATEMENTS, SQL_DROP_UNUSED_IDENTITIES,
+	SQL_DROP_UNUSED_FORECASTS, SQL_TRIM_FLIPS,
 	SQL_COUNT
 };
 
@@ -58,6 +60,10 @@ void store_undo(struct usage_store *store);
 bool store_recount(struct usage_store *store);
 
 bool store_add_table(struct usage_store *store, const struct usage_table *table);
+bool store_add_foretold(struct usage_store *store, const struct list_link *foretold, int64_t now_ms);
+/* Dictionaries: the row of an entry, and of a shape's statement (USAGE_OTHER_ID: no room). */
+bool store_entry_id(struct usage_store *store, const char *table, int64_t *id_out);
+bool store_statement_id(struct usage_store *store, const struct statement_shape *shape, int64_t *id_out);
 bool store_declare(struct usage_store *store, const struct usage_declaration *declaration, int64_t now_ms);
 
 #endif

@@ -14,7 +14,7 @@ enum { STATEMENT_MAX_BYTES = 4096, HOUR_S = 3600 };
 
 /* ---- dictionaries ---- */
 
-static bool entry_id(struct usage_store *store, const char *table, int64_t *id_out)
+bool store_entry_id(struct usage_store *store, const char *table, int64_t *id_out)
 {
 	int64_t id;
 	store_bind_text(store_sql(store, SQL_FIND_ENTRY), 1, table);
@@ -34,6 +34,8 @@ static void bind_identity(sqlite3_stmt *statement, const struct usage_identity *
 {
 	for (int i = 0; i < USAGE_FIELD_COUNT; i++)
 		store_bind_text(statement, i + 1, identity->fields[i]);
+	for (int i = USAGE_FIELD_COUNT; i < 7; i++)
+		store_bind_text(statement, i + 1, "");
 }
 
 static bool identity_row(struct usage_store *store, const struct usage_identity *identity, int64_t *id_out)
@@ -86,7 +88,7 @@ static bool find_statement(struct usage_store *store, int64_t hash, const char *
 	return true;
 }
 
-static bool statement_id(struct usage_store *store, const struct statement_shape *shape, int64_t *id_out)
+bool store_statement_id(struct usage_store *store, const struct statement_shape *shape, int64_t *id_out)
 {
 	char text[STATEMENT_MAX_BYTES];
 	int64_t id = USAGE_OTHER_ID, hash = (int64_t)shape->hash;
@@ -182,12 +184,12 @@ static bool add_slot(struct usage_store *store, const struct usage_slot *slot)
 {
 	struct use_key key;
 	int64_t use_row;
-	if (!statement_id(store, slot->shape, &key.statement) || !identity_id(store, slot->identity, &key.identity))
+	if (!store_statement_id(store, slot->shape, &key.statement) || !identity_id(store, slot->identity, &key.identity))
 		return false;
 	for (size_t i = 0; i < slot->shape->use_count; i++) {
 		const struct use *use = &slot->shape->uses[i];
 		key.use = use;
-		if (!entry_id(store, use->table ? use->table : "(unknown)", &key.entry) ||
+		if (!store_entry_id(store, use->table ? use->table : "(unknown)", &key.entry) ||
 		    !add_use(store, key, slot, &use_row) || !add_hour(store, use_row, slot))
 			return false;
 	}
@@ -201,54 +203,4 @@ bool store_add_table(struct usage_store *store, const struct usage_table *table)
 			return false;
 	}
 	return true;
-}
-
-/* ---- what is observed ---- */
-
-struct usage_declaration *usage_declaration_new(const struct usage_entry *entries, size_t count)
-{
-	struct usage_declaration *declaration =
-		memory_zalloc(sizeof(*declaration) + count * sizeof(declaration->items[0]));
-	declaration->count = count;
-	for (size_t i = 0; i < count; i++) {
-		declaration->items[i].table = memory_strdup(entries[i].table);
-		declaration->items[i].new_name = memory_strdup(entries[i].new_name);
-		declaration->items[i].stage = entries[i].stage;
-	}
-	return declaration;
-}
-
-void usage_declaration_free(struct usage_declaration *declaration)
-{
-	for (size_t i = 0; declaration && i < declaration->count; i++) {
-		free(declaration->items[i].table);
-		free(declaration->items[i].new_name);
-	}
-	free(declaration);
-}
-
-static bool declare_entry(struct usage_store *store, const struct usage_declaration *declaration, size_t item,
-			  int64_t now_ms)
-{
-	sqlite3_stmt *statement = store_sql(store, SQL_DECLARE_ENTRY);
-	int64_t id;
-	if (!entry_id(store, declaration->items[item].table, &id))
-		return false;
-	sqlite3_bind_int64(statement, 1, id);
-	store_bind_text(statement, 2, declaration->items[item].new_name);
-	store_bind_text(statement, 3, stage_name(declaration->items[item].stage));
-	sqlite3_bind_int64(statement, 4, now_ms);
-	return store_run(store, SQL_DECLARE_ENTRY);
-}
-
-bool store_declare(struct usage_store *store, const struct usage_declaration *declaration, int64_t now_ms)
-{
-	if (!store_run(store, SQL_MARK_ENTRIES))
-		return false;
-	for (size_t i = 0; i < declaration->count; i++) {
-		if (!declare_entry(store, declaration, i, now_ms))
-			return false;
-	}
-	sqlite3_bind_int64(store_sql(store, SQL_WITHDRAW_ENTRIES), 1, now_ms);
-	return store_run(store, SQL_WITHDRAW_ENTRIES);
 }

@@ -19,13 +19,18 @@ static const char *const sql_texts[SQL_COUNT] = {
 	/* declared_ms: since when the entry has been in the map without a break; -1 marks those to be seen again */
 	[SQL_MARK_ENTRIES] = "UPDATE entries SET withdrawn_ms = -1"
 			     " WHERE declared_ms IS NOT NULL AND withdrawn_ms IS NULL",
-	[SQL_DECLARE_ENTRY] = "UPDATE entries SET new_name = ?2, stage = ?3, declared_ms ="
+	[SQL_ADD_FLIP] = "INSERT INTO flips (entry, at_ms, from_stage, to_stage)"
+			 " SELECT id, ?4, stage, ?3 FROM entries WHERE id = ?1 AND stage <> ?3",
+	[SQL_DECLARE_ENTRY] = "UPDATE entries SET new_name = ?2, stage = ?3, deprecated = ?5, declared_ms ="
 			      " CASE WHEN declared_ms IS NULL OR withdrawn_ms > 0 THEN ?4 ELSE declared_ms END,"
 			      " withdrawn_ms = NULL WHERE id = ?1",
 	[SQL_WITHDRAW_ENTRIES] = "UPDATE entries SET withdrawn_ms = ?1 WHERE withdrawn_ms = -1",
 	[SQL_FIND_IDENTITY] = "SELECT id FROM identities"
-			      " WHERE database = ?1 AND user = ?2 AND application = ?3 AND address = ?4",
-	[SQL_ADD_IDENTITY] = "INSERT INTO identities (database, user, application, address) VALUES (?1, ?2, ?3, ?4)",
+			      " WHERE database = ?1 AND user = ?2 AND application = ?3 AND address = ?4"
+			      " AND controller = ?5 AND route = ?6 AND action = ?7",
+	[SQL_ADD_IDENTITY] = "INSERT INTO identities"
+			     " (database, user, application, address, controller, route, action)"
+			     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_FIND_STATEMENT] = "SELECT id, text FROM statements WHERE hash = ?1",
 	[SQL_ADD_STATEMENT] = "INSERT INTO statements (hash, text) VALUES (?1, ?2)",
 	[SQL_ADD_COUNTS] = "UPDATE uses SET ok_count = ok_count + ?9, error_count = error_count + ?10,"
@@ -36,6 +41,8 @@ static const char *const sql_texts[SQL_COUNT] = {
 			" ok_count, error_count, refused_count, row_count, first_ms, last_ms)"
 			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
 	[SQL_ADD_HOUR] = "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, ?6)" ADD_SERIES,
+	[SQL_ADD_FORECAST] = "INSERT OR REPLACE INTO forecasts (statement, entry, stage, outcome, reason, made_ms, side)"
+			     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_COUNT_ROWS] = "SELECT (SELECT count(*) FROM identities), (SELECT count(*) FROM statements),"
 			   " (SELECT count(*) FROM uses)",
 	[SQL_BEGIN_OBSERVATION] = "INSERT INTO observations (host, pid, version, started_ms, heartbeat_ms)"
@@ -87,6 +94,8 @@ static const char *const sql_texts[SQL_COUNT] = {
 				       " WHERE id <> 0 AND id NOT IN (SELECT statement FROM uses)",
 	[SQL_DROP_UNUSED_IDENTITIES] = "DELETE FROM identities"
 				       " WHERE id <> 0 AND id NOT IN (SELECT identity FROM uses)",
+	[SQL_DROP_UNUSED_FORECASTS] = "DELETE FROM forecasts WHERE statement NOT IN (SELECT id FROM statements)",
+	[SQL_TRIM_FLIPS] = "DELETE FROM flips WHERE id <= (SELECT max(id) FROM flips) - ?1",
 	[SQL_TRIM_OBSERVATIONS] = "DELETE FROM observations WHERE id <= (SELECT max(id) FROM observations) - ?1",
 };
 

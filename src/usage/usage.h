@@ -49,9 +49,21 @@ struct usage_entry {
 	const char *table;    /* the stable key: "schema.name" of the old name */
 	const char *new_name; /* "schema.name"; NULL: none */
 	enum stage stage;
+	const char *const *deprecated; /* old columns that are to go */
+	size_t deprecated_count;
 };
 /* The entries now in force; call after each reload. Copies; never waits for the file. */
 void usage_declare(struct usage *usage, const struct usage_entry *entries, size_t count);
+
+/* What would become of a statement if an entry, of which it uses one name, were at its next stage. */
+enum usage_forecast { USAGE_FORECAST_FINE, USAGE_FORECAST_OPAQUE, USAGE_FORECAST_REFUSED };
+const char *usage_forecast_name(enum usage_forecast forecast);
+/*
+ * From any thread but a worker's; never waits for the file. table is the entry's stable key, reason a
+ * sentence or NULL. What there is no room for is dropped.
+ */
+void usage_foretell(struct usage *usage, struct statement_shape *shape, const char *table, enum side side,
+		    enum stage stage, enum usage_forecast forecast, const char *reason);
 
 /* NULL usage gives a counter that counts nothing. */
 struct usage_counter *usage_counter_new(struct usage *usage);

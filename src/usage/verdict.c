@@ -1,7 +1,7 @@
 /*
  * The sentence per table that people decide by. It claims no more than the
  * ledger knows: time that was not observed is said, and a table is called
- * quiet only when it was watched for as long as it has to be.
+ * ready only when it was watched for as long as it has to be.
  */
 #include "usage/report_index.h"
 
@@ -13,10 +13,18 @@ enum { MINUTE_MS = 60000, HOUR_MS = 3600000, DAY_MS = 86400000 };
 /* Restarts and the like: so much of idle_days may be missing before we say that we do not know. */
 enum { TOLERATED_MS = HOUR_MS };
 
-static const char *const verdict_names[] = { [REPORT_IN_USE] = "in_use", [REPORT_UNKNOWN] = "unknown",
-					     [REPORT_QUIET] = "quiet", [REPORT_SAME] = "same" };
+static const char *const verdict_names[] = {
+	[REPORT_IN_USE] = "in_use",   [REPORT_BLOCKED] = "blocked",   [REPORT_DEPRECATED] = "deprecated_columns",
+	[REPORT_UNKNOWN] = "unknown", [REPORT_BYPASSED] = "bypassed", [REPORT_READY] = "ready",
+	[REPORT_SAME] = "same",
+};
 static const char *const end_names[] = { [REPORT_RUNNING] = "running", [REPORT_STOPPED] = "stopped",
 					 [REPORT_BROKEN_OFF] = "broken_off" };
+
+bool report_is_ready(const struct report_table *table)
+{
+	return table->verdict == REPORT_READY || table->verdict == REPORT_SAME;
+}
 
 bool report_is_same_name(const struct report_table *table)
 {
@@ -70,22 +78,34 @@ static void find_gaps(struct report *report)
 	add_gap(report, end_ms(report, last), report->filter.now_ms, last->end == REPORT_BROKEN_OFF);
 }
 
-/* Time within [from_ms, now] that fell into gaps. */
-static int64_t unobserved_since(const struct report *report, int64_t from_ms)
-{
-	int64_t sum_ms = 0;
-	for (size_t i = 0; i < report->gap_count; i++) {
-		const struct report_gap *gap = &report->gaps[i];
-		int64_t start_ms = gap->from_ms > from_ms ? gap->from_ms : from_ms;
-		if (gap->until_ms > start_ms)
-			sum_ms += gap->until_ms - start_ms;
-	}
-	return sum_ms;
-}
-
 static int64_t first_observed_ms(const struct report *report)
 {
 	return report->observation_count ? report->observations[0].started_ms : report->filter.now_ms;
+}
+
+static int64_t overlap_ms(int64_t from_ms, int64_t until_ms, const struct report_gap *gap)
+{
+	int64_t start_ms = gap->from_ms > from_ms ? gap->from_ms : from_ms;
+	int64_t end = gap->until_ms < until_ms ? gap->until_ms : until_ms;
+	return end > start_ms ? end - start_ms : 0;
+}
+
+int64_t report_unobserved_ms(const struct report *report, int64_t from_ms, int64_t until_ms)
+{
+	struct report_gap before = { 0, first_observed_ms(report), false };
+	int64_t sum_ms = overlap_ms(from_ms, until_ms, &before);
+	for (size_t i = 0; i < report->gap_count; i++)
+		sum_ms += overlap_ms(from_ms, until_ms, &report->gaps[i]);
+	return sum_ms;
+}
+
+/* Time within [from_ms, now] that fell into gaps; before the first observation there is none. */
+static int64_t unobserved_since(const struct report *report, int64_t from_ms)
+{
+	int64_t sum_ms = 0;
+	for (size_t i = 0; i < report->gap_count; i++)
+		sum_ms += overlap_ms(from_ms, report->filter.now_ms, &report->gaps[i]);
+	return sum_ms;
 }
 
 /* Lost counts may have been uses of any table. */
@@ -154,14 +174,57 @@ static const char *say_unknown(struct report *report, const struct report_table 
 			    report->filter.idle_days);
 }
 
-static const char *say_quiet(struct report *report, const struct report_table *table)
+static const char *say_ready(struct report *report, const struct report_table *table)
 {
 	const char *missing = table->unobserved_ms < 1000 ? "" :
 		arena_printf(&report->arena, " (%s of it not observed)", duration(report, table->unobserved_ms));
+	const char *bypass = report->bypass_known ? ", and nobody bypasses the proxy" : "";
 	if (table->old_last_ms)
-		return arena_printf(&report->arena, "%s%s", say_not_seen(report, table), missing);
-	return arena_printf(&report->arena, "never seen in %s of observation%s",
-			    duration(report, table->observed_ms), missing);
+		return arena_printf(&report->arena, "%s%s%s", say_not_seen(report, table), missing, bypass);
+	return arena_printf(&report->arena, "never seen in %s of observation%s%s",
+			    duration(report, table->observed_ms), missing, bypass);
+}
+
+/* Three names, and how many there are besides. */
+static const char *say_list(struct report *report, const char *const *names, size_t count)
+{
+	const char *text = "";
+	for (size_t i = 0; i < count && i < 3; i++)
+		text = arena_printf(&report->arena, "%s%s%s", text, i ? ", " : "",
+				    *names[i] ? names[i] : "an application without a name");
+	return count > 3 ? arena_printf(&report->arena, "%s and %zu more", text, count - 3) : text;
+}
+
+static const char *say_bypassed(struct report *report, const struct report_table *table)
+{
+	const struct report_bypass *first = &report->bypasses[0];
+	uint64_t sessions = 0;
+	for (size_t i = 0; i < report->bypass_count; i++)
+		sessions += report->bypasses[i].sessions;
+	return arena_printf(&report->arena, "%s, but %" PRIu64 " session%s come%s past the proxy, such as %s (user %s)",
+			    say_not_seen(report, table), sessions, sessions == 1 ? "" : "s", sessions == 1 ? "s" : "",
+			    *first->application ? first->application : "one without a name", first->user);
+}
+
+static const char *say_blocked(struct report *report, const struct report_table *table)
+{
+	return arena_printf(&report->arena, "%s name%s it", say_list(report, table->blockers, table->blocker_count),
+			    table->blocker_count == 1 ? "s" : "");
+}
+
+/* NULL: none was named within idle_days. */
+static const char *say_deprecated(struct report *report, const struct report_table *table)
+{
+	const char *text = NULL;
+	for (size_t i = 0; i < table->column_count && table->columns[i]->deprecated; i++) {
+		const struct report_column *column = table->columns[i];
+		if (!column->application_count)
+			continue;
+		const char *readers = say_list(report, column->applications, column->application_count);
+		text = arena_printf(&report->arena, "%s%s by %s", text ? text : "deprecated columns still read: ",
+				    text ? arena_printf(&report->arena, "; %s", column->name) : column->name, readers);
+	}
+	return text;
 }
 
 /* ---- judging ---- */
@@ -179,33 +242,62 @@ static const char *narrowed(struct report *report, const char *text)
 	return text;
 }
 
+/* What stands in the way, whether or not the old name was seen; NULL: nothing. */
+static const char *obstacles(struct report *report, const struct report_table *table)
+{
+	const char *blocked = table->blocker_count ? say_blocked(report, table) : NULL;
+	const char *deprecated = say_deprecated(report, table);
+	return blocked && deprecated ? arena_printf(&report->arena, "%s; %s", blocked, deprecated) :
+	       blocked		     ? blocked :
+				       deprecated;
+}
+
+static enum report_verdict judge_unused(struct report *report, const struct report_table *table, int64_t watched_ms,
+					const char **text_out)
+{
+	int64_t idle_ms = (int64_t)report->filter.idle_days * DAY_MS;
+	int64_t lost = lost_since(report, report->filter.now_ms - idle_ms);
+	if (watched_ms < idle_ms || table->unobserved_ms > TOLERATED_MS || lost) {
+		*text_out = say_unknown(report, table, watched_ms, lost);
+		return REPORT_UNKNOWN;
+	}
+	*text_out = report->bypass_count ? say_bypassed(report, table) : say_ready(report, table);
+	return report->bypass_count ? REPORT_BYPASSED : REPORT_READY;
+}
+
+static enum report_verdict verdict_of(struct report *report, const struct report_table *table, int64_t watched_ms,
+				      const char **text_out)
+{
+	const char *obstacle = obstacles(report, table);
+	bool same = report_is_same_name(table);
+	if (!same && table->old_applications) {
+		const char *used = say_in_use(report, table);
+		*text_out = obstacle ? arena_printf(&report->arena, "%s; %s", used, obstacle) : used;
+		return REPORT_IN_USE;
+	}
+	if (obstacle) {
+		*text_out = obstacle;
+		return table->blocker_count ? REPORT_BLOCKED : REPORT_DEPRECATED;
+	}
+	if (same) {
+		*text_out = "has this name in both schemas, so no code has to change";
+		return REPORT_SAME;
+	}
+	return judge_unused(report, table, watched_ms, text_out);
+}
+
 static void judge(struct report *report, struct report_table *table)
 {
 	int64_t now_ms = report->filter.now_ms, idle_ms = (int64_t)report->filter.idle_days * DAY_MS;
 	int64_t since_ms = first_observed_ms(report);
+	const char *text;
 	if (table->declared_ms > since_ms)
 		since_ms = table->declared_ms;
 	int64_t watched_ms = now_ms - since_ms;
-	int64_t lost = lost_since(report, now_ms - idle_ms);
-	const char *text;
 	table->observed_ms = watched_ms - unobserved_since(report, since_ms);
 	table->unobserved_ms = unobserved_since(report, now_ms - idle_ms);
-	if (report_is_same_name(table)) {
-		table->verdict = REPORT_SAME;
-		table->verdict_text = "has this name in both schemas, so no code has to change";
-		return;
-	}
-	if (table->old_applications) {
-		table->verdict = REPORT_IN_USE;
-		text = say_in_use(report, table);
-	} else if (watched_ms < idle_ms || table->unobserved_ms > TOLERATED_MS || lost) {
-		table->verdict = REPORT_UNKNOWN;
-		text = say_unknown(report, table, watched_ms, lost);
-	} else {
-		table->verdict = REPORT_QUIET;
-		text = say_quiet(report, table);
-	}
-	table->verdict_text = narrowed(report, text);
+	table->verdict = verdict_of(report, table, watched_ms, &text);
+	table->verdict_text = table->verdict == REPORT_SAME ? text : narrowed(report, text);
 }
 
 static int by_urgency(const void *a, const void *b)

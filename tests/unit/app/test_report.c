@@ -300,14 +300,98 @@ Test(report_command, reads_while_the_proxy_writes)
 	ledger_deinit(&ledger);
 }
 
+Test(report_command, csv_has_a_row_for_each_statement_of_each_client)
+{
+	struct ledger ledger;
+	char out[16384];
+	fill(&ledger);
+	ledger_exec(&ledger, "UPDATE identities SET application = '=cmd(\"x\"), y' WHERE application = 'loader'");
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--format", "csv"), 0, "%s", out);
+	cr_assert_eq(strncmp(out, "table,new_name,stage,verdict,side,", 34), 0);
+	expect_part(out, "\r\npublic.prices,,,in_use,old,select,aegis,app,billing,10.0.0.7,,,,1500,1499,0,1,1500,1500,0,");
+	expect_part(out, ",SELECT close FROM prices WHERE code = $1,\r\n");
+	expect_part(out, "\r\npublic.prices,,,in_use,new,insert,aegis,app,\"'=cmd(\"\"x\"\"), y\",10.0.0.7,,,,1,0,1,0,0,0,0,");
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--format", "csv", "--side", "new", "--app", "nobody"), 0);
+	ledger_deinit(&ledger);
+}
+
+Test(report_command, ready_tells_by_its_status)
+{
+	struct ledger ledger;
+	char out[16384];
+	fill(&ledger);
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--ready", "public.prices"), 1);
+	expect_part(out, "public.prices: in use: in use by 1 application");
+	ledger_exec(&ledger, "UPDATE uses SET first_ms = first_ms - 50 * 86400000, last_ms = last_ms - 50 * 86400000;"
+			     "UPDATE observations SET started_ms = started_ms - 100 * 86400000, stopped_ms = NULL");
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--ready", "public.prices"), 0, "%s", out);
+	expect_part(out, "public.prices: ready: not seen for 50 days");
+	cr_assert_null(strstr(out, "billing"));
+	ledger_deinit(&ledger);
+}
+
+Test(report_command, diff_tells_what_is_new_and_what_has_stopped)
+{
+	struct ledger ledger;
+	char out[32768];
+	json_int_t count;
+	const char *change, *application;
+	fill(&ledger);
+	/* The loader's use was five days ago. */
+	ledger_exec(&ledger, "UPDATE hours SET start_s = start_s - 5 * 86400 WHERE use IN (SELECT id FROM uses WHERE side = 'new');"
+			     "UPDATE uses SET first_ms = first_ms - 5 * 86400000, last_ms = last_ms - 5 * 86400000 WHERE side = 'new'");
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "3d"), 0, "%s", out);
+	expect_part(out, "\npublic.prices, old name\n  new ");
+	expect_part(out, "billing (app@aegis)");
+	expect_part(out, "\npublic.prices, new name\n  stopped  loader (app@aegis)");
+	expect_part(out, "minutes were not observed");
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "3d", "--side", "new", "--format", "json"), 0);
+	json_t *root = parse(out);
+	expect_documented(root, read_doc());
+	cr_assert_eq(json_array_size(json_object_get(root, "changes")), 2);
+	cr_assert_eq(json_unpack(root, "{s:[{s:s, s:s, s:I}]}", "changes", "change", &change, "application",
+				 &application, "count", &count), 0, "%s", out);
+	cr_assert_str_eq(change, "stopped");
+	cr_assert_str_eq(application, "loader");
+	cr_assert_eq(count, 1);
+	json_decref(root);
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "3d", "--format", "csv"), 0);
+	expect_part(out, "\r\nstopped,public.prices,new,client,aegis,app,loader,,1,");
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "30d", "--app", "nobody"), 0);
+	expect_part(out, "Nothing has stopped, and nothing is new.");
+	ledger_deinit(&ledger);
+}
+
+Test(report_command, columns_next_stage_and_flips_are_printed)
+{
+	struct ledger ledger;
+	char out[32768];
+	fill(&ledger);
+	ledger_exec(&ledger, "UPDATE entries SET stage = 'live', deprecated = 'priority';"
+			     "INSERT INTO column_uses SELECT 1, 'old', 'close', max(id), 1500, 1, 1 FROM identities;"
+			     "INSERT INTO forecasts SELECT u.statement, 1, 'old', 'complete', 'refused', 'the old name is gone', 1"
+			     " FROM uses u WHERE side = 'old';"
+			     "INSERT INTO flips VALUES (1, 1, 1700000000000, 'old', 'live')");
+	cr_assert_eq(RUN(out, "--ledger", ledger.path), 0, "%s", out);
+	expect_part(out, "\n  columns: close 1,500\n");
+	expect_part(out, "\n  deprecated columns: priority never\n");
+	expect_part(out, "\n  statements at stage complete: 1 would be refused\n");
+	expect_part(out, "\n      refused: SELECT close FROM prices");
+	expect_part(out, "\n        the old name is gone\n");
+	expect_part(out, "\nRecent flips\n  2023-11-14 22:13  public.prices  old -> live\n");
+	ledger_deinit(&ledger);
+}
+
 Test(report_command, refuses_bad_usage_with_status_2)
 {
 	struct ledger ledger;
 	char out[16384];
 	fill(&ledger);
-	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--format", "csv"), 2);
-	expect_part(out, "not available yet");
 	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--format", "xml"), 2);
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "1d", "--format", "html"), 2);
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "1d", "--until", "2d"), 2);
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "1d", "--ready", "public.prices"), 2);
+	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--ready", "public.nosuch"), 2);
 	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--side", "left"), 2);
 	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--since", "yesterday"), 2);
 	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--statements", "-1"), 2);

@@ -1,5 +1,6 @@
 /* A report says what the ledger's rows add up to, and no more than they allow. */
 #include "usage/report.h"
+#include "usage/report_diff.h"
 
 #include "support.h"
 
@@ -260,7 +261,7 @@ Test(verdict, use_of_the_new_name_is_no_use_of_the_old)
 	start(&ledger);
 	observe(&ledger, NOW - 40 * DAY, NOW, "NULL");
 	use(&ledger, "public.prices", "new", "select", "billing", 1, 5, NOW - HOUR);
-	expect_verdict(&ledger, REPORT_QUIET, "never seen in 40 days of observation");
+	expect_verdict(&ledger, REPORT_READY, "never seen in 40 days of observation");
 }
 
 Test(verdict, quiet_after_long_enough_without_old_uses)
@@ -269,7 +270,7 @@ Test(verdict, quiet_after_long_enough_without_old_uses)
 	start(&ledger);
 	observe(&ledger, NOW - 100 * DAY, NOW, "NULL");
 	use(&ledger, "public.prices", "old", "select", "billing", 1, 5, NOW - 41 * DAY);
-	expect_verdict(&ledger, REPORT_QUIET, "not seen for 41 days");
+	expect_verdict(&ledger, REPORT_READY, "not seen for 41 days");
 }
 
 Test(verdict, short_observation_proves_nothing)
@@ -307,7 +308,7 @@ Test(verdict, short_gap_is_mentioned)
 	start(&ledger);
 	observe(&ledger, NOW - 100 * DAY, NOW - 20 * DAY, "NULL");
 	observe(&ledger, NOW - 20 * DAY + 5000, NOW, "NULL");
-	expect_verdict(&ledger, REPORT_QUIET, "never seen in 99 days of observation (5 seconds of it not observed)");
+	expect_verdict(&ledger, REPORT_READY, "never seen in 99 days of observation (5 seconds of it not observed)");
 }
 
 Test(verdict, proxy_that_no_longer_runs_proves_nothing)
@@ -345,6 +346,295 @@ Test(verdict, a_table_with_one_name_in_both_schemas_needs_none)
 	struct report_filter filter = filter_now();
 	struct report *report = report_of(&ledger, &filter, entries, 1);
 	cr_assert_eq(table_of(report, "portfolio.holdings")->verdict, REPORT_SAME);
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+/* ---- columns, forecasts, flips ---- */
+
+static const struct usage_entry prices_live = { "public.prices", "data.prices", STAGE_LIVE };
+
+/* Statement `number` names the column, for that application. */
+static void name_column(struct ledger *ledger, const char *side, const char *application, int number,
+			const char *column, int count, int64_t at_ms)
+{
+	char sql[1024];
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO column_uses SELECT e.id, '%s', '%s', i.id, %d, %ld, %ld FROM entries e, identities i"
+		 " WHERE e.table_name = 'public.prices' AND i.application = '%s';"
+		 "INSERT OR IGNORE INTO statement_columns SELECT s.id, e.id, '%s', '%s' FROM entries e, statements s"
+		 " WHERE e.table_name = 'public.prices' AND s.hash = %d",
+		 side, column, count, (long)at_ms, (long)at_ms, application, side, column, number);
+	ledger_exec(ledger, sql);
+}
+
+static void foretell(struct ledger *ledger, int number, const char *stage, const char *outcome, const char *reason)
+{
+	char sql[512];
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO forecasts SELECT s.id, e.id, 'old', '%s', '%s', %s, 1 FROM entries e, statements s"
+		 " WHERE e.table_name = 'public.prices' AND s.hash = %d", stage, outcome, reason, number);
+	ledger_exec(ledger, sql);
+}
+
+Test(report, columns_are_counted_and_the_deprecated_come_first)
+{
+	static const char *const deprecated[] = { "priority", "unused" };
+	struct usage_entry entry = prices_live;
+	struct ledger ledger;
+	start(&ledger);
+	use(&ledger, "public.prices", "old", "select", "billing", 1, 5, NOW - HOUR);
+	use(&ledger, "public.prices", "old", "select", "loader", 1, 5, NOW - HOUR);
+	name_column(&ledger, "old", "billing", 1, "close", 5, NOW - HOUR);
+	name_column(&ledger, "old", "billing", 1, "priority", 5, NOW - 50 * DAY);
+	name_column(&ledger, "old", "loader", 1, "priority", 6, NOW - HOUR);
+	entry.deprecated = deprecated;
+	entry.deprecated_count = 2;
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, &entry, 1);
+	const struct report_table *table = report_find(report, "data.prices");
+	cr_assert_eq(table->column_count, 3);
+	cr_assert_str_eq(table->columns[0]->name, "priority");
+	cr_assert_eq(table->columns[0]->counts[SIDE_OLD], 11);
+	cr_assert_eq(table->columns[0]->application_count, 1);
+	cr_assert_str_eq(table->columns[0]->applications[0], "loader");
+	cr_assert_str_eq(table->columns[1]->name, "unused");
+	cr_assert_eq(table->columns[1]->counts[SIDE_OLD], 0);
+	cr_assert_str_eq(table->columns[2]->name, "close");
+	cr_assert_not(table->columns[2]->deprecated);
+	cr_assert_eq(table->sides[SIDE_OLD].statements[0]->column_count, 2);
+	cr_assert_str_eq(table->sides[SIDE_OLD].statements[0]->columns[0], "close");
+	cr_assert_not_null(strstr(table->verdict_text, "; deprecated columns still read: priority by loader"));
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+Test(report, forecasts_of_the_next_stage_are_summed_and_older_ones_do_not_count)
+{
+	struct ledger ledger;
+	start(&ledger);
+	for (int i = 1; i <= 4; i++)
+		use(&ledger, "public.prices", "old", "select", "billing", i, 10 - i, NOW - HOUR);
+	foretell(&ledger, 1, "complete", "refused", "'would be gone'");
+	foretell(&ledger, 2, "complete", "fine", "NULL");
+	foretell(&ledger, 3, "live", "refused", "NULL"); /* of when it was old */
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, &prices_live, 1);
+	const struct report_table *table = table_of(report, "public.prices");
+	cr_assert_str_eq(table->forecast.stage, "complete");
+	cr_assert_eq(table->forecast.refused, 1);
+	cr_assert_eq(table->forecast.fine, 1);
+	cr_assert_eq(table->forecast.unknown, 2);
+	cr_assert_str_eq(table->sides[SIDE_OLD].statements[0]->forecast, "refused");
+	cr_assert_str_eq(table->sides[SIDE_OLD].statements[0]->forecast_reason, "would be gone");
+	cr_assert_null(table->sides[SIDE_OLD].statements[2]->forecast);
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+Test(report, flips_and_forecasts_written_by_the_proxy_are_read_back)
+{
+	struct ledger ledger;
+	struct usage_entry entry = { "public.prices", "data.prices", STAGE_OLD };
+	ledger_init(&ledger);
+	struct usage *usage = ledger_open(&ledger);
+	struct statement_shape *shape = shape_of("SELECT 1 FROM prices", "public.prices", SIDE_OLD, USE_SELECT);
+	usage_declare(usage, &entry, 1);
+	usage_foretell(usage, shape, "public.prices", SIDE_OLD, STAGE_COMPLETE, USAGE_FORECAST_REFUSED, "it\x01s old");
+	ledger_wait_until(&ledger, "SELECT count(*) FROM entries", 1);
+	entry.stage = STAGE_LIVE;
+	usage_declare(usage, &entry, 1);
+	ledger_wait_until(&ledger, "SELECT count(*) FROM flips", 1);
+	usage_declare(usage, &entry, 1); /* the same again is no flip */
+	usage_close(usage);
+	statement_shape_unref(shape);
+	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM next_stage WHERE outcome = 'refused'"
+					    " AND next_stage = 'complete' AND reason = 'it s old'"), 1);
+	struct report_filter filter = report_filter_default();
+	struct report *report = report_of(&ledger, &filter, NULL, 0);
+	cr_assert_eq(report->flip_count, 1);
+	cr_assert_str_eq(report->flips[0].table, "public.prices");
+	cr_assert_str_eq(report->flips[0].from, "old");
+	cr_assert_str_eq(report->flips[0].to, "live");
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+Test(report, several_ledgers_agree_on_an_entry)
+{
+	struct ledger one, two;
+	struct error error;
+	start(&one);
+	start(&two);
+	ledger_exec(&one, "INSERT INTO entries (table_name, stage, declared_ms) VALUES ('public.prices', 'live', 1000)");
+	ledger_exec(&two, "INSERT INTO entries (table_name, stage, declared_ms, withdrawn_ms)"
+			  " VALUES ('public.prices', 'old', 500, 2000)");
+	struct report_filter filter = filter_now();
+	for (int i = 0; i < 2; i++) {
+		struct report *report = report_new(&filter);
+		cr_assert(report_add_ledger(report, i ? two.path : one.path, &error));
+		cr_assert(report_add_ledger(report, i ? one.path : two.path, &error));
+		const struct report_table *table = report_find(report, "public.prices");
+		cr_assert(table->in_map);
+		cr_assert_str_eq(table->stage, "live");
+		cr_assert_eq(table->declared_ms, 1000);
+		report_finish(report);
+		report_free(report);
+	}
+	ledger_deinit(&one);
+	ledger_deinit(&two);
+}
+
+/* ---- verdicts that others' findings change ---- */
+
+static struct report *quiet_report(struct ledger *ledger)
+{
+	struct error error;
+	struct report_filter filter = filter_now();
+	start(ledger);
+	observe(ledger, NOW - 100 * DAY, NOW, "NULL");
+	struct report *report = report_new(&filter);
+	cr_assert(report_add_ledger(report, ledger->path, &error));
+	report_add_entries(report, &prices_live, 1, true);
+	return report;
+}
+
+static void expect_only(struct report *report, enum report_verdict verdict, const char *text)
+{
+	report_finish(report);
+	cr_assert_str_eq(report->tables[0]->verdict_text, text);
+	cr_assert_eq(report->tables[0]->verdict, verdict);
+	cr_assert_eq(report_is_ready(report->tables[0]), verdict == REPORT_READY);
+	report_free(report);
+}
+
+Test(verdict, nobody_bypasses_is_said_only_when_somebody_has_looked)
+{
+	struct ledger ledger;
+	struct report *report = quiet_report(&ledger);
+	report_set_bypass_known(report);
+	expect_only(report, REPORT_READY, "never seen in 100 days of observation, and nobody bypasses the proxy");
+	ledger_deinit(&ledger);
+}
+
+Test(verdict, sessions_past_the_proxy_keep_a_table_from_being_ready)
+{
+	struct ledger ledger;
+	struct report *report = quiet_report(&ledger);
+	report_set_bypass_known(report);
+	report_add_bypass(report, "etl", "cron", 2);
+	report_add_bypass(report, "dba", "", 1);
+	expect_only(report, REPORT_BYPASSED, "never seen, but 3 sessions come past the proxy, such as cron (user etl)");
+	ledger_deinit(&ledger);
+}
+
+Test(verdict, functions_that_name_the_table_block_it)
+{
+	struct ledger ledger;
+	struct report *report = quiet_report(&ledger);
+	report_add_blocker(report, "public.prices", "function public.f()");
+	report_add_blocker(report, "public.prices", "view public.v");
+	expect_only(report, REPORT_BLOCKED, "function public.f(), view public.v name it");
+	ledger_deinit(&ledger);
+}
+
+Test(verdict, deprecated_columns_by_the_new_name_are_told)
+{
+	static const char *const deprecated[] = { "priority" };
+	struct usage_entry entry = prices_live;
+	struct ledger ledger;
+	start(&ledger);
+	observe(&ledger, NOW - 100 * DAY, NOW, "NULL");
+	use(&ledger, "public.prices", "new", "select", "billing", 1, 5, NOW - HOUR);
+	name_column(&ledger, "new", "billing", 1, "priority", 5, NOW - HOUR);
+	entry.deprecated = deprecated;
+	entry.deprecated_count = 1;
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, &entry, 1);
+	cr_assert_eq(report->tables[0]->verdict, REPORT_DEPRECATED);
+	cr_assert_str_eq(report->tables[0]->verdict_text, "deprecated columns still read: priority by billing");
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+/* ---- what has changed ---- */
+
+static struct report *window(struct ledger *ledger, int64_t since_ms, int64_t until_ms)
+{
+	struct report_filter filter = filter_now();
+	filter.since_ms = since_ms;
+	filter.until_ms = until_ms;
+	filter.statements_max = SIZE_MAX;
+	return report_of(ledger, &filter, NULL, 0);
+}
+
+Test(report_diff, tells_what_stopped_and_what_is_new)
+{
+	struct ledger ledger;
+	struct report_diff diff;
+	start(&ledger);
+	use(&ledger, "public.prices", "old", "select", "billing", 1, 5, NOW - 2 * DAY);
+	use(&ledger, "public.prices", "old", "select", "loader", 2, 7, NOW - 10 * DAY);
+	use(&ledger, "public.prices", "old", "select", "fresh", 3, 9, NOW - 3 * DAY);
+	ledger_exec(&ledger, "INSERT INTO hours SELECT start_s - 8 * 86400, use, 4, 0, 0, 0 FROM hours"
+			     " WHERE use = (SELECT min(id) FROM uses)"); /* billing was there before */
+	struct report *before = window(&ledger, NOW - 14 * DAY, NOW - 7 * DAY);
+	struct report *after = window(&ledger, NOW - 7 * DAY, 0);
+	report_diff_init(&diff, before, after);
+	cr_assert_eq(diff.count, 4);
+	cr_assert(diff.changes[0].stopped);
+	cr_assert_str_eq(diff.changes[0].application, "loader");
+	cr_assert_eq(diff.changes[0].counts.total, 7);
+	cr_assert_not(diff.changes[1].stopped);
+	cr_assert_str_eq(diff.changes[1].application, "fresh");
+	cr_assert(diff.changes[2].stopped);
+	cr_assert_str_eq(diff.changes[2].statement, "SELECT 2");
+	cr_assert_str_eq(diff.changes[3].statement, "SELECT 3");
+	report_diff_deinit(&diff);
+	report_free(before);
+	report_free(after);
+	ledger_deinit(&ledger);
+}
+
+Test(report, unobserved_time_has_the_gaps_and_what_came_before)
+{
+	struct ledger ledger;
+	start(&ledger);
+	observe(&ledger, NOW - 10 * DAY, NOW - 8 * DAY, "NULL");
+	observe(&ledger, NOW - 7 * DAY, NOW, "NULL");
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, NULL, 0);
+	cr_assert_eq(report_unobserved_ms(report, NOW - 12 * DAY, NOW), 3 * DAY);
+	cr_assert_eq(report_unobserved_ms(report, NOW - 7 * DAY - HOUR, NOW - 6 * DAY), HOUR);
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+/* ---- an older ledger ---- */
+
+Test(report, a_ledger_of_version_1_is_brought_up_to_date_with_its_counts)
+{
+	struct ledger ledger;
+	start(&ledger);
+	use(&ledger, "public.prices", "old", "select", "billing", 1, 5, NOW - HOUR);
+	ledger_exec(&ledger,
+		    "DROP VIEW usage; DROP VIEW usage_by_table; DROP VIEW usage_by_hour; DROP VIEW usage_by_column;"
+		    "DROP VIEW next_stage; DROP VIEW recent_flips; DROP TABLE column_uses; DROP TABLE statement_columns;"
+		    "DROP TABLE forecasts; DROP TABLE flips; ALTER TABLE entries DROP COLUMN deprecated;"
+		    "CREATE TABLE identities_1 (id INTEGER PRIMARY KEY, database TEXT NOT NULL, user TEXT NOT NULL,"
+		    " application TEXT NOT NULL, address TEXT NOT NULL, UNIQUE (database, user, application, address));"
+		    "INSERT INTO identities_1 SELECT id, database, user, application, address FROM identities;"
+		    "DROP TABLE identities; ALTER TABLE identities_1 RENAME TO identities;"
+		    "CREATE VIEW usage AS SELECT i.user FROM uses u JOIN identities i ON i.id = u.identity;"
+		    "CREATE VIEW usage_by_table AS SELECT 1; CREATE VIEW usage_by_hour AS SELECT 1;"
+		    "PRAGMA user_version = 1");
+	usage_close(ledger_open(&ledger));
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, NULL, 0);
+	cr_assert_eq(report->tables[0]->sides[SIDE_OLD].counts.total, 5);
+	cr_assert_str_eq(report->tables[0]->sides[SIDE_OLD].who[0]->application, "billing");
+	cr_assert_str_eq(report->tables[0]->sides[SIDE_OLD].who[0]->route, "");
+	cr_assert_eq(ledger_number(&ledger, "SELECT count(*) FROM usage WHERE application = 'billing'"), 1);
 	report_free(report);
 	ledger_deinit(&ledger);
 }

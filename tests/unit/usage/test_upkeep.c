@@ -28,7 +28,7 @@ static void start(struct ledger *ledger)
 	ledger_init(ledger);
 	usage_close(ledger_open(ledger));
 	ledger_exec(ledger, "INSERT INTO entries (id, table_name) VALUES (1, 'public.prices');"
-			    "INSERT INTO identities VALUES (1, 'd', 'u', 'app', 'a')");
+			    "INSERT INTO identities VALUES (1, 'd', 'u', 'app', 'a', '', '', '')");
 }
 
 /* Statement `number`, used count times, last at at_s. */
