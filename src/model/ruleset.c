@@ -21,6 +21,7 @@ struct builder {
 	size_t capacity;
 	struct name_index by_old_name; /* → entry */
 	struct name_index explicit; /* names that an entry of the map gives, of either side */
+	int64_t supposed; /* the entry whose table is taken to have moved; -1: none */
 };
 
 /* ---- entries ---- */
@@ -182,11 +183,57 @@ static void warn_drift(struct builder *b, const struct ruleset_entry *entry)
 		b->warn(b->warn_context, &warning);
 }
 
+static const char *renamed_column(const struct map_pairs *renames, const char *name, enum side to)
+{
+	for (size_t i = 0; i < renames->count; i++) {
+		const struct map_pair *pair = &renames->items[i];
+		if (strcmp(to == SIDE_NEW ? pair->key : pair->value, name) == 0)
+			return to == SIDE_NEW ? pair->value : pair->key;
+	}
+	return name;
+}
+
+static struct fact_relation *copy_relation(struct builder *b, const struct fact_relation *from, const char *schema,
+					   const char *name)
+{
+	struct fact_relation *copy = ARENA_NEW(&b->ruleset->arena, struct fact_relation);
+	*copy = *from;
+	copy->name = (struct rel_name){ schema, name };
+	copy->owned = copy->owner_next = copy->hash_next = NULL;
+	return copy;
+}
+
+/* The table as it would be after its move: in the other schema, its columns renamed, with all it owns. */
+static void suppose_moved(struct builder *b, struct ruleset_entry *entry)
+{
+	enum side to = entry->physical, from = side_other(to);
+	const struct fact_relation *now = entry->relation[from];
+	if (entry->relation[to] || !now || !entry->names[to].name)
+		return;
+	struct fact_relation *moved = copy_relation(b, now, entry->names[to].schema, entry->names[to].name);
+	moved->columns = ARENA_ARRAY(&b->ruleset->arena, now->column_count, struct fact_column);
+	for (size_t i = 0; i < now->column_count; i++) {
+		moved->columns[i] = now->columns[i];
+		moved->columns[i].name = renamed_column(&entry->map->columns, now->columns[i].name, to);
+	}
+	for (const struct fact_relation *owned = now->owned; owned; owned = owned->owner_next) {
+		struct fact_relation *copy = copy_relation(b, owned, entry->names[to].schema, owned->name.name);
+		copy->owner_next = moved->owned;
+		moved->owned = copy;
+	}
+	entry->relation[to] = moved;
+	entry->relation[from] = NULL;
+}
+
 static void place_entry(struct builder *b, struct ruleset_entry *entry)
 {
 	for (int side = SIDE_OLD; side <= SIDE_NEW; side++)
 		entry->relation[side] = find_relation(b->ruleset, entry->names[side]);
 	entry->physical = stage_side(entry->stage);
+	if (entry->kind == MAP_MOVE && b->supposed == entry->id) {
+		suppose_moved(b, entry);
+		return;
+	}
 	if (entry->kind == MAP_DROPPED)
 		entry->physical = SIDE_OLD;
 	if (entry->kind != MAP_MOVE)
@@ -338,22 +385,20 @@ static bool fill(struct builder *b)
 	return add_names(b);
 }
 
-bool ruleset_build(struct map *map, const struct flags *flags, struct facts *facts, struct policy policy,
-		   uint64_t version, ruleset_warn_fn *warn, void *warn_context, struct ruleset **ruleset_out,
-		   struct error *error_out)
+static bool build(struct builder *b, struct map *map, struct facts *facts, struct policy policy, uint64_t version,
+		  struct ruleset **ruleset_out)
 {
 	struct ruleset *rs = memory_zalloc(sizeof(*rs));
-	struct builder b = { .ruleset = rs, .flags = flags, .warn = warn, .warn_context = warn_context,
-			     .error_out = error_out };
+	b->ruleset = rs;
 	ref_init(&rs->ref);
 	arena_init(&rs->arena);
 	rs->version = version;
 	rs->map = map_ref(map);
 	rs->facts = facts_ref(facts);
 	rs->policy = policy;
-	bool ok = fill(&b);
-	name_index_deinit(&b.by_old_name);
-	name_index_deinit(&b.explicit);
+	bool ok = fill(b);
+	name_index_deinit(&b->by_old_name);
+	name_index_deinit(&b->explicit);
 	if (!ok) {
 		ruleset_unref(rs);
 		return false;
@@ -361,6 +406,40 @@ bool ruleset_build(struct map *map, const struct flags *flags, struct facts *fac
 	rs->names_nothing = !rs->entry_count && !rs->has_patterns;
 	*ruleset_out = rs;
 	return true;
+}
+
+bool ruleset_build(struct map *map, const struct flags *flags, struct facts *facts, struct policy policy,
+		   uint64_t version, ruleset_warn_fn *warn, void *warn_context, struct ruleset **ruleset_out,
+		   struct error *error_out)
+{
+	struct builder b = { .flags = flags, .warn = warn, .warn_context = warn_context, .error_out = error_out,
+			     .supposed = -1 };
+	return build(&b, map, facts, policy, version, ruleset_out);
+}
+
+bool ruleset_next_stage(const struct ruleset_entry *entry, enum stage *stage_out)
+{
+	for (int stage = entry->stage + 1; stage < STAGE_COUNT; stage++) {
+		if (stage_fits(entry, (enum stage)stage)) {
+			*stage_out = (enum stage)stage;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ruleset_suppose(const struct ruleset *base, uint32_t entry, enum stage stage, uint64_t version,
+		     struct ruleset **ruleset_out, struct error *error_out)
+{
+	struct flag *items = memory_zalloc((base->entry_count + 1) * sizeof(*items));
+	struct flags flags = { .items = items, .count = base->entry_count };
+	for (size_t i = 0; i < base->entry_count; i++)
+		items[i] = (struct flag){ .table = base->entries[i].names[SIDE_OLD],
+					  .stage = i == entry ? stage : base->entries[i].stage };
+	struct builder b = { .flags = &flags, .error_out = error_out, .supposed = entry };
+	bool ok = build(&b, base->map, base->facts, base->policy, version, ruleset_out);
+	free(items);
+	return ok;
 }
 
 /* ---- what a transaction keeps ---- */

@@ -103,6 +103,14 @@ bool ruleset_build(struct map *map, const struct flags *flags, struct facts *fac
  */
 typedef bool ruleset_keeps_fn(void *context, const struct ruleset_entry *entry);
 struct ruleset *ruleset_keep(struct ruleset *now, struct ruleset *before, ruleset_keeps_fn *keeps, void *context);
+/* The stage after the entry's present one; false: there is none. */
+bool ruleset_next_stage(const struct ruleset_entry *entry, enum stage *stage_out);
+/*
+ * The same rules as if one entry were at another stage and its rows where
+ * that stage has them, whatever the catalog says. Entries keep their ids.
+ */
+bool ruleset_suppose(const struct ruleset *base, uint32_t entry, enum stage stage, uint64_t version,
+		     struct ruleset **ruleset_out, struct error *error_out);
 struct ruleset *ruleset_ref(struct ruleset *ruleset);
 void ruleset_unref(struct ruleset *ruleset);
 

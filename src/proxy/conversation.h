@@ -18,6 +18,7 @@
 #ifndef CROSSFADE_PROXY_CONVERSATION_H
 #define CROSSFADE_PROXY_CONVERSATION_H
 
+#include "proxy/forecaster.h"
 #include "proxy/output.h"
 #include "proxy/parking.h"
 #include "proxy/pins.h"
@@ -34,6 +35,7 @@ struct conversation;
 struct conversation_env {
 	struct rewriter *rewriter;
 	struct usage_counter *counter; /* NULL: nothing is counted */
+	struct forecast_desk *forecasts; /* NULL: nothing is foretold */
 	struct traffic *traffic;
 	size_t message_bytes;
 	uint32_t pipeline;

@@ -274,9 +274,10 @@ enum verdict conversation_on_text(struct conversation *conversation, const struc
 	if (!read_text(message, &text))
 		return pass_blind(conversation, message); /* the server refuses it as malformed */
 	const struct session_state *state = session_vars_now(&conversation->vars, &conversation->pipeline);
+	enum rewrite_protocol protocol = text.is_query ? REWRITE_SIMPLE : REWRITE_EXTENDED;
 	struct rewrite *rewrite =
-		rewriter_run(conversation->env->rewriter, text.sql,
-			     text.is_query ? REWRITE_SIMPLE : REWRITE_EXTENDED, state, conversation->ruleset);
+		rewriter_run(conversation->env->rewriter, text.sql, protocol, state, conversation->ruleset);
+	forecast_note(conversation->env->forecasts, text.sql, protocol, state, conversation->ruleset, rewrite);
 	return use_rewrite(conversation, &text, rewrite, round);
 }
 

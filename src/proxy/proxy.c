@@ -59,6 +59,7 @@ struct proxy *proxy_new(struct uv_loop_s *loop, const struct proxy_settings *set
 	proxy->owner = (struct worker_owner){ .settings = &proxy->settings, .usage = usage, .callbacks = callbacks,
 					      .cancels = cancel_registry_new(), .gate = proxy->gate,
 					      .worker_done = on_worker_done, .context = proxy };
+	proxy->owner.forecaster = usage ? forecaster_new(usage, proxy->settings.rewriter) : NULL;
 	inbox_init(&proxy->inbox, loop);
 	uv_timer_init(loop, &proxy->drain);
 	proxy->drain.data = proxy;
@@ -285,6 +286,7 @@ void proxy_free(struct proxy *proxy)
 	for (size_t i = 0; i < proxy->worker_count; i++)
 		worker_deinit(&proxy->workers[i]);
 	free(proxy->workers);
+	forecaster_free(proxy->owner.forecaster);
 	free_doors(proxy);
 	cancel_registry_free(proxy->owner.cancels);
 	gate_free(proxy->gate);

@@ -23,6 +23,7 @@ static struct conversation_env make_env(struct worker *worker)
 	return (struct conversation_env){
 		.rewriter = rewriter_new(settings->rewriter),
 		.counter = worker->owner->usage ? usage_counter_new(worker->owner->usage) : NULL,
+		.forecasts = forecast_desk_new(worker->owner->forecaster),
 		.traffic = &worker->traffic,
 		.message_bytes = settings->message_bytes,
 		.pipeline = settings->pipeline,
@@ -70,6 +71,7 @@ void worker_deinit(struct worker *worker)
 		worker->rules = next;
 	}
 	usage_counter_free(worker->env.counter);
+	forecast_desk_free(worker->env.forecasts);
 	rewriter_free(worker->env.rewriter);
 	buf_deinit(&worker->to_server);
 	buf_deinit(&worker->to_client);
@@ -81,6 +83,7 @@ static void on_flush(uv_timer_t *timer)
 	struct worker *worker = timer->data;
 	if (worker->env.counter)
 		usage_counter_flush(worker->env.counter);
+	forecast_desk_flush(worker->env.forecasts);
 	if (worker->to_server.capacity > SCRATCH_KEPT_BYTES)
 		buf_deinit(&worker->to_server);
 	if (worker->to_client.capacity > SCRATCH_KEPT_BYTES)

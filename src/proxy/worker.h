@@ -18,6 +18,7 @@
 struct worker_owner {
 	const struct proxy_settings *settings;
 	struct usage *usage;
+	struct forecaster *forecaster; /* NULL: nothing is foretold */
 	struct proxy_callbacks callbacks;
 	struct cancel_registry *cancels;
 	_Atomic uint64_t clients; /* connections accepted and not yet closed */

@@ -197,6 +197,12 @@ void rewrite_unref(struct rewrite *rewrite)
 	free(rewrite);
 }
 
+void rewrite_set_foretold(struct rewrite *rewrite)
+{
+	if (rewrite->refs != RESULT_SHARED)
+		rewrite->foretold = true;
+}
+
 uint32_t rewrite_map_position(const struct rewrite *rewrite, uint32_t position)
 {
 	return position_map_original(rewrite->splices, rewrite->splice_count, position);

@@ -69,6 +69,7 @@ struct rewrite {
 	const uint16_t *parameters; /* numbers of those that are read as names of relations (rewriter_parameter) */
 	size_t parameter_count;
 	struct statement_shape *parameter_shape; /* the statement without uses, to count theirs; NULL: no parameters */
+	bool foretold;	/* its shapes have been shown to the forecaster (rewrite_set_foretold) */
 	bool depends_on_state;	/* another search_path or temp table could change the outcome */
 	const struct rewrite_splice *splices; /* private to rewrite/ */
 	size_t bytes; /* private: of this block */
@@ -93,6 +94,8 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum r
 /* Some results are shared, immutable and never freed; ref and unref know them. */
 struct rewrite *rewrite_ref(struct rewrite *rewrite);
 void rewrite_unref(struct rewrite *rewrite);
+/* The one thing about a result that changes: not for those that all threads share. */
+void rewrite_set_foretold(struct rewrite *rewrite);
 
 struct rewrite_cache_stats {
 	uint64_t hits;	/* by text */

@@ -1,5 +1,6 @@
 #include "fakes.h"
 
+#include "proxy/forecaster.h"
 #include "base/arena.h"
 #include "base/memory.h"
 
@@ -248,4 +249,9 @@ void usage_count(struct usage_counter *counter, struct usage_identity *identity,
 	fake_ledger.refused += outcome == USAGE_REFUSED;
 	fake_ledger.rows += rows;
 	snprintf(fake_ledger.last, sizeof(fake_ledger.last), "%.*s", (int)shape->text.len, shape->text.data);
+}
+
+void forecast_desk_show(struct forecast_desk *desk, struct slice sql, enum rewrite_protocol protocol,
+			const struct session_state *state, struct ruleset *ruleset, struct rewrite *rewrite)
+{
 }
