@@ -110,7 +110,7 @@ def check_command(program, root, command):
 
 def check_values(script):
     """Values are completed too, also after an equals sign, which bash makes a word of its own."""
-    for words, want in ((["report", "--format", ""], {"text", "json", "csv", "html"}), (["report", "--format", "="], {"text", "json", "html"}),
+    for words, want in ((["report", "--format", ""], {"text", "json", "csv", "html"}), (["report", "--format", "="], {"text", "json", "csv", "html"}),
                         (["report", "--format", "=", "j"], {"json"}), (["report", "--app", ""], set())):
         have = bash_offers(script, "crossfade", *words)
         if have != want:
