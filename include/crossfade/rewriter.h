@@ -62,7 +62,9 @@ struct crossfade_source {
 
 struct crossfade_policy {
 	bool allow_ddl;		  /* DROP, RENAME, … of mapped tables is rewritten instead of refused */
-	bool refuse_opaque;	  /* bodies of code that name moved tables are refused */
+	bool refuse_opaque;	  /* bodies of code that name moved tables are refused … */
+	bool notice_opaque;	  /* … or give a notice */
+	bool map_introspection;	  /* queries of the catalog see the layout they were written for */
 	bool pass_newer_syntax;	  /* what cannot be parsed is passed on */
 };
 
@@ -85,10 +87,27 @@ CROSSFADE_API void crossfade_rules_unref(struct crossfade_rules *rules);
 CROSSFADE_API struct crossfade_session *crossfade_session_new(const char *database, const char *user,
 							      const char *search_path);
 CROSSFADE_API void crossfade_session_free(struct crossfade_session *session);
-/* The server's word on search_path, client_encoding or standard_conforming_strings. */
+/* The server's word, as SHOW or a ParameterStatus message has it: search_path, client_encoding,
+ * standard_conforming_strings, session_authorization, role (in this order, the last two). */
 CROSSFADE_API void crossfade_session_set(struct crossfade_session *session, const char *name, const char *value);
-/* After the server has run the text: its SETs, temporary tables, BEGINs and so on take effect. */
+/* There are these temporary tables and no others. */
+CROSSFADE_API void crossfade_session_set_temporary(struct crossfade_session *session, const char *const *names,
+						   size_t count);
+/* After the server has run the whole text: its SETs, temporary tables, BEGINs and so on take effect.
+ * A text that failed is not applied. */
 CROSSFADE_API void crossfade_session_apply(struct crossfade_session *session, const struct crossfade_result *result);
+/* Instead, where the server answers COMMIT with ROLLBACK. */
+CROSSFADE_API void crossfade_session_rolled_back(struct crossfade_session *session);
+/*
+ * What to ask the server after CROSSFADE_NEED_SEARCH_PATH: queries without parameters, one after the
+ * other. The answer's only column goes to crossfade_session_set under the name
+ * `setting`; that of the query whose setting is NULL, to crossfade_session_set_temporary.
+ */
+struct crossfade_question {
+	const char *sql, *setting;
+};
+CROSSFADE_API const struct crossfade_question *crossfade_session_questions(const struct crossfade_session *session,
+									    size_t *count_out);
 
 /* ---- rewriting ---- */
 
@@ -104,7 +123,7 @@ enum crossfade_outcome {
 	CROSSFADE_UNCHANGED,	    /* send the original */
 	CROSSFADE_REWRITTEN,	    /* send crossfade_result_sql */
 	CROSSFADE_REFUSED,	    /* send nothing; crossfade_result_refusal says why */
-	CROSSFADE_NEED_SEARCH_PATH, /* SHOW search_path, crossfade_session_set, and again */
+	CROSSFADE_NEED_SEARCH_PATH, /* ask the server (crossfade_session_questions), and again */
 };
 
 /* Never NULL. session is not changed. */
@@ -119,8 +138,25 @@ CROSSFADE_API enum crossfade_outcome crossfade_result_outcome(const struct cross
 CROSSFADE_API const char *crossfade_result_sql(const struct crossfade_result *result, size_t *len_out);
 /* REFUSED: why; else NULL. */
 CROSSFADE_API const struct crossfade_error *crossfade_result_refusal(const struct crossfade_result *result);
+/* REFUSED: for those who must send something, the statements before the refused one and then one that
+ * fails, so that transactions and pipelines end as after any error. */
+CROSSFADE_API const char *crossfade_result_failing_sql(const struct crossfade_result *result, size_t *len_out);
+/* Warnings to give to the client: in bodies of code, a name that has moved. */
+CROSSFADE_API size_t crossfade_result_notices(const struct crossfade_result *result);
+CROSSFADE_API struct crossfade_error crossfade_result_notice(const struct crossfade_result *result, size_t index);
 /* A server's error position, 1-based, in characters of the rewritten text → of the original. */
 CROSSFADE_API uint32_t crossfade_result_position(const struct crossfade_result *result, uint32_t position);
+
+/* ---- parameters ---- */
+
+/* The numbers of the parameters whose values are names of relations: $1::regclass, nextval($1), …
+ * Parameters of renamed, retyped and computed columns keep the type of the old column by themselves. */
+CROSSFADE_API const uint16_t *crossfade_result_parameters(const struct crossfade_result *result, size_t *count_out);
+/* Such a value, as text: what to send in its place is the result's sql, if it was REWRITTEN. */
+CROSSFADE_API struct crossfade_result *crossfade_rewrite_parameter(struct crossfade_rewriter *rewriter,
+								   const struct crossfade_rules *rules,
+								   const struct crossfade_session *session,
+								   const char *value, size_t len);
 
 /* ---- what was used ---- */
 
@@ -129,7 +165,7 @@ struct crossfade_use {
 	bool new_name;	   /* the text wrote the new name */
 	const char *kind;  /* "select", "insert", … */
 	bool rewritten, refused, unparsed;
-	const char *statement; /* the statement without its literals */
+	const char *statement; /* the statement without its literals; of a parameter: empty */
 };
 CROSSFADE_API size_t crossfade_result_uses(const struct crossfade_result *result);
 /* Lives as long as the result. */
@@ -142,7 +178,7 @@ struct crossfade_reference {
 	const char *written;
 	const char *resolved; /* "public.prices (search_path)", "CTE", … */
 	const char *became;   /* NULL: unchanged */
-	const char *rule;
+	const char *rule;     /* as docs/rewriting.md lists them */
 };
 struct crossfade_explanation;
 CROSSFADE_API struct crossfade_explanation *crossfade_explain(struct crossfade_rewriter *rewriter,

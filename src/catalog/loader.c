@@ -24,6 +24,7 @@ enum statement {
 	STATEMENT_ROLE_SETTINGS,
 	STATEMENT_DENIED,
 	STATEMENT_CODE,
+	STATEMENT_CONSTRAINTS,
 	STATEMENT_COMMIT,
 	STATEMENT_COUNT
 };
@@ -44,6 +45,10 @@ static const char fingerprint_rest[] =
 	/* ALTER SEQUENCE … OWNED BY leaves pg_class alone, but not pg_sequence. */
 	"(SELECT coalesce(sum(hashtextextended(s.xmin::text, s.seqrelid::int8)), 0) FROM pg_sequence s"
 	" JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relpersistence <> 't'),"
+	/* Another foreign key leaves pg_class alone, too. */
+	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(k.xmin::text, k.oid::int8)), 0) FROM pg_constraint k"
+	" WHERE k.oid >= 16384 AND k.contype IN ('f','u','p','x','t')"
+	" AND k.connamespace <> ALL (ARRAY(SELECT t.oid FROM pg_namespace t WHERE t.nspname ~ '^pg_temp_'))),"
 	"(SELECT sum(hashtextextended(n.xmin::text, n.oid::int8)) FROM pg_namespace n"
 	" WHERE n.nspname !~ '^pg_(toast_)?temp_'),"
 	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(s.xmin::text, s.setrole::int8)), 0)"
@@ -90,15 +95,26 @@ static const char denied[] =
 	" WHERE NOT r.rolsuper AND r.rolname !~ '^pg_' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 	" AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE');";
 
-/* Functions that set search_path or make temporary tables, as far as their text tells, and those that name
- * them in theirs. 2078 is set_config. */
+/* Functions that set search_path or a role, make temporary tables or do DDL, as far as their text tells,
+ * and those that name them in theirs. 2078 is set_config. */
 static const char code[] =
-	"WITH RECURSIVE source AS MATERIALIZED (SELECT p.proname, lower(p.prosrc) AS body,"
+	"WITH RECURSIVE source AS MATERIALIZED (SELECT p.proname AS name, lower(p.prosrc) AS body,"
 	" to_jsonb(p) ->> 'prosqlbody' AS tree FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang"
 	" WHERE p.oid >= 16384 AND p.prokind IN ('f','p') AND l.lanname NOT IN ('internal','c')),"
-	" found(name) AS (SELECT proname FROM source WHERE body ~ 'search_path|set_config|\\m(temp|temporary|pg_temp)\\M'"
-	" OR tree ~ ':funcid 2078 ' UNION SELECT s.proname FROM found f JOIN source s"
-	" ON position(lower(f.name) IN s.body) > 0) SELECT DISTINCT name FROM found;";
+	" own AS MATERIALIZED (SELECT name, body, body ~ ('search_path|set_config|\\m(temp|temporary|pg_temp)\\M'"
+	" || '|\\mset\\s+(session\\s+|local\\s+)?(role|session\\s+authorization)\\M')"
+	" OR coalesce(tree ~ ':funcid 2078 ', false) AS session, body ~ ('\\m(create|alter|drop)\\s+'"
+	" || '((or\\s+replace|unlogged|foreign|materialized|recursive)\\s+)*(table|view|schema|sequence)\\M') AS ddl FROM source),"
+	" found(name, session, ddl) AS (SELECT name, session, ddl FROM own WHERE session OR ddl"
+	" UNION SELECT o.name, f.session, f.ddl FROM found f JOIN own o ON position(lower(f.name) IN o.body) > 0"
+	" AND o.body ~ ('\\m' || regexp_replace(lower(f.name), '([^[:alnum:]_])', '\\\\\\1', 'g') || '\\M'))"
+	" SELECT name, bool_or(session), bool_or(ddl) FROM found GROUP BY name;";
+
+/* Check constraints are never deferred. */
+static const char constraints[] =
+	"SELECT n.nspname, c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+	" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE k.contype IN ('f','u','p','x','t')"
+	" AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
 /* ---- the query ---- */
 
@@ -174,6 +190,9 @@ static void append_load(struct catalog_connection *connection, const struct map 
 	buf_append_str(sql, role_settings);
 	buf_append_str(sql, denied);
 	buf_append_str(sql, code);
+	buf_append_str(sql, constraints);
+	append_scope(connection, map, sql);
+	buf_append_str(sql, ";");
 }
 
 static bool run(struct catalog_connection *connection, struct buf *sql, uint32_t timeout_ms, PGresult **results,
@@ -308,7 +327,13 @@ static void take_small_ones(PGresult *const *results, struct facts *facts)
 		facts_add_denied(facts, text_at(result, row, 0), text_at(result, row, 1));
 	result = results[STATEMENT_CODE];
 	for (int row = 0; row < PQntuples(result); row++)
-		facts_add_code(facts, text_at(result, row, 0));
+		facts_add_code(facts, text_at(result, row, 0),
+			       (flag_at(result, row, 1) ? FACT_CODE_SESSION : 0) |
+				       (flag_at(result, row, 2) ? FACT_CODE_CATALOG : 0));
+	result = results[STATEMENT_CONSTRAINTS];
+	for (int row = 0; row < PQntuples(result); row++)
+		facts_add_constraint(facts, (struct rel_name){ text_at(result, row, 0), text_at(result, row, 1) },
+				     text_at(result, row, 2));
 }
 
 /* True when reset_val is what every session starts with, not our role's or database's own setting. */

@@ -20,15 +20,22 @@ struct crossfade_rules {
 
 struct crossfade_session {
 	struct session_state *state;
+	char *session_user; /* as last told; NULL: the one that logged in */
+	char *user;
 };
 
 struct crossfade_rewriter {
 	struct rewriter *rewriter;
 };
 
+enum { PARAMETER_USES = 16 };
+
 struct crossfade_result {
-	struct rewrite *rewrite;
+	struct rewrite *rewrite; /* NULL: of a parameter */
 	struct crossfade_error refusal;
+	struct buf value; /* of a parameter; empty: unchanged */
+	struct use uses[PARAMETER_USES];
+	size_t use_count;
 };
 
 struct crossfade_explanation {
@@ -64,7 +71,10 @@ static struct crossfade_rules *build_rules(struct rules_parts *parts, bool loade
 {
 	static _Atomic uint64_t version;
 	struct policy inner = { .ddl = policy.allow_ddl ? DDL_ALLOW : DDL_REFUSE,
-				.opaque = policy.refuse_opaque ? OPAQUE_REFUSE : OPAQUE_PASS,
+				.opaque = policy.refuse_opaque	 ? OPAQUE_REFUSE :
+					  policy.notice_opaque ? OPAQUE_NOTICE :
+								 OPAQUE_PASS,
+				.introspection = policy.map_introspection ? INTROSPECTION_MAP : INTROSPECTION_PASS,
 				.newer_syntax = policy.pass_newer_syntax ? NEWER_SYNTAX_PASS : NEWER_SYNTAX_REFUSE };
 	struct ruleset *ruleset = NULL;
 	bool built = loaded && ruleset_build(parts->map, &parts->flags, parts->facts, inner, ++version, NULL, NULL,
@@ -135,6 +145,7 @@ struct crossfade_session *crossfade_session_new(const char *database, const char
 {
 	struct crossfade_session *session = memory_zalloc(sizeof(*session));
 	session->state = session_state_new(database ? database : "", user ? user : "", search_path);
+	session->user = memory_strdup(user ? user : "");
 	session_state_reported(session->state, "client_encoding", "UTF8");
 	return session;
 }
@@ -144,21 +155,66 @@ void crossfade_session_free(struct crossfade_session *session)
 	if (!session)
 		return;
 	session_state_free(session->state);
+	free(session->session_user);
+	free(session->user);
 	free(session);
 }
 
 void crossfade_session_set(struct crossfade_session *session, const char *name, const char *value)
 {
-	session_state_reported(session->state, name, value);
+	if (strcmp(name, "search_path") == 0) {
+		session_state_learnt_search_path(session->state, value);
+	} else if (strcmp(name, "session_authorization") == 0) {
+		free(session->session_user);
+		session->session_user = memory_strdup(value);
+	} else if (strcmp(name, "role") == 0) {
+		session_state_learnt_role(session->state, session->session_user ? session->session_user : session->user,
+					  value);
+	} else {
+		session_state_reported(session->state, name, value);
+	}
 }
 
+void crossfade_session_set_temporary(struct crossfade_session *session, const char *const *names, size_t count)
+{
+	session_state_learnt_temps(session->state, names, count);
+}
+
+const struct crossfade_question *crossfade_session_questions(const struct crossfade_session *session,
+							     size_t *count_out)
+{
+	static const struct crossfade_question questions[] = {
+		{ "SHOW search_path", "search_path" },
+		{ "SHOW session_authorization", "session_authorization" },
+		{ "SHOW role", "role" },
+		{ "SELECT relname FROM pg_catalog.pg_class"
+		  " WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()",
+		  NULL },
+	};
+	bool all = !session_state_role_known(session->state) || !session_state_temps_known(session->state);
+	*count_out = all ? sizeof(questions) / sizeof(questions[0]) : 1;
+	return questions;
+}
+
+/* The text is a transaction of its own unless one is open. */
 void crossfade_session_apply(struct crossfade_session *session, const struct crossfade_result *result)
 {
 	const struct rewrite *rewrite = result->rewrite;
-	for (size_t i = 0; rewrite->outcome != REWRITE_REFUSED && i < rewrite->statement_count; i++) {
-		for (size_t k = 0; k < rewrite->statements[i].effect_count; k++)
-			session_state_apply(session->state, &rewrite->statements[i].effects[k]);
+	struct session_state *state = session->state;
+	if (!rewrite || rewrite->outcome == REWRITE_REFUSED)
+		return;
+	for (size_t i = 0; i < rewrite->statement_count; i++) {
+		for (size_t k = 0; k < rewrite->statements[i].effect_count; k++) {
+			session_state_segment_begin(state);
+			session_state_apply(state, &rewrite->statements[i].effects[k]);
+		}
 	}
+	session_state_segment_end(state, session_state_in_transaction(state) ? 'T' : 'I', false);
+}
+
+void crossfade_session_rolled_back(struct crossfade_session *session)
+{
+	session_state_apply(session->state, &(struct effect){ .kind = EFFECT_ROLLBACK });
 }
 
 /* ---- rewriting ---- */
@@ -198,11 +254,14 @@ void crossfade_result_free(struct crossfade_result *result)
 	if (!result)
 		return;
 	rewrite_unref(result->rewrite);
+	buf_deinit(&result->value);
 	free(result);
 }
 
 enum crossfade_outcome crossfade_result_outcome(const struct crossfade_result *result)
 {
+	if (!result->rewrite)
+		return result->value.len ? CROSSFADE_REWRITTEN : CROSSFADE_UNCHANGED;
 	switch (result->rewrite->outcome) {
 	case REWRITE_UNCHANGED:
 		return CROSSFADE_UNCHANGED;
@@ -215,31 +274,102 @@ enum crossfade_outcome crossfade_result_outcome(const struct crossfade_result *r
 	}
 }
 
+static const char *text_of(struct slice text, size_t *len_out)
+{
+	if (len_out)
+		*len_out = text.len;
+	return text.data;
+}
+
 const char *crossfade_result_sql(const struct crossfade_result *result, size_t *len_out)
 {
-	if (result->rewrite->outcome != REWRITE_REWRITTEN)
+	if (crossfade_result_outcome(result) != CROSSFADE_REWRITTEN)
 		return NULL;
-	if (len_out)
-		*len_out = result->rewrite->sql.len;
-	return result->rewrite->sql.data;
+	return text_of(result->rewrite ? result->rewrite->sql : buf_slice(&result->value), len_out);
+}
+
+const char *crossfade_result_failing_sql(const struct crossfade_result *result, size_t *len_out)
+{
+	if (crossfade_result_outcome(result) != CROSSFADE_REFUSED)
+		return NULL;
+	return text_of(result->rewrite->sql, len_out);
 }
 
 const struct crossfade_error *crossfade_result_refusal(const struct crossfade_result *result)
 {
-	return result->rewrite->outcome == REWRITE_REFUSED ? &result->refusal : NULL;
+	return crossfade_result_outcome(result) == CROSSFADE_REFUSED ? &result->refusal : NULL;
 }
 
 uint32_t crossfade_result_position(const struct crossfade_result *result, uint32_t position)
 {
-	return rewrite_map_position(result->rewrite, position);
+	return result->rewrite ? rewrite_map_position(result->rewrite, position) : position;
+}
+
+static size_t statement_count(const struct crossfade_result *result)
+{
+	return result->rewrite ? result->rewrite->statement_count : 0;
+}
+
+size_t crossfade_result_notices(const struct crossfade_result *result)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < statement_count(result); i++)
+		count += result->rewrite->statements[i].notice != NULL;
+	return count;
+}
+
+struct crossfade_error crossfade_result_notice(const struct crossfade_result *result, size_t index)
+{
+	struct crossfade_error notice = { 0 };
+	for (size_t i = 0; i < statement_count(result); i++) {
+		const struct error *own = result->rewrite->statements[i].notice;
+		if (own && index-- == 0) {
+			copy_error(own, &notice);
+			break;
+		}
+	}
+	return notice;
+}
+
+/* ---- parameters ---- */
+
+const uint16_t *crossfade_result_parameters(const struct crossfade_result *result, size_t *count_out)
+{
+	*count_out = result->rewrite ? result->rewrite->parameter_count : 0;
+	return *count_out ? result->rewrite->parameters : NULL;
+}
+
+struct crossfade_result *crossfade_rewrite_parameter(struct crossfade_rewriter *rewriter,
+						     const struct crossfade_rules *rules,
+						     const struct crossfade_session *session, const char *value,
+						     size_t len)
+{
+	struct crossfade_result *result = memory_zalloc(sizeof(*result));
+	buf_init(&result->value);
+	result->use_count = rewriter_parameter(rewriter->rewriter, slice_of(value, len), session->state, rules->ruleset,
+					       &result->value, result->uses, PARAMETER_USES);
+	if (result->value.len)
+		buf_cstr(&result->value);
+	return result;
 }
 
 /* ---- uses ---- */
 
+static struct crossfade_use public_use(const struct use *use, const char *statement)
+{
+	return (struct crossfade_use){ .table = use->table,
+				       .new_name = use->side == SIDE_NEW,
+				       .kind = use_kind_name((enum use_kind)use->kind),
+				       .rewritten = use->flags & USE_REWRITTEN,
+				       .refused = use->flags & USE_REFUSED,
+				       .unparsed = use->flags & USE_UNPARSED,
+				       .statement = statement };
+}
+
 size_t crossfade_result_uses(const struct crossfade_result *result)
 {
-	size_t count = 0;
-	for (size_t i = 0; i < result->rewrite->statement_count; i++) {
+	size_t count = result->use_count;
+	for (size_t i = 0; i < statement_count(result); i++) {
 		const struct statement_shape *shape = result->rewrite->statements[i].shape;
 		count += shape ? shape->use_count : 0;
 	}
@@ -248,18 +378,12 @@ size_t crossfade_result_uses(const struct crossfade_result *result)
 
 struct crossfade_use crossfade_result_use(const struct crossfade_result *result, size_t index)
 {
-	for (size_t i = 0; i < result->rewrite->statement_count; i++) {
+	if (index < result->use_count)
+		return public_use(&result->uses[index], "");
+	for (size_t i = 0; i < statement_count(result); i++) {
 		const struct statement_shape *shape = result->rewrite->statements[i].shape;
-		if (shape && index < shape->use_count) {
-			const struct use *use = &shape->uses[index];
-			return (struct crossfade_use){ .table = use->table,
-						       .new_name = use->side == SIDE_NEW,
-						       .kind = use_kind_name((enum use_kind)use->kind),
-						       .rewritten = use->flags & USE_REWRITTEN,
-						       .refused = use->flags & USE_REFUSED,
-						       .unparsed = use->flags & USE_UNPARSED,
-						       .statement = shape->text.data };
-		}
+		if (shape && index < shape->use_count)
+			return public_use(&shape->uses[index], shape->text.data);
 		index -= shape ? shape->use_count : 0;
 	}
 	return (struct crossfade_use){ 0 };

@@ -14,7 +14,7 @@ enum effect_kind {
 	EFFECT_RESET_ALL,
 	EFFECT_DISCARD_ALL, /* also temp tables, prepared statements */
 	EFFECT_DISCARD_TEMP,
-	EFFECT_SET_UNKNOWN, /* name becomes something only the server knows: a setting, or EFFECT_TEMPS */
+	EFFECT_SET_UNKNOWN, /* name becomes something only the server knows: a setting, role, or EFFECT_TEMPS */
 	EFFECT_ROLE,	    /* value: role, NULL: none (RESET ROLE) */
 	EFFECT_SESSION_USER, /* value: role, NULL: default */
 	EFFECT_TEMP_CREATE, /* name; local: ON COMMIT DROP */
@@ -29,7 +29,9 @@ enum effect_kind {
 	EFFECT_DDL,	    /* the catalog changes: facts must be read anew */
 	EFFECT_RELATION_CREATED, /* name, in schema `value`: an unmapped relation with a mapped table's name … */
 	EFFECT_RELATION_DROPPED, /* … which decides what that name means from here on */
-	EFFECT_PREPARE,	    /* name: SQL-level prepared statement; it executes `text`'s shape later */
+	EFFECT_CONSTRAINT_CREATED, /* name, on a mapped table whose rows are in schema `value` */
+	EFFECT_PREPARE,	    /* name: SQL-level prepared statement; value: numbers of the parameters that are
+			     * read as names of relations, with spaces between; NULL: none */
 	EFFECT_DEALLOCATE,  /* name, NULL: all */
 	EFFECT_EXECUTE,	    /* name: runs a prepared statement, whose uses count */
 };

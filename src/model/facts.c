@@ -30,6 +30,7 @@ void facts_unref(struct facts *facts)
 	free(facts->schemas);
 	free(facts->denied);
 	free(facts->code);
+	free(facts->constraints);
 	free(facts->buckets);
 	free(facts);
 }
@@ -99,10 +100,19 @@ void facts_add_denied(struct facts *facts, const char *role, const char *schema)
 	};
 }
 
-void facts_add_code(struct facts *facts, const char *function)
+void facts_add_code(struct facts *facts, const char *function, unsigned flags)
 {
 	facts->code = grow(facts->code, facts->code_count, &facts->code_capacity, sizeof(*facts->code));
-	facts->code[facts->code_count++] = arena_strdup(&facts->arena, function);
+	facts->code[facts->code_count++] = (struct fact_code){ arena_strdup(&facts->arena, function), flags };
+}
+
+void facts_add_constraint(struct facts *facts, struct rel_name table, const char *name)
+{
+	facts->constraints = grow(facts->constraints, facts->constraint_count, &facts->constraint_capacity,
+				  sizeof(*facts->constraints));
+	facts->constraints[facts->constraint_count++] = (struct fact_constraint){
+		arena_strdup(&facts->arena, name), rel_name_copy(&facts->arena, table)
+	};
 }
 
 static size_t bucket_of(const struct facts *facts, const char *schema, const char *name)
@@ -114,6 +124,38 @@ static size_t bucket_of(const struct facts *facts, const char *schema, const cha
 static int compare_text(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int compare_code(const void *a, const void *b)
+{
+	return strcmp(((const struct fact_code *)a)->function, ((const struct fact_code *)b)->function);
+}
+
+static int compare_constraint(const void *a, const void *b)
+{
+	return strcmp(((const struct fact_constraint *)a)->name, ((const struct fact_constraint *)b)->name);
+}
+
+static int order_constraints(const void *a, const void *b)
+{
+	const struct fact_constraint *x = a, *y = b;
+	int by_name = compare_constraint(a, b);
+	int by_schema = by_name ? by_name : strcmp(x->table.schema, y->table.schema);
+	return by_schema ? by_schema : strcmp(x->table.name, y->table.name);
+}
+
+/* Of several functions of one name, what any of them does. */
+static void merge_code(struct facts *facts)
+{
+	size_t kept = 0;
+	qsort(facts->code, facts->code_count, sizeof(*facts->code), compare_code);
+	for (size_t i = 0; i < facts->code_count; i++) {
+		if (kept && compare_code(&facts->code[kept - 1], &facts->code[i]) == 0)
+			facts->code[kept - 1].flags |= facts->code[i].flags;
+		else
+			facts->code[kept++] = facts->code[i];
+	}
+	facts->code_count = kept;
 }
 
 static int compare_denied(const void *a, const void *b)
@@ -155,7 +197,9 @@ void facts_seal(struct facts *facts)
 	if (facts->schema_count)
 		qsort(facts->schemas, facts->schema_count, sizeof(*facts->schemas), compare_text);
 	if (facts->code_count)
-		qsort(facts->code, facts->code_count, sizeof(*facts->code), compare_text);
+		merge_code(facts);
+	if (facts->constraint_count)
+		qsort(facts->constraints, facts->constraint_count, sizeof(*facts->constraints), order_constraints);
 	if (facts->denied_count)
 		qsort(facts->denied, facts->denied_count, sizeof(*facts->denied), compare_denied);
 }
@@ -176,10 +220,32 @@ bool facts_has_schema(const struct facts *facts, const char *schema)
 	       bsearch(&schema, facts->schemas, facts->schema_count, sizeof(*facts->schemas), compare_text);
 }
 
-bool facts_has_code(const struct facts *facts, const char *function)
+unsigned facts_code_flags(const struct facts *facts, const char *function)
 {
-	return facts && facts->code_count &&
-	       bsearch(&function, facts->code, facts->code_count, sizeof(*facts->code), compare_text);
+	struct fact_code wanted = { function, 0 };
+	const struct fact_code *found =
+		facts && facts->code_count
+			? bsearch(&wanted, facts->code, facts->code_count, sizeof(wanted), compare_code)
+			: NULL;
+	return found ? found->flags : 0;
+}
+
+const struct fact_constraint *facts_constraints(const struct facts *facts, const char *name, size_t *count_out)
+{
+	struct fact_constraint wanted = { .name = name };
+	const struct fact_constraint *first, *last, *end;
+	if (!facts || !facts->constraint_count)
+		return NULL;
+	end = facts->constraints + facts->constraint_count;
+	first = bsearch(&wanted, facts->constraints, facts->constraint_count, sizeof(wanted), compare_constraint);
+	if (!first)
+		return NULL;
+	for (last = first + 1; last < end && compare_constraint(last, &wanted) == 0; last++)
+		;
+	while (first > facts->constraints && compare_constraint(first - 1, &wanted) == 0)
+		first--;
+	*count_out = (size_t)(last - first);
+	return first;
 }
 
 bool facts_may_use(const struct facts *facts, const char *role, const char *schema)

@@ -46,6 +46,22 @@ struct fact_setting {
 	struct fact_setting *next;
 };
 
+/* Functions and procedures that may change what names mean, as far as their text tells. */
+enum fact_code_flag {
+	FACT_CODE_SESSION = 1 << 0, /* search_path, the role, temporary tables */
+	FACT_CODE_CATALOG = 1 << 1, /* by DDL */
+};
+struct fact_code {
+	const char *function;
+	unsigned flags;
+};
+
+/* One that SET CONSTRAINTS may name. Its schema is its table's. */
+struct fact_constraint {
+	const char *name;
+	struct rel_name table;
+};
+
 /* A schema a role may not use, so that search_path skips it. */
 struct fact_denied {
 	const char *role;
@@ -66,8 +82,10 @@ struct facts {
 	struct fact_setting *settings;
 	struct fact_denied *denied;
 	size_t denied_count, denied_capacity;
-	const char **code; /* functions that may set search_path or make temporary tables */
+	struct fact_code *code;
 	size_t code_count, code_capacity;
+	struct fact_constraint *constraints;
+	size_t constraint_count, constraint_capacity;
 	struct fact_relation **buckets; /* private */
 	size_t bucket_count;
 };
@@ -85,15 +103,18 @@ void facts_set_owner(struct facts *facts, struct fact_relation *relation, struct
 void facts_add_schema(struct facts *facts, const char *schema);
 void facts_add_setting(struct facts *facts, const char *role, bool this_database, const char *search_path);
 void facts_add_denied(struct facts *facts, const char *role, const char *schema);
-void facts_add_code(struct facts *facts, const char *function);
+void facts_add_code(struct facts *facts, const char *function, unsigned flags);
+void facts_add_constraint(struct facts *facts, struct rel_name table, const char *name);
 void facts_seal(struct facts *facts);
 
 const struct fact_relation *facts_find(const struct facts *facts, const char *schema, const char *name);
 bool facts_has_schema(const struct facts *facts, const char *schema);
 /* False only when the facts know that role has no USAGE on schema. */
 bool facts_may_use(const struct facts *facts, const char *role, const char *schema);
-/* Whether a function or procedure of that name, in any schema, may change what names mean for its session. */
-bool facts_has_code(const struct facts *facts, const char *function);
+/* What a function or procedure of that name, in any schema, may do; 0: nothing of interest. */
+unsigned facts_code_flags(const struct facts *facts, const char *function);
+/* Those of that name; NULL: none. */
+const struct fact_constraint *facts_constraints(const struct facts *facts, const char *name, size_t *count_out);
 /* The search_path a new session of role gets when it says nothing itself. */
 const char *facts_default_search_path(const struct facts *facts, const char *role);
 /* True for kinds that hold rows of their own. */

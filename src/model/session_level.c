@@ -4,6 +4,13 @@
 
 #include <stdlib.h>
 
+/* States made by one thread may be looked at by another's cache. */
+void level_touch(struct level *level)
+{
+	static _Atomic uint64_t next_stamp;
+	level->stamp = ++next_stamp;
+}
+
 struct text *text_new(const char *data)
 {
 	if (!data)
@@ -113,9 +120,9 @@ static void overlay_unref(struct overlay *overlay)
 	free(overlay);
 }
 
-static bool is_relation(const struct overlay_relation *item, const char *schema, const char *name)
+static bool is_item(const struct overlay_item *item, enum overlay_kind kind, const char *schema, const char *name)
 {
-	return strcmp(item->schema, schema) == 0 && strcmp(item->name, name) == 0;
+	return item->kind == kind && strcmp(item->schema, schema) == 0 && strcmp(item->name, name) == 0;
 }
 
 void path_assign(struct path **slot, struct path *path)
@@ -152,24 +159,6 @@ struct level level_copy(const struct level *from)
 	return copy;
 }
 
-static bool same_temps(const struct temps *a, const struct temps *b)
-{
-	if (a == b || !a || !b || a->count != b->count)
-		return a == b;
-	for (size_t i = 0; i < a->count; i++) {
-		if (strcmp(a->items[i].name, b->items[i].name) != 0)
-			return false;
-	}
-	return true;
-}
-
-bool level_means_the_same(const struct level *a, const struct level *b)
-{
-	return a->path == b->path && a->role == b->role && a->session_user == b->session_user &&
-	       same_temps(a->temps, b->temps) && a->temps_unknown == b->temps_unknown && a->overlay == b->overlay &&
-	       a->standard_strings == b->standard_strings && a->encoding == b->encoding;
-}
-
 void level_deinit(struct level *level)
 {
 	overlay_unref(level->overlay);
@@ -182,13 +171,34 @@ void level_deinit(struct level *level)
 	temps_unref(level->temps);
 }
 
+static bool has_on_commit_drop(const struct level *level)
+{
+	for (size_t i = 0; level->temps && i < level->temps->count; i++) {
+		if (level->temps->items[i].on_commit_drop)
+			return true;
+	}
+	return false;
+}
+
+static bool has_local(const struct level *level)
+{
+	return level->path != level->session_path || level->role != level->session_role ||
+	       level->standard_strings != level->session_standard_strings ||
+	       level->encoding != level->session_encoding || level->temps_unknown != level->session_temps_unknown ||
+	       level->role_unknown != level->session_role_unknown || has_on_commit_drop(level);
+}
+
 void level_end_local(struct level *level)
 {
+	if (!has_local(level))
+		return;
+	level_touch(level);
 	path_assign(&level->path, level->session_path);
 	text_assign(&level->role, level->session_role);
 	level->standard_strings = level->session_standard_strings;
 	level->encoding = level->session_encoding;
 	level->temps_unknown = level->session_temps_unknown;
+	level->role_unknown = level->session_role_unknown;
 	set_temps(level, temps_change(level->temps, NULL, true, NULL, false));
 }
 
@@ -217,21 +227,21 @@ void level_drop_temps(struct level *level)
 	set_temps(level, NULL);
 }
 
-void level_note_relation(struct level *level, const char *schema, const char *name, bool present)
+void level_note(struct level *level, enum overlay_kind kind, const char *schema, const char *name, bool present)
 {
 	const struct overlay *old = level->overlay;
 	size_t count = old ? old->count : 0, kept = 0;
 	struct overlay *changed = memory_zalloc(sizeof(*changed) + (count + 1) * sizeof(*changed->items));
 	changed->refs = 1;
 	for (size_t i = count >= OVERLAY_MAX ? 1 : 0; i < count; i++) {
-		const struct overlay_relation *item = &old->items[i];
-		if (!is_relation(item, schema, name))
-			changed->items[kept++] = (struct overlay_relation){
-				memory_strdup(item->schema), memory_strdup(item->name), item->present
+		const struct overlay_item *item = &old->items[i];
+		if (!is_item(item, kind, schema, name))
+			changed->items[kept++] = (struct overlay_item){
+				item->kind, memory_strdup(item->schema), memory_strdup(item->name), item->present
 			};
 	}
 	changed->items[kept++] =
-		(struct overlay_relation){ memory_strdup(schema), memory_strdup(name), present };
+		(struct overlay_item){ kind, memory_strdup(schema), memory_strdup(name), present };
 	changed->count = kept;
 	overlay_unref(level->overlay);
 	level->overlay = changed;
@@ -247,11 +257,20 @@ enum session_relation level_relation(const struct level *level, const char *sche
 {
 	enum session_relation found = SESSION_RELATION_UNTOUCHED;
 	for (size_t i = 0; level->overlay && i < level->overlay->count; i++) {
-		const struct overlay_relation *item = &level->overlay->items[i];
-		if (is_relation(item, schema, name))
+		const struct overlay_item *item = &level->overlay->items[i];
+		if (is_item(item, OVERLAY_RELATION, schema, name))
 			found = item->present ? SESSION_RELATION_CREATED : SESSION_RELATION_DROPPED;
-		else if (is_relation(item, schema, SESSION_WHOLE_SCHEMA) && !item->present)
+		else if (is_item(item, OVERLAY_RELATION, schema, SESSION_WHOLE_SCHEMA) && !item->present)
 			found = SESSION_RELATION_DROPPED;
 	}
 	return found;
+}
+
+bool level_has_constraint(const struct level *level, const char *schema, const char *name)
+{
+	for (size_t i = 0; level->overlay && i < level->overlay->count; i++) {
+		if (is_item(&level->overlay->items[i], OVERLAY_CONSTRAINT, schema, name))
+			return true;
+	}
+	return false;
 }

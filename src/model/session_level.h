@@ -27,11 +27,14 @@ struct temps {
 	} items[];
 };
 
+enum overlay_kind { OVERLAY_RELATION, OVERLAY_CONSTRAINT };
+
 /* What the session's own DDL made of relations that facts do not tell of yet. Immutable. */
 struct overlay {
 	uint32_t refs;
 	size_t count;
-	struct overlay_relation {
+	struct overlay_item {
+		enum overlay_kind kind;
 		char *schema, *name;
 		bool present;
 	} items[];
@@ -56,10 +59,15 @@ struct level {
 	struct temps *temps; /* NULL: none */
 	bool temps_unknown; /* code may have made others, or dropped some */
 	bool session_temps_unknown; /* so it is again once the transaction ends */
+	bool role_unknown, session_role_unknown; /* code may have set role or session_user */
 	struct overlay *overlay; /* NULL: nothing */
 	bool standard_strings, session_standard_strings;
 	enum encoding_class encoding, session_encoding;
+	uint64_t stamp; /* levels in which names mean the same may have one stamp */
 };
+
+/* The level means something else from now on. */
+void level_touch(struct level *level);
 
 struct text *text_new(const char *data); /* NULL stays NULL */
 struct text *text_ref(struct text *text);
@@ -74,9 +82,7 @@ void path_assign(struct path **slot, struct path *path);
 
 struct level level_copy(const struct level *from);
 void level_deinit(struct level *level);
-/* Whether names mean the same at both; false where that is not obvious. */
-bool level_means_the_same(const struct level *a, const struct level *b);
-/* SET LOCAL ends with its transaction, ON COMMIT DROP tables too. */
+/* SET LOCAL ends with its transaction, ON COMMIT DROP tables too. Touches only what that changes. */
 void level_end_local(struct level *level);
 
 bool level_has_temp(const struct level *level, const char *name);
@@ -84,8 +90,9 @@ void level_add_temp(struct level *level, const char *name, bool on_commit_drop);
 void level_drop_temp(struct level *level, const char *name);
 void level_drop_temps(struct level *level);
 
-void level_note_relation(struct level *level, const char *schema, const char *name, bool present);
+void level_note(struct level *level, enum overlay_kind kind, const char *schema, const char *name, bool present);
 void level_forget_relations(struct level *level);
+bool level_has_constraint(const struct level *level, const char *schema, const char *name);
 enum session_relation level_relation(const struct level *level, const char *schema, const char *name);
 
 #endif

@@ -1,3 +1,4 @@
+#include "model/prepared_names.h"
 #include "model/session_level.h"
 
 #include "base/memory.h"
@@ -15,7 +16,7 @@ struct session_state {
 	struct level *levels;
 	size_t depth; /* at least 1 */
 	size_t capacity;
-	uint64_t stamp;
+	struct prepared_names prepared;
 };
 
 /* Savepoints nested deeper are not kept: rolling back to one leaves the search_path
@@ -39,8 +40,7 @@ static void reserve_levels(struct session_state *state, size_t count)
 
 static void touch(struct session_state *state)
 {
-	static _Thread_local uint64_t next_stamp;
-	state->stamp = ++next_stamp;
+	level_touch(top(state));
 }
 
 static void push_level(struct session_state *state, enum level_kind kind, const char *name)
@@ -89,32 +89,19 @@ static void begin(struct session_state *state)
 		state->levels[1].kind = LEVEL_TRANSACTION;
 }
 
-/* Ends what is above the bottom level. Names keep their meaning over most ends of transactions, and
- * what was worked out for it stays good. */
-static void end_levels(struct session_state *state, bool keep)
-{
-	struct level before = level_copy(top(state));
-	if (keep && state->depth > 1) {
-		merge_levels(state, 1);
-		level_end_local(top(state));
-	} else {
-		drop_levels(state, 1);
-	}
-	if (!level_means_the_same(&before, top(state)))
-		touch(state);
-	level_deinit(&before);
-}
-
 static void commit(struct session_state *state, bool chain)
 {
-	end_levels(state, true);
+	if (state->depth > 1) {
+		merge_levels(state, 1);
+		level_end_local(top(state));
+	}
 	if (chain)
 		begin(state);
 }
 
 static void rollback(struct session_state *state, bool chain)
 {
-	end_levels(state, false);
+	drop_levels(state, 1);
 	if (chain)
 		begin(state);
 }
@@ -153,7 +140,6 @@ static void rollback_to(struct session_state *state, const char *name)
 	}
 	drop_levels(state, depth - 1);
 	push_level(state, LEVEL_SAVEPOINT, name);
-	touch(state);
 }
 
 /* ---- settings ---- */
@@ -171,8 +157,11 @@ static void set_role(struct session_state *state, const char *role, bool local)
 	struct level *level = top(state);
 	struct text *text = role && strcmp(role, "none") != 0 ? text_new(role) : NULL;
 	text_assign(&level->role, text);
-	if (!local)
+	level->role_unknown = false;
+	if (!local) {
 		text_assign(&level->session_role, text);
+		level->session_role_unknown = false;
+	}
 	text_unref(text);
 }
 
@@ -262,6 +251,12 @@ static void set_unknown(struct session_state *state, const char *name, bool loca
 		touch(state);
 		return;
 	}
+	if (strcmp(name, "role") == 0) {
+		top(state)->role_unknown = true;
+		top(state)->session_role_unknown |= !local;
+		touch(state);
+		return;
+	}
 	if (strcasecmp(name, "search_path") != 0)
 		return;
 	struct path *unknown = path_new(NULL);
@@ -281,6 +276,7 @@ static void discard_all(struct session_state *state)
 	set_session_user(state, NULL);
 	reset_all(state);
 	drop_temps(state);
+	prepared_names_remove(&state->prepared, NULL);
 }
 
 static void create_temp(struct session_state *state, const char *name, bool on_commit_drop)
@@ -355,6 +351,7 @@ void session_state_free(struct session_state *state)
 	text_unref(state->database);
 	text_unref(state->login_user);
 	path_unref(state->default_path);
+	prepared_names_deinit(&state->prepared);
 	free(state);
 }
 
@@ -367,11 +364,11 @@ void session_state_assign(struct session_state *state, const struct session_stat
 	path_assign(&state->default_path, other->default_path);
 	state->default_standard_strings = other->default_standard_strings;
 	state->default_encoding = other->default_encoding;
+	prepared_names_assign(&state->prepared, &other->prepared);
 	drop_levels(state, 0);
 	reserve_levels(state, other->depth);
 	for (size_t i = 0; i < other->depth; i++)
 		state->levels[state->depth++] = level_copy(&other->levels[i]);
-	state->stamp = other->stamp;
 }
 
 const char *session_state_database(const struct session_state *state)
@@ -387,8 +384,8 @@ const char *session_state_user(const struct session_state *state)
 
 const struct name_list *session_state_search_path(const struct session_state *state)
 {
-	const struct path *path = top(state)->path;
-	return path->known && !top(state)->temps_unknown ? &path->list : NULL;
+	const struct level *level = top(state);
+	return level->path->known && !level->temps_unknown && !level->role_unknown ? &level->path->list : NULL;
 }
 
 const char *session_state_search_path_text(const struct session_state *state)
@@ -425,6 +422,21 @@ void session_state_forget_relations(struct session_state *state)
 	touch(state);
 }
 
+bool session_state_made_constraint(const struct session_state *state, const char *schema, const char *name)
+{
+	return level_has_constraint(top(state), schema, name);
+}
+
+bool session_state_prepared_reads_name(const struct session_state *state, const char *name, size_t number)
+{
+	return prepared_names_reads(&state->prepared, name, number);
+}
+
+bool session_state_has_prepared_names(const struct session_state *state)
+{
+	return state->prepared.count > 0;
+}
+
 bool session_state_standard_strings(const struct session_state *state)
 {
 	return top(state)->standard_strings;
@@ -437,7 +449,7 @@ enum encoding_class session_state_encoding(const struct session_state *state)
 
 uint64_t session_state_stamp(const struct session_state *state)
 {
-	return state->stamp;
+	return top(state)->stamp;
 }
 
 static void apply_setting(struct session_state *state, const struct effect *effect)
@@ -488,9 +500,19 @@ void session_state_apply(struct session_state *state, const struct effect *effec
 		break;
 	case EFFECT_RELATION_CREATED:
 	case EFFECT_RELATION_DROPPED:
-		level_note_relation(top(state), effect->value, effect->name,
-				    effect->kind == EFFECT_RELATION_CREATED);
+		level_note(top(state), OVERLAY_RELATION, effect->value, effect->name,
+			   effect->kind == EFFECT_RELATION_CREATED);
 		touch(state);
+		break;
+	case EFFECT_CONSTRAINT_CREATED:
+		level_note(top(state), OVERLAY_CONSTRAINT, effect->value, effect->name, true);
+		touch(state);
+		break;
+	case EFFECT_PREPARE:
+		prepared_names_set(&state->prepared, effect->name, effect->value);
+		break;
+	case EFFECT_DEALLOCATE:
+		prepared_names_remove(&state->prepared, effect->name);
 		break;
 	case EFFECT_BEGIN:
 		begin(state);
@@ -542,6 +564,21 @@ void session_state_learnt_search_path(struct session_state *state, const char *v
 	touch(state);
 }
 
+bool session_state_role_known(const struct session_state *state)
+{
+	return !top(state)->role_unknown;
+}
+
+void session_state_learnt_role(struct session_state *state, const char *session_user, const char *role)
+{
+	struct level *level = top(state);
+	struct text *user = text_new(session_user);
+	text_assign(&level->session_user, user);
+	text_unref(user);
+	set_role(state, role, state->depth > 1);
+	touch(state);
+}
+
 bool session_state_temps_known(const struct session_state *state)
 {
 	return !top(state)->temps_unknown;
@@ -574,8 +611,13 @@ void session_state_reported(struct session_state *state, const char *name, const
 		} else {
 			return;
 		}
+		level_touch(level);
 	}
-	touch(state);
+}
+
+bool session_state_in_transaction(const struct session_state *state)
+{
+	return in_explicit(state);
 }
 
 void session_state_segment_begin(struct session_state *state)

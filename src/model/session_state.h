@@ -45,12 +45,17 @@ enum session_relation { SESSION_RELATION_UNTOUCHED, SESSION_RELATION_CREATED, SE
 #define SESSION_WHOLE_SCHEMA ""
 enum session_relation session_state_relation(const struct session_state *state, const char *schema,
 					     const char *name);
+/* Whether its DDL made a constraint of that name on a table of that schema. */
+bool session_state_made_constraint(const struct session_state *state, const char *schema, const char *name);
 bool session_state_has_own_relations(const struct session_state *state);
 /* The facts tell of everything now; inside a transaction nothing is forgotten. */
 void session_state_forget_relations(struct session_state *state);
+/* Of a statement that PREPARE made: whether its parameter `number` is read as the name of a relation. */
+bool session_state_prepared_reads_name(const struct session_state *state, const char *name, size_t number);
+bool session_state_has_prepared_names(const struct session_state *state);
 bool session_state_standard_strings(const struct session_state *state);
 enum encoding_class session_state_encoding(const struct session_state *state);
-/* Changes whenever anything that decides what a name means has changed: a part of cache keys. */
+/* Equal stamps, of whatever states: names mean the same. A transaction that changes nothing leaves it. */
 uint64_t session_state_stamp(const struct session_state *state);
 
 void session_state_apply(struct session_state *state, const struct effect *effect);
@@ -59,12 +64,19 @@ void session_state_set_default(struct session_state *state, const char *name, co
 /* The server's answer to a question: true in the transaction or savepoint it was asked in. What is
  * below, or comes after, stays as unknown as it was. */
 void session_state_learnt_search_path(struct session_state *state, const char *value);
+/* Likewise. role "none": none is set. */
+void session_state_learnt_role(struct session_state *state, const char *session_user, const char *role);
+/* False: code ran that may have set a role. No search_path is told while it is so. */
+bool session_state_role_known(const struct session_state *state);
 /* There are these temporary relations and no others. */
 void session_state_learnt_temps(struct session_state *state, const char *const *names, size_t count);
 /* False: code ran that may have made temporary tables. No search_path is told while it is so. */
 bool session_state_temps_known(const struct session_state *state);
 /* The server's own word (ParameterStatus, or a SHOW): true at once, at every level. */
 void session_state_reported(struct session_state *state, const char *name, const char *value);
+
+/* Whether a BEGIN is open. */
+bool session_state_in_transaction(const struct session_state *state);
 
 /*
  * The implicit transaction around a simple Query or up to a Sync. Statements

@@ -28,14 +28,13 @@ static bool is_name(const struct rewrite *rewrite, size_t number)
 static bool replace_value(struct values *values, struct slice value, struct buf *out)
 {
 	struct conversation *conversation = values->conversation;
-	struct use use;
+	size_t most = MOST_USES - values->use_count;
 	if (!value.len || memchr(value.data, 0, value.len) ||
-	    !rewriter_parameter(conversation->env->rewriter, value,
-				session_vars_now(&conversation->vars, &conversation->pipeline), conversation->ruleset, out,
-				&use))
+	    !conversation->ruleset)
 		return false;
-	if (values->use_count < MOST_USES)
-		values->uses[values->use_count++] = use;
+	values->use_count += rewriter_parameter(conversation->env->rewriter, value,
+						session_vars_now(&conversation->vars, &conversation->pipeline),
+						conversation->ruleset, out, values->uses + values->use_count, most);
 	return out->len > 0;
 }
 

@@ -87,7 +87,7 @@ struct conversation {
 	bool hidden_failed;  /* the hidden exchange for the text at hand brought nothing */
 	char **hidden_temps; /* told so far by the hidden exchange; NULL: none */
 	size_t hidden_temp_count;
-	bool fact_asked;     /* the catalog was read again for the text at hand */
+	char *hidden_user; /* session_authorization, told before the role; NULL: not told */
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
 	bool facts_doubted;  /* … and when the server contradicted them */
 	enum described described; /* by the server, since the last CommandComplete */

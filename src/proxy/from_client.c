@@ -117,7 +117,7 @@ static enum verdict fail_text(struct conversation *conversation, const struct te
 	push_text(conversation, text, NULL, flag);
 	send_text(&failing, slice_str("SELECT " REWRITE_REFUSAL_MARK), round);
 	traffic_add(&conversation->env->traffic->statements_refused, 1);
-	conversation->hidden_failed = conversation->fact_asked = false;
+	conversation->hidden_failed = false;
 	return VERDICT_DONE;
 }
 
@@ -147,16 +147,6 @@ static enum verdict ask_search_path(struct conversation *conversation, const str
 		conversation->flushed = true;
 	}
 	return hold(conversation, HOLD_QUIET);
-}
-
-static enum verdict ask_fact(struct conversation *conversation, const struct text *text, struct round *round)
-{
-	if (conversation->fact_asked || conversation->skipping || !conversation->env->facts_stale)
-		return fail_text(conversation, text, REQUEST_UNKNOWN_PATH, round);
-	conversation->fact_asked = true;
-	conversation->fact_ticket =
-		conversation->env->facts_stale(conversation->env->context, conversation->who.database);
-	return hold(conversation, HOLD_FACT);
 }
 
 /* What the server is going to ignore, or reads as the end of a COPY, touches nothing. */
@@ -211,11 +201,9 @@ static enum verdict use_rewrite(struct conversation *conversation, const struct 
 		rewrite_unref(rewrite);
 		return hold(conversation, HOLD_FACT);
 	}
-	enum rewrite_outcome outcome = rewrite->outcome;
-	if (outcome == REWRITE_NEED_SEARCH_PATH || outcome == REWRITE_NEED_FACT) {
+	if (rewrite->outcome == REWRITE_NEED_SEARCH_PATH) {
 		rewrite_unref(rewrite);
-		return outcome == REWRITE_NEED_FACT ? ask_fact(conversation, text, round) :
-						      ask_search_path(conversation, text, round);
+		return ask_search_path(conversation, text, round);
 	}
 	if (conversation->parking.cancelled) {
 		rewrite_unref(rewrite);
@@ -225,8 +213,8 @@ static enum verdict use_rewrite(struct conversation *conversation, const struct 
 		rewrite_unref(rewrite);
 		return wait_at_gate(conversation, text->bytes, round);
 	}
-	conversation->hidden_failed = conversation->fact_asked = false;
-	if (outcome == REWRITE_UNCHANGED)
+	conversation->hidden_failed = false;
+	if (rewrite->outcome == REWRITE_UNCHANGED)
 		return pass_text(conversation, text, rewrite);
 	return replace_text(conversation, text, rewrite, round);
 }

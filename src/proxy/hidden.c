@@ -1,6 +1,6 @@
 /*
- * The hidden exchange: SHOW search_path, and once code has run the temporary
- * tables, asked of the server between two messages of the client
+ * The hidden exchange: SHOW search_path, and once code has run the role and the
+ * temporary tables, asked of the server between two messages of the client
  * (rewriting.md §1.5). By Parse/Bind/Execute under
  * reserved names, never by a Query, which would end an implicit transaction
  * and destroy the unnamed statement. Between segments it ends with a Sync and
@@ -24,12 +24,15 @@ static struct request *push_hidden(struct conversation *conversation, enum reque
 	return request;
 }
 
-enum question { ASK_PATH, ASK_TEMPS };
+/* In the order in which they are asked. SHOW takes no snapshot, which a transaction would keep. */
+enum question { ASK_PATH, ASK_SESSION_USER, ASK_ROLE, ASK_TEMPS };
 
 static void ask(struct conversation *conversation, struct buf *out, enum question question)
 {
 	static const char *const texts[] = {
 		[ASK_PATH] = "SHOW search_path",
+		[ASK_SESSION_USER] = "SHOW session_authorization",
+		[ASK_ROLE] = "SHOW role",
 		[ASK_TEMPS] = "SELECT relname FROM pg_catalog.pg_class"
 			      " WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()",
 	};
@@ -49,6 +52,10 @@ void hidden_start(struct conversation *conversation, struct round *round)
 {
 	struct buf *out = output_own(&round->to_server);
 	ask(conversation, out, ASK_PATH);
+	if (!session_state_role_known(conversation->vars.confirmed)) {
+		ask(conversation, out, ASK_SESSION_USER);
+		ask(conversation, out, ASK_ROLE);
+	}
 	if (!session_state_temps_known(conversation->vars.confirmed))
 		ask(conversation, out, ASK_TEMPS);
 	if (conversation->in_segment) {
@@ -82,18 +89,39 @@ static void forget_temps(struct conversation *conversation)
 	conversation->hidden_temp_count = 0;
 }
 
+static void take_setting(struct conversation *conversation, enum question question, const char *value)
+{
+	struct session_state *state = conversation->vars.confirmed;
+	conversation->vars.predicted_valid = false;
+	switch (question) {
+	case ASK_PATH:
+		session_state_learnt_search_path(state, value);
+		break;
+	case ASK_SESSION_USER:
+		free(conversation->hidden_user);
+		conversation->hidden_user = memory_strdup(value);
+		break;
+	case ASK_ROLE:
+		if (conversation->hidden_user)
+			session_state_learnt_role(state, conversation->hidden_user, value);
+		break;
+	case ASK_TEMPS:
+		break;
+	}
+}
+
 static void take_value(struct conversation *conversation, struct slice body)
 {
+	enum question question = (enum question)conversation_head(conversation)->statement;
 	struct slice value;
 	if (!data_row_first(body, &value) || !value.data)
 		return;
-	if (conversation_head(conversation)->statement == ASK_TEMPS) {
+	if (question == ASK_TEMPS) {
 		take_temp(conversation, value);
 		return;
 	}
 	char *text = memory_copy(value.data, value.len);
-	session_state_learnt_search_path(conversation->vars.confirmed, text);
-	conversation->vars.predicted_valid = false;
+	take_setting(conversation, question, text);
 	free(text);
 }
 
@@ -156,4 +184,6 @@ bool hidden_answer(struct conversation *conversation, const struct message *mess
 void hidden_deinit(struct conversation *conversation)
 {
 	forget_temps(conversation);
+	free(conversation->hidden_user);
+	conversation->hidden_user = NULL;
 }

@@ -104,15 +104,19 @@ void analysis_consult(struct analysis *a, size_t token)
 	a->consulted = consulted;
 }
 
-void analysis_explain(struct analysis *a, size_t offset, size_t len, const char *resolved, const char *became,
-		      const char *rule)
+struct noted_reference *analysis_explain(struct analysis *a, size_t offset, size_t len, const char *resolved,
+					 enum rule rule)
 {
-	if (!a->explaining)
-		return;
 	struct noted_reference *noted = ARENA_NEW(a->arena, struct noted_reference);
-	*noted = (struct noted_reference){ NULL, offset, len, resolved, became, rule };
-	*a->references_tail = noted;
-	a->references_tail = &noted->next;
+	noted->offset = offset;
+	noted->len = len;
+	noted->resolved = resolved;
+	noted->rule = rule;
+	if (a->explaining) {
+		*a->references_tail = noted;
+		a->references_tail = &noted->next;
+	}
+	return noted;
 }
 
 struct error *analysis_refuse(struct analysis *a, size_t offset, const char *sqlstate, const char *format, ...)

@@ -4,7 +4,9 @@
  * in the arena of the run.
  *
  *   walk.c      goes through the tree and calls the others
- *   walk_ddl.c  statements that name relations outside of FROM
+ *   walk_relation.c  names of relations, wherever they stand
+ *   walk_ddl.c, walk_objects.c  statements that name relations outside of FROM
+ *   constraints.c  SET CONSTRAINTS
  *   resolve.c   a name → a relation (search path, temporary tables, CTEs)
  *   scope.c     the tables of one query level, and what column qualifiers mean
  *   columns.c   which columns a table has, and which table a column reference means
@@ -12,7 +14,8 @@
  *   derived.c   tables whose columns differ, where they are read
  *   targets.c   … and where they are written: column references of DML
  *   dml.c       the statements around those: INSERT, UPDATE, MERGE, COPY
- *   strings.c   names inside string literals and code bodies
+ *   strings.c   names inside string literals
+ *   bodies.c    … and inside code
  *   effects.c   what the session will be like afterwards
  */
 #ifndef CROSSFADE_REWRITE_ANALYSIS_H
@@ -24,6 +27,7 @@
 #include "model/session_state.h"
 #include "model/use.h"
 #include "rewrite/lexer.h"
+#include "rewrite/rule.h"
 #include "rewrite/splice.h"
 
 #include <pg_query/pg_query.pb-c.h>
@@ -225,8 +229,9 @@ struct noted_reference {
 	struct noted_reference *next;
 	size_t offset, len;
 	const char *resolved;
-	const char *became; /* NULL: unchanged */
-	const char *rule;
+	const char *became; /* NULL: as the splices say */
+	enum rule rule;
+	const struct range *range; /* a table, whose rule depends on more than its name; NULL: none */
 };
 
 void analysis_init(struct analysis *a, struct arena *arena, struct slice text, const struct token_list *tokens,
@@ -247,8 +252,10 @@ struct noted_use *analysis_use(struct analysis *a, const struct ruleset_name *na
 void analysis_effect(struct analysis *a, struct effect effect);
 /* Whoever looks at the value of a literal says so; token == tokens->count: of one or more that cannot be told. */
 void analysis_consult(struct analysis *a, size_t token);
-void analysis_explain(struct analysis *a, size_t offset, size_t len, const char *resolved, const char *became,
-		      const char *rule);
+/* Returns where to add more, which goes nowhere unless somebody wants an explanation. What the reference
+ * became is found among the splices, unless it is given. */
+struct noted_reference *analysis_explain(struct analysis *a, size_t offset, size_t len, const char *resolved,
+					 enum rule rule);
 /* The first refusal of a statement stays; returns where to add DETAIL and HINT. */
 struct error *analysis_refuse(struct analysis *a, size_t offset, const char *sqlstate, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -72,7 +72,7 @@ static bool is_read(const struct range *range)
 	return range && range->role == RANGE_READ && range->shape;
 }
 
-static bool by_query(const struct range *range)
+bool derived_is_query(const struct range *range)
 {
 	return !range->shape->pure_rename || range->whole_row;
 }
@@ -170,13 +170,13 @@ static void check_system(struct analysis *a, const struct column_use *use)
 		return;
 	if (use->qualifier) {
 		const struct range *range = columns_qualified(a, use);
-		if (is_read(range) && by_query(range))
+		if (is_read(range) && derived_is_query(range))
 			refuse_system(a, range, name, offset);
 		return;
 	}
 	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
 		for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
-			if (is_read(r) && by_query(r))
+			if (is_read(r) && derived_is_query(r))
 				refuse_system(a, r, name, offset);
 		}
 	}
@@ -198,7 +198,7 @@ static void check_join(struct analysis *a, const struct noted_join *noted)
 
 static void check_range(struct analysis *a, const struct range *range)
 {
-	if (is_read(range) && range->sampled && by_query(range))
+	if (is_read(range) && range->sampled && derived_is_query(range))
 		refuse(a, range, token(a, range->first)->offset, "TABLESAMPLE",
 		       "Only a table can be sampled, and this one is read through a query over",
 		       "Sample the table under its present name and columns.");
@@ -361,7 +361,7 @@ void derived_splice(struct analysis *a, const struct range *range)
 {
 	if (!range->can_alias)
 		splice_table_command(a, range);
-	if (by_query(range))
+	if (derived_is_query(range))
 		splice_query(a, range);
 	else
 		splice_column_list(a, range);

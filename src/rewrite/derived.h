@@ -10,6 +10,8 @@
 
 /* Refuses what such tables cannot give; finds out which form each must have. */
 void derived_prepare(struct analysis *a);
+/* Known once prepared: through a query, or through a list of column names. */
+bool derived_is_query(const struct range *range);
 void derived_splice(struct analysis *a, const struct range *range);
 /* "SELECT … FROM [ONLY] physical": the written columns of shape, or those of names (NULL: all). */
 bool derived_select(struct analysis *a, const struct ruleset_name *name, const char *only, size_t offset,

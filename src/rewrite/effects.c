@@ -175,13 +175,14 @@ static void on_discard(struct analysis *a, const PgQuery__DiscardStmt *discard)
 
 /* ---- code ---- */
 
-/* Code may set search_path, and make temporary tables. */
-static void code_runs(struct analysis *a)
+/* Code may set search_path and the role, and make temporary tables. */
+void effects_unknown(struct analysis *a)
 {
 	if (a->code_runs)
 		return;
 	a->code_runs = true;
 	note(a, EFFECT_SET_UNKNOWN, "search_path", NULL, false);
+	note(a, EFFECT_SET_UNKNOWN, "role", NULL, false);
 	note(a, EFFECT_SET_UNKNOWN, EFFECT_TEMPS, NULL, false);
 }
 
@@ -224,7 +225,7 @@ static void set_by_call(struct analysis *a, const char *name, const PgQuery__Fun
 	bool local, role = strcmp(name, "role") == 0, user = strcmp(name, "session_authorization") == 0;
 	bool known = value && boolean_constant(call->args[2], &local) && is_direct_target(a, call);
 	if (!known)
-		note(a, EFFECT_SET_UNKNOWN, role || user ? "search_path" : name, NULL, false);
+		note(a, EFFECT_SET_UNKNOWN, role || user ? "role" : name, NULL, false);
 	else if (role)
 		note(a, EFFECT_ROLE, NULL, strcmp(value->sval->sval, "none") == 0 ? NULL : value->sval->sval, local);
 	else if (user)
@@ -236,14 +237,18 @@ static void set_by_call(struct analysis *a, const char *name, const PgQuery__Fun
 void effects_call(struct analysis *a, const PgQuery__FuncCall *call)
 {
 	const char *function = tree_last_string(call->funcname, call->n_funcname);
-	if (facts_has_code(a->ruleset->facts, function))
-		code_runs(a);
+	unsigned flags = facts_code_flags(a->ruleset->facts, function);
+	if (flags & FACT_CODE_SESSION)
+		effects_unknown(a);
+	if (flags & FACT_CODE_CATALOG)
+		a->changes_catalog = true;
 	if (strcmp(function, "set_config") != 0 || call->n_args != 3)
 		return;
 	const PgQuery__AConst *name = tree_string_constant(call->args[0]);
 	analysis_consult(a, a->tokens->count);
 	if (!name) {
 		note(a, EFFECT_SET_UNKNOWN, "search_path", NULL, false);
+		note(a, EFFECT_SET_UNKNOWN, "role", NULL, false);
 		return;
 	}
 	const char *setting = lower(a->arena, name->sval->sval);
@@ -278,9 +283,6 @@ void effects_of(struct analysis *a, const PgQuery__Node *statement)
 	case PG_QUERY__NODE__NODE_DISCARD_STMT:
 		on_discard(a, statement->discard_stmt);
 		break;
-	case PG_QUERY__NODE__NODE_PREPARE_STMT:
-		note(a, EFFECT_PREPARE, statement->prepare_stmt->name, NULL, false);
-		break;
 	case PG_QUERY__NODE__NODE_EXECUTE_STMT:
 		note(a, EFFECT_EXECUTE, statement->execute_stmt->name, NULL, false);
 		break;
@@ -290,7 +292,7 @@ void effects_of(struct analysis *a, const PgQuery__Node *statement)
 		break;
 	case PG_QUERY__NODE__NODE_CALL_STMT:
 	case PG_QUERY__NODE__NODE_DO_STMT:
-		code_runs(a);
+		effects_unknown(a);
 		break;
 	case PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT:
 	case PG_QUERY__NODE__NODE_ALTER_DATABASE_SET_STMT:

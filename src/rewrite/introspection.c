@@ -355,8 +355,8 @@ static void replace_range(struct analysis *a, const struct shown_list *shown, st
 	size_t start = a->tokens->items[range->first].offset;
 	splice_add(a->splices, start, token_end(a, range->last) - start,
 		   slice_of(arena_copy(a->arena, text.data, text.len), text.len));
-	analysis_explain(a, start, token_end(a, range->last) - start, noted->name, "the layout the statement looks for",
-			 "introspection");
+	analysis_explain(a, start, token_end(a, range->last) - start, noted->name, RULE_INTROSPECTION)->became =
+		"the layout the statement looks for";
 	range->can_alias = false; /* the place is taken */
 	buf_deinit(&text);
 	for (const struct qualifier *q = a->qualifiers; q && !range->aliased; q = q->next) {

@@ -73,6 +73,33 @@ bool prefilter_mentions_bytes(struct slice text, const struct ruleset *ruleset)
 	return false;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool prefilter_effect_in_bytes(struct slice text)
+{
+	bool starts = true;
+	for (size_t at = 0; at < text.len;) {
+		size_t end = at;
+		while (end < text.len && is_name_byte(text.data[end]))
+			end++;
+		struct token word = { .offset = (uint32_t)at, .len = (uint32_t)(end - at), .class = TOKEN_WORD };
+		unsigned flags = end > at && end - at < NAME_MAX_BYTES ? word_flags(text, &word) : 0;
+		if ((flags & (WORD_SETTER | WORD_TEMP)) || (starts && (flags & WORD_EFFECT)))
+			return true;
+		/* A comment may end here. */
+		if (end == at)
+			starts = text.data[at] == ';' || text.data[at] == '/' || (starts && is_space(text.data[at])) ||
+				 text.data[at] == '\n';
+		else
+			starts = false;
+		at = end > at ? end : at + 1;
+	}
+	return false;
+}
+
 static bool makes_temporary(struct slice text, const struct token_list *tokens, size_t i)
 {
 	static const char *const before[] = { "create", "into", "replace", "local", "global" };
@@ -106,7 +133,7 @@ static bool calls_code(struct slice text, const struct token_list *tokens, size_
 	    !token_is(text, &tokens->items[i + 1], "("))
 		return false;
 	token_identifier(text, &tokens->items[i], name);
-	return facts_has_code(ruleset->facts, name);
+	return facts_code_flags(ruleset->facts, name) != 0;
 }
 
 static struct seen look(struct slice text, const struct token_list *tokens, const struct ruleset *ruleset,

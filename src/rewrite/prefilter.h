@@ -23,5 +23,7 @@ enum prefilter prefilter_run(struct slice text, const struct token_list *tokens,
 bool prefilter_mentions(struct slice text, const struct token_list *tokens, const struct ruleset *ruleset);
 /* The same for texts in encodings that cannot be lexed: bytes between non-ASCII ones. */
 bool prefilter_mentions_bytes(struct slice text, const struct ruleset *ruleset);
+/* … and whether one of its statements may begin with a word that changes the session. */
+bool prefilter_effect_in_bytes(struct slice text);
 
 #endif

@@ -180,7 +180,8 @@ static uint32_t find_context(struct rewrite_cache *cache, const struct session_s
 uint32_t rewrite_cache_context(struct rewrite_cache *cache, const struct session_state *state,
 			       const struct ruleset *ruleset)
 {
-	if (!cache || session_state_has_any_temp(state) || session_state_has_own_relations(state) || ruleset->part_count)
+	if (!cache || session_state_has_any_temp(state) || session_state_has_own_relations(state) || ruleset->part_count ||
+	    !session_state_role_known(state) || session_state_has_prepared_names(state))
 		return 0;
 	uint64_t stamp = session_state_stamp(state);
 	struct remembered *slot = &cache->remembered[stamp % STAMPS];

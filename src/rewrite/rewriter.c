@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "rewrite/analysis.h"
+#include "rewrite/explain.h"
 #include "rewrite/normalise.h"
 #include "rewrite/parse.h"
 #include "rewrite/position_map.h"
@@ -50,6 +51,7 @@ struct run {
 	struct rewrite_statement *statements;
 	size_t statement_count;
 	bool general; /* queries and DML only */
+	size_t refused_from; /* where the refused statement begins */
 };
 
 struct rewriter_settings rewriter_settings_default(void)
@@ -171,6 +173,7 @@ static struct rewrite *finish_text(struct run *run)
 static struct rewrite *finish_refused(struct run *run, size_t end)
 {
 	run->analysis.refusal.position = position_of(run, run->analysis.refused_at);
+	run->refused_from = end;
 	splice_sort(&run->splices);
 	size_t kept = 0;
 	while (kept < run->splices.count && run->splices.items[kept].offset + run->splices.items[kept].len <= end)
@@ -359,15 +362,30 @@ static struct rewrite *run_unparsed(struct run *run, enum parse_status status)
 	run->statements = ARENA_ARRAY(a->arena, 1, struct rewrite_statement);
 	run->statements[0].kind = STATEMENT_UNPARSED;
 	run->statements[0].shape = analysis_shape(a, run->rewriter->settings.normalised_bytes);
+	if (forward && !server_will_reject(run))
+		unparsed_effects(a);
+	run->statements[0].effects = analysis_effects(a, &run->statements[0].effect_count);
 	run->statement_count = 1;
 	return forward ? finish_text(run) : finish_refused(run, 0);
+}
+
+static struct rewrite *pass_with_unknown_effects(struct run *run)
+{
+	struct analysis *a = &run->analysis;
+	a->effects_tail = &a->effects;
+	effects_unknown(a);
+	run->statements = ARENA_ARRAY(a->arena, 1, struct rewrite_statement);
+	run->statements[0].kind = STATEMENT_UNPARSED;
+	run->statements[0].effects = analysis_effects(a, &run->statements[0].effect_count);
+	run->statement_count = 1;
+	return finish_text(run);
 }
 
 /* Bytes that cannot be lexed: a name in them cannot be found, so it must not matter. */
 static struct rewrite *run_unlexable(struct run *run)
 {
 	if (!prefilter_mentions_bytes(run->sql, run->ruleset))
-		return result_nothing();
+		return prefilter_effect_in_bytes(run->sql) ? pass_with_unknown_effects(run) : result_nothing();
 	struct error *error = analysis_refuse(&run->analysis, 0, SQLSTATE_FEATURE_NOT_SUPPORTED,
 					      "statement cannot be read in this client_encoding");
 	error_detail(error, "It seems to name a mapped table, and its characters may contain bytes of other characters.");
@@ -395,20 +413,26 @@ static bool has_high_bytes(struct slice sql)
 	return false;
 }
 
-/* Three quoted names, each character written twice. */
-enum { LONGEST_NAME_BYTES = 1024 };
+enum {
+	LONGEST_NAME_BYTES = 1024, /* three quoted names, each character written twice */
+	LONGEST_ARRAY_BYTES = 64 * 1024,
+};
 
-bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
-			const struct ruleset *ruleset, struct buf *out, struct use *use_out)
+size_t rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
+			  const struct ruleset *ruleset, struct buf *out, struct use *uses_out, size_t most)
 {
 	struct run run;
-	if (value.len > LONGEST_NAME_BYTES ||
-	    (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(value)))
-		return false;
+	size_t count = 0, longest = memchr(value.data, '{', value.len) ? LONGEST_ARRAY_BYTES : LONGEST_NAME_BYTES;
+	if (value.len > longest || (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(value)))
+		return 0;
 	start(&run, rewriter, value, &rewriter->tokens, state, ruleset);
 	run.analysis.state = state;
 	run.analysis.uses_tail = &run.analysis.uses;
-	return strings_value(&run.analysis, value, out, use_out);
+	if (!strings_value(&run.analysis, value, out))
+		return 0;
+	for (const struct noted_use *noted = run.analysis.uses; noted && count < most; noted = noted->next)
+		uses_out[count++] = noted->use;
+	return count;
 }
 
 static struct rewrite *analyse(struct run *run)
@@ -622,25 +646,6 @@ struct rewrite_cache_stats rewriter_cache_stats(const struct rewriter *rewriter)
 
 /* ---- explain ---- */
 
-static void collect(const struct run *run, struct arena *arena, struct rewrite_explanation *explanation_out)
-{
-	size_t count = 0;
-	for (const struct noted_reference *r = run->analysis.references; r; r = r->next)
-		count++;
-	explanation_out->items = ARENA_ARRAY(arena, count, struct rewrite_reference);
-	explanation_out->count = count;
-	size_t i = 0;
-	for (const struct noted_reference *r = run->analysis.references; r; r = r->next)
-		explanation_out->items[i++] = (struct rewrite_reference){
-			.offset = r->offset,
-			.len = r->len,
-			.written = arena_copy(arena, run->sql.data + r->offset, r->len),
-			.resolved = arena_strdup(arena, r->resolved),
-			.became = arena_strdup(arena, r->became),
-			.rule = arena_strdup(arena, r->rule),
-		};
-}
-
 struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
 				 const struct session_state *state, const struct ruleset *ruleset,
 				 struct arena *arena, struct rewrite_explanation *explanation_out)
@@ -657,6 +662,6 @@ struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, en
 	start(&run, rewriter, sql, &rewriter->tokens, state, ruleset);
 	run.analysis.explaining = true;
 	struct rewrite *rewrite = analyse(&run);
-	collect(&run, arena, explanation_out);
+	explain_collect(&run.analysis, run.refused_from, arena, explanation_out);
 	return rewrite;
 }

@@ -1,7 +1,7 @@
 /*
  * The rewriter: a function of (text, session state, ruleset). It never waits
- * and talks to nobody; what it cannot know it says (NEED_…), and the session
- * finds out. One rewriter belongs to one thread.
+ * and talks to nobody; what it cannot know it says, and the session finds
+ * out. One rewriter belongs to one thread.
  */
 #ifndef CROSSFADE_REWRITE_REWRITER_H
 #define CROSSFADE_REWRITE_REWRITER_H
@@ -34,7 +34,6 @@ enum rewrite_outcome {
 	REWRITE_REFUSED,	  /* send sql: the statements before the refused one, then one that fails
 				   * in analysis; answer refusal in place of that failure */
 	REWRITE_NEED_SEARCH_PATH, /* ask the server for search_path, set it in the state, come again */
-	REWRITE_NEED_FACT,	  /* let the catalog be read again, come again */
 };
 
 /* The SQL command of one statement, as far as the session must know it. */
@@ -108,11 +107,12 @@ struct rewrite_cache_stats {
 struct rewrite_cache_stats rewriter_cache_stats(const struct rewriter *rewriter);
 
 /*
- * The value of such a parameter, as text. True: it is a name of the map, and use_out (whose
- * texts are the ruleset's) is how; out got the name to send in its place, if there is another.
+ * The value of such a parameter, as text: a name, or an array of names. How many names of the map
+ * are in it; uses_out (whose texts are the ruleset's) are the first of them, and out got the text to
+ * send in its place, if there is another.
  */
-bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
-			const struct ruleset *ruleset, struct buf *out, struct use *use_out);
+size_t rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
+			  const struct ruleset *ruleset, struct buf *out, struct use *uses_out, size_t most);
 
 /*
  * What each outcome carries:
@@ -120,7 +120,7 @@ bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const str
  *                         neither uses nor effects (then there may be none)
  *   REFUSED               the statements before the refused one, then the refused one with
  *                         the uses it was refused for and no effects
- *   NEED_…                nothing else
+ *   NEED_SEARCH_PATH      nothing else
  */
 
 /* A 1-based character position in the rewritten text → in the original (0 stays 0). */
@@ -139,7 +139,7 @@ struct rewrite_reference {
 	const char *written; /* as written */
 	const char *resolved; /* "public.prices by search_path", "CTE", "temporary table", … */
 	const char *became;  /* what stands there now; NULL: unchanged */
-	const char *rule;    /* short name of the rule, as docs/rewriting.md lists them */
+	const char *rule;    /* of rewrite/rule.h, as docs/rewriting.md lists them */
 };
 struct rewrite_explanation {
 	struct rewrite_reference *items;

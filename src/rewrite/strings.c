@@ -1,4 +1,4 @@
-/* Names of relations inside strings: arguments of regclass and its kin, and bodies of code. */
+/* Names of relations inside strings: arguments of regclass and its kin. */
 #include "rewrite/tree.h"
 #include "rewrite/walk.h"
 
@@ -54,20 +54,18 @@ static bool split_name(struct slice value, struct string_name *name_out)
 	return good;
 }
 
-static struct slice as_literal(struct analysis *a, struct rel_name name, const char *suffix)
+static struct slice as_literal(struct analysis *a, struct slice value)
 {
-	struct slice spelled = resolve_spelled(a->arena, name);
 	struct buf text;
 	buf_init(&text);
-	if (memchr(spelled.data, '\\', spelled.len))
+	if (memchr(value.data, '\\', value.len))
 		buf_append_byte(&text, 'E');
 	buf_append_byte(&text, '\'');
-	for (size_t i = 0; i < spelled.len; i++) {
-		if (spelled.data[i] == '\'' || spelled.data[i] == '\\')
-			buf_append_byte(&text, (uint8_t)spelled.data[i]);
-		buf_append_byte(&text, (uint8_t)spelled.data[i]);
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.data[i] == '\'' || value.data[i] == '\\')
+			buf_append_byte(&text, (uint8_t)value.data[i]);
+		buf_append_byte(&text, (uint8_t)value.data[i]);
 	}
-	buf_append_str(&text, suffix);
 	buf_append_byte(&text, '\'');
 	struct slice copy = slice_of(arena_copy(a->arena, text.data, text.len), text.len);
 	buf_deinit(&text);
@@ -106,52 +104,186 @@ static struct written_name written_name_of(const struct string_name *name)
 				      name->parts[name->count - 1] };
 }
 
-bool strings_value(struct analysis *a, struct slice value, struct buf *out, struct use *use_out)
+/* Who reads the name. */
+struct reader {
+	enum columns_fate fate;
+	bool null_if_retired; /* to_regclass answers NULL for a name that is not there */
+	bool leave_retired;   /* to the server, which refuses it */
+	size_t offset;	      /* of the literal */
+};
+
+enum named { NAMED_NOTHING, NAMED_SAME, NAMED_OTHERWISE, NAMED_NULL };
+
+/* What one name has become, if it is one of the map. */
+static enum named name_now(struct analysis *a, struct slice value, const struct reader *reader, struct buf *out)
 {
 	struct string_name name;
 	if (!split_name(value, &name) || name.count == 0)
-		return false;
-	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, 0);
+		return NAMED_NOTHING;
+	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, reader->offset);
 	if (!resolved.name)
-		return false;
-	bool changes = !resolve_is_retired(resolved.name) &&
-		       (resolved.qualify || !rel_name_eq(resolved.name->written, resolved.name->physical));
-	analysis_use(a, resolved.name, USE_SELECT, changes ? USE_REWRITTEN : 0);
-	*use_out = a->uses->use;
-	if (changes)
-		rel_name_append(out, resolved.name->physical);
-	if (changes && name.row_array)
+		return NAMED_NOTHING;
+	bool retired = resolve_is_retired(resolved.name);
+	if (retired && (reader->null_if_retired || reader->leave_retired)) {
+		analysis_use(a, resolved.name, USE_SELECT, reader->null_if_retired ? USE_REWRITTEN : 0);
+		return reader->null_if_retired ? NAMED_NULL : NAMED_SAME;
+	}
+	if (resolve_settle(a, resolved, USE_SELECT, reader->fate, reader->offset) != VERDICT_CHANGE)
+		return NAMED_SAME;
+	rel_name_append(out, resolved.name->physical);
+	if (name.row_array)
 		buf_append_str(out, "[]");
-	return true;
+	return NAMED_OTHERWISE;
 }
 
-/* retired_is_null: to_regclass answers NULL for a name that is not there. */
-static void name_in_string(struct analysis *a, const PgQuery__Node *argument, enum columns_fate fate,
-			   bool retired_is_null)
+/* ---- arrays of names ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The element of an array's text that begins at `at`, decoded; where it ends. */
+static size_t read_element(struct slice text, size_t at, struct buf *element)
+{
+	bool quoted = text.data[at] == '"';
+	size_t solid = 0; /* up to the last byte that is not white space */
+	buf_clear(element);
+	for (at += quoted; at < text.len; at++) {
+		char c = text.data[at];
+		if (quoted ? c == '"' : c == ',' || c == '}' || c == '{')
+			break;
+		bool escaped = c == '\\' && at + 1 < text.len;
+		if (escaped)
+			c = text.data[++at];
+		buf_append_byte(element, (uint8_t)c);
+		if (escaped || quoted || !is_blank(c))
+			solid = element->len;
+	}
+	element->len = solid;
+	return quoted && at < text.len ? at + 1 : at;
+}
+
+static void append_element(struct buf *out, struct slice value)
+{
+	buf_append_byte(out, '"');
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.data[i] == '"' || value.data[i] == '\\')
+			buf_append_byte(out, '\\');
+		buf_append_byte(out, (uint8_t)value.data[i]);
+	}
+	buf_append_byte(out, '"');
+}
+
+/* Where the elements begin, behind white space and bounds ("[1:2]="); the length when it is no array. */
+static size_t array_start(struct slice value)
+{
+	size_t at = 0;
+	while (at < value.len && is_blank(value.data[at]))
+		at++;
+	const char *equals = at < value.len && value.data[at] == '[' ? memchr(value.data, '=', value.len) : NULL;
+	for (at = equals ? (size_t)(equals - value.data) + 1 : at; at < value.len && is_blank(value.data[at]); at++)
+		;
+	return at < value.len && value.data[at] == '{' ? at : value.len;
+}
+
+/* One step through an array's text: a mark, or an element, of which text_out gets the new spelling. */
+static size_t array_step(struct analysis *a, struct slice value, size_t at, const struct reader *reader,
+			 struct buf *out, enum named *named_out)
+{
+	char c = value.data[at];
+	if (c == '{' || c == '}' || c == ',' || is_blank(c)) {
+		buf_append_byte(out, (uint8_t)c);
+		return at + 1;
+	}
+	struct buf element, name;
+	buf_init(&element);
+	buf_init(&name);
+	size_t end = read_element(value, at, &element);
+	enum named named = name_now(a, buf_slice(&element), reader, &name);
+	if (named == NAMED_OTHERWISE)
+		append_element(out, buf_slice(&name));
+	else
+		buf_append(out, value.data + at, end - at);
+	*named_out = named > *named_out ? named : *named_out;
+	buf_deinit(&element);
+	buf_deinit(&name);
+	return end;
+}
+
+static bool braces_match(struct slice value, size_t at)
+{
+	int depth = 0;
+	bool quoted = false;
+	for (; at < value.len; at++) {
+		char c = value.data[at];
+		if (c == '\\')
+			at++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted)
+			depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+	}
+	return depth == 0 && !quoted && at == value.len;
+}
+
+/* '{public.prices, "public.stocks"}': each element that has another name now is replaced. What the server
+ * will not take as an array stays as it is, for its error quotes it. */
+static enum named names_now(struct analysis *a, struct slice value, const struct reader *reader, struct buf *out)
+{
+	enum named named = NAMED_NOTHING;
+	size_t at = array_start(value);
+	if (at == value.len || !braces_match(value, at))
+		return NAMED_NOTHING;
+	buf_append(out, value.data, at);
+	while (at < value.len)
+		at = array_step(a, value, at, reader, out, &named);
+	return named;
+}
+
+static bool is_array(struct slice value)
+{
+	return array_start(value) < value.len;
+}
+
+bool strings_value(struct analysis *a, struct slice value, struct buf *out)
+{
+	struct reader reader = { .fate = COLUMNS_UNNAMED, .leave_retired = true };
+	size_t before = out->len;
+	enum named named = is_array(value) ? names_now(a, value, &reader, out) : name_now(a, value, &reader, out);
+	if (named != NAMED_OTHERWISE)
+		out->len = before;
+	return named != NAMED_NOTHING;
+}
+
+/* ---- literals ---- */
+
+static void explain_literal(struct analysis *a, const struct token *literal, struct slice value, enum named named)
+{
+	if (!a->explaining || named == NAMED_NOTHING)
+		return;
+	const char *what = arena_printf(a->arena, "%.*s (read as a name)", (int)value.len, value.data);
+	analysis_explain(a, literal->offset, literal->len, what, named == NAMED_SAME ? RULE_IN_PLACE : RULE_STRING);
+}
+
+static void name_in_string(struct analysis *a, const PgQuery__Node *argument, struct reader reader, bool array)
 {
 	const PgQuery__AConst *constant = tree_string_constant(argument);
-	struct string_name name;
+	struct buf text;
 	note_parameter(a, tree_parameter(argument));
 	const struct token *literal = constant ? literal_of(a, constant) : NULL;
-	if (!literal || !split_name(slice_str(constant->sval->sval), &name) || name.count == 0)
+	if (!literal)
 		return;
-	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, literal->offset);
-	if (!resolved.name)
-		return;
-	if (retired_is_null && resolve_is_retired(resolved.name)) {
-		analysis_use(a, resolved.name, USE_SELECT, USE_REWRITTEN);
+	struct slice value = slice_str(constant->sval->sval);
+	reader.offset = literal->offset;
+	buf_init(&text);
+	enum named named = array ? names_now(a, value, &reader, &text) : name_now(a, value, &reader, &text);
+	if (named == NAMED_OTHERWISE)
+		splice_add(a->splices, literal->offset, literal->len, as_literal(a, buf_slice(&text)));
+	else if (named == NAMED_NULL)
 		splice_add(a->splices, literal->offset, literal->len, slice_str("NULL"));
-		analysis_explain(a, literal->offset, literal->len, "retired name", "NULL", "string");
-		return;
-	}
-	enum verdict verdict = resolve_settle(a, resolved, USE_SELECT, fate, literal->offset);
-	struct slice text = slice_of(NULL, 0);
-	if (verdict == VERDICT_CHANGE) {
-		text = as_literal(a, resolved.name->physical, name.row_array ? "[]" : "");
-		splice_add(a->splices, literal->offset, literal->len, text);
-	}
-	analysis_explain(a, literal->offset, literal->len,
-			 resolve_spelled(a->arena, resolved.name->written).data, text.data, "string");
+	explain_literal(a, literal, value, named);
+	buf_deinit(&text);
 }
 
 static bool is_system_function(const PgQuery__FuncCall *call)
@@ -183,8 +315,10 @@ void strings_call(struct analysis *a, const PgQuery__FuncCall *call)
 						      : name_readers[i].place;
 		/* Others' functions of these names are not known; extensions live in any schema. */
 		if (place >= 0 && place < (int)call->n_args && (is_system_function(call) || function[0] == 'p'))
-			name_in_string(a, call->args[place], reads_columns(function) ? COLUMNS_NAMED : COLUMNS_UNNAMED,
-				       strncmp(function, "to_reg", 6) == 0);
+			name_in_string(a, call->args[place],
+				       (struct reader){ .fate = reads_columns(function) ? COLUMNS_NAMED : COLUMNS_UNNAMED,
+							.null_if_retired = strncmp(function, "to_reg", 6) == 0 },
+				       false);
 		return;
 	}
 }
@@ -195,140 +329,76 @@ static bool is_name_type(const PgQuery__TypeName *type)
 	return strcmp(name, "regclass") == 0 || strcmp(name, "regtype") == 0;
 }
 
-/* '{a, b}'::regclass[]: refused where a name in it would have to change. */
-static void names_in_array(struct analysis *a, const PgQuery__Node *argument)
+/* ARRAY['public.prices', …]::regclass[] casts each of its elements. */
+static void elements_of_array(struct analysis *a, const PgQuery__Node *argument, struct reader reader)
 {
-	const PgQuery__AConst *constant = tree_string_constant(argument);
-	const struct token *literal = constant ? literal_of(a, constant) : NULL;
-	struct token_list tokens;
-	if (!literal)
+	if (argument->node_case != PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
+		name_in_string(a, argument, reader, true);
 		return;
-	struct slice value = slice_str(constant->sval->sval);
-	token_list_init(&tokens);
-	lexer_run(value, true, &tokens);
-	for (size_t i = 0; i < tokens.count; i++) {
-		char name[NAME_MAX_BYTES + 1], schema[NAME_MAX_BYTES + 1];
-		bool qualified = i >= 2 && token_is(value, &tokens.items[i - 1], ".") &&
-				 token_is_identifier(&tokens.items[i - 2]);
-		if (!token_is_identifier(&tokens.items[i]))
-			continue;
-		token_identifier(value, &tokens.items[i], name);
-		if (qualified)
-			token_identifier(value, &tokens.items[i - 2], schema);
-		struct written_name written = { NULL, qualified ? schema : NULL, name };
-		struct resolved resolved = resolve_relation(a, written, false, literal->offset);
-		if (!resolved.name || resolve_settle(a, resolved, USE_SELECT, COLUMNS_UNNAMED, literal->offset) != VERDICT_CHANGE)
-			continue;
-		struct error *error = analysis_refuse(a, literal->offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
-						      "array of names holds table %s, which has moved",
-						      resolve_spelled(a->arena, resolved.name->written).data);
-		error_hint(error, "Write %s in it, or ARRAY[…] of single names.",
-			   resolve_spelled(a->arena, resolved.name->physical).data);
 	}
-	token_list_deinit(&tokens);
+	const PgQuery__AArrayExpr *array = argument->a_array_expr;
+	for (size_t i = 0; i < array->n_elements; i++) {
+		if (array->elements[i]->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR)
+			elements_of_array(a, array->elements[i], reader);
+		else
+			name_in_string(a, array->elements[i], reader, false);
+	}
 }
 
 void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast)
 {
-	if (!is_name_type(cast->type_name))
+	struct reader reader = { .fate = COLUMNS_UNNAMED };
+	if (!is_name_type(cast->type_name) || !cast->arg)
 		return;
 	if (cast->type_name->n_array_bounds == 0)
-		name_in_string(a, cast->arg, COLUMNS_UNNAMED, false);
+		name_in_string(a, cast->arg, reader, false);
 	else
-		names_in_array(a, cast->arg);
+		elements_of_array(a, cast->arg, reader);
 }
 
-/* ---- bodies ---- */
+/* ---- prepared statements in SQL ---- */
 
-static bool is_name_place(struct slice body, const struct token_list *tokens, size_t i)
+/* The numbers of the parameters that the statement reads as names: what EFFECT_PREPARE tells the session. */
+static const char *numbers_of(struct analysis *a, const struct noted_parameter *parameters)
 {
-	static const char *const before[] = { "from", "join", "update", "table", "only", "using", "copy",
-					      "truncate", "lock", "exists", "analyze", "on" };
-	if (i == 0)
-		return false;
-	/* SELECT … INTO is followed by a variable. */
-	if (i >= 2 && token_is_word(body, &tokens->items[i - 1], "into"))
-		return token_is_word(body, &tokens->items[i - 2], "insert") ||
-		       token_is_word(body, &tokens->items[i - 2], "merge");
-	for (size_t k = 0; k < sizeof(before) / sizeof(before[0]); k++) {
-		if (token_is_word(body, &tokens->items[i - 1], before[k]))
-			return true;
+	struct buf text;
+	buf_init(&text);
+	for (const struct noted_parameter *noted = parameters; noted; noted = noted->next)
+		buf_printf(&text, "%s%u", text.len ? " " : "", noted->number);
+	const char *copy = text.len ? arena_copy(a->arena, text.data, text.len) : NULL;
+	buf_deinit(&text);
+	return copy;
+}
+
+/* They get their values from EXECUTE, not from a Bind. */
+void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
+{
+	struct noted_parameter *outer = a->parameters;
+	size_t outer_count = a->parameter_count;
+	a->parameters = NULL;
+	for (size_t i = 0; i < prepare->n_argtypes; i++) {
+		if (prepare->argtypes[i]->node_case == PG_QUERY__NODE__NODE_TYPE_NAME &&
+		    is_name_type(prepare->argtypes[i]->type_name))
+			note_parameter(a, (int)i + 1);
 	}
-	return token_is(body, &tokens->items[i - 1], ",");
+	walk_nodes(a, prepare->argtypes, prepare->n_argtypes);
+	walk_node(a, prepare->query);
+	analysis_effect(a, (struct effect){ .kind = EFFECT_PREPARE,
+					    .name = prepare->name,
+					    .value = numbers_of(a, a->parameters) });
+	a->parameters = outer;
+	a->parameter_count = outer_count;
 }
 
-static const struct ruleset_name *mapped_in_body(const struct analysis *a, struct slice body,
-						 const struct token_list *tokens, size_t i)
+void strings_execute(struct analysis *a, const PgQuery__ExecuteStmt *execute)
 {
-	char name[NAME_MAX_BYTES + 1], schema[NAME_MAX_BYTES + 1];
-	if (!token_is_identifier(&tokens->items[i]))
-		return NULL;
-	size_t len = token_identifier(body, &tokens->items[i], name);
-	if (!ruleset_mentions(a->ruleset, name, len))
-		return NULL;
-	if (i >= 2 && token_is(body, &tokens->items[i - 1], ".") && token_is_identifier(&tokens->items[i - 2])) {
-		token_identifier(body, &tokens->items[i - 2], schema);
-		return ruleset_find(a->ruleset, schema, name);
-	}
-	const struct name_list *path = session_state_search_path(a->state);
-	if (!path || !is_name_place(body, tokens, i))
-		return NULL;
-	return ruleset_resolve(a->ruleset, path, session_state_user(a->state), name, a->state);
-}
-
-static void refuse_opaque(struct analysis *a, const struct ruleset_name *name, size_t offset)
-{
-	struct error *error = analysis_refuse(a, offset, SQLSTATE_FEATURE_NOT_SUPPORTED,
-					      "table %s is named inside a body of code",
-					      resolve_spelled(a->arena, name->written).data);
-	error_detail(error, "Code in strings is not rewritten, and \"policy: {opaque: refuse}\" is set.");
-	error_hint(error, "Write %s there.", resolve_spelled(a->arena, name->physical).data);
-}
-
-/* Of several tables the first one; the ledger knows them all. */
-static void warn_opaque(struct analysis *a, const struct ruleset_name *name)
-{
-	if (a->notice)
-		return;
-	a->notice = ARENA_NEW(a->arena, struct error);
-	error_set(a->notice, SQLSTATE_WARNING, "table %s is named inside a body of code, which is not rewritten",
-		  resolve_spelled(a->arena, name->written).data);
-	if (rel_name_eq(name->written, name->physical))
-		error_hint(a->notice, "The table has been retired: remove it from the code.");
-	else
-		error_hint(a->notice, "Its rows are in %s: write that name in the code.",
-			   resolve_spelled(a->arena, name->physical).data);
-}
-
-static void scan_body(struct analysis *a, struct slice body, size_t offset)
-{
-	struct token_list tokens;
-	token_list_init(&tokens);
-	lexer_run(body, true, &tokens);
-	for (size_t i = 0; i < tokens.count; i++) {
-		const struct ruleset_name *name = mapped_in_body(a, body, &tokens, i);
-		if (!name)
+	struct reader reader = { .fate = COLUMNS_UNNAMED };
+	walk_nodes(a, execute->params, execute->n_params);
+	for (size_t i = 0; i < execute->n_params; i++) {
+		if (!session_state_prepared_reads_name(a->state, execute->name, i + 1))
 			continue;
-		bool needs_change = resolve_is_retired(name) || !rel_name_eq(name->written, name->physical);
-		bool refuse = needs_change && a->ruleset->policy.opaque == OPAQUE_REFUSE;
-		analysis_use(a, name, USE_OPAQUE, refuse ? USE_REFUSED : 0);
-		analysis_explain(a, offset, 0, resolve_spelled(a->arena, name->written).data, NULL, "opaque body");
-		if (refuse)
-			refuse_opaque(a, name, offset);
-		else if (needs_change && a->ruleset->policy.opaque == OPAQUE_NOTICE)
-			warn_opaque(a, name);
-	}
-	token_list_deinit(&tokens);
-}
-
-void strings_opaque(struct analysis *a)
-{
-	analysis_consult(a, a->tokens->count);
-	for (size_t i = a->first; i < a->end; i++) {
-		const struct token *token = &a->tokens->items[i];
-		struct slice body;
-		if (token_is_literal(token) && token->class != TOKEN_NUMBER &&
-		    token_string(a->arena, a->text, token, &body))
-			scan_body(a, body, token->offset);
+		const PgQuery__AConst *constant = tree_string_constant(execute->params[i]);
+		bool array = constant && is_array(slice_str(constant->sval->sval));
+		name_in_string(a, execute->params[i], reader, array);
 	}
 }

@@ -1,6 +1,7 @@
 #include "rewrite/unparsed.h"
 
 #include "rewrite/resolve.h"
+#include "rewrite/walk.h"
 #include "rewrite/words.h"
 
 struct unparsed_scan {
@@ -101,6 +102,7 @@ const struct ruleset_name *unparsed_scan(struct analysis *a, const struct sessio
 	a->first = 0;
 	a->end = a->tokens->count;
 	a->uses_tail = &a->uses;
+	a->effects_tail = &a->effects;
 	if (a->tokens->count == 0)
 		return NULL;
 	struct unparsed_scan scan = { .a = a, .kind = kind_of(a->text, &a->tokens->items[0]) };
@@ -110,4 +112,27 @@ const struct ruleset_name *unparsed_scan(struct analysis *a, const struct sessio
 	if (scan.found)
 		*offset_out = scan.found_at;
 	return scan.found;
+}
+
+static bool calls_code(const struct analysis *a, size_t i)
+{
+	char name[NAME_MAX_BYTES + 1];
+	if (i + 1 >= a->tokens->count || !token_is(a->text, &a->tokens->items[i + 1], "("))
+		return false;
+	token_identifier(a->text, &a->tokens->items[i], name);
+	return facts_code_flags(a->ruleset->facts, name) & FACT_CODE_SESSION;
+}
+
+void unparsed_effects(struct analysis *a)
+{
+	bool starts = true;
+	for (size_t i = 0; i < a->tokens->count; i++) {
+		const struct token *token = &a->tokens->items[i];
+		if (token_is_identifier(token)) {
+			unsigned flags = word_flags(a->text, token);
+			if ((flags & (WORD_SETTER | WORD_TEMP)) || (starts && (flags & WORD_EFFECT)) || calls_code(a, i))
+				effects_unknown(a);
+		}
+		starts = token_is(a->text, token, ";");
+	}
 }

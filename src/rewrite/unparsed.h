@@ -13,4 +13,7 @@
 const struct ruleset_name *unparsed_scan(struct analysis *a, const struct session_state *state,
 					 size_t *offset_out);
 
+/* What cannot be parsed may change the session all the same. */
+void unparsed_effects(struct analysis *a);
+
 #endif

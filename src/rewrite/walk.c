@@ -1,198 +1,9 @@
 #include "rewrite/walk.h"
 
+#include "rewrite/clauses.h"
 #include "rewrite/columns.h"
 #include "rewrite/introspection.h"
 #include "rewrite/tree.h"
-
-/* ---- where names stand among the tokens ---- */
-
-static const struct token *token(const struct analysis *a, size_t index)
-{
-	return index < a->end ? &a->tokens->items[index] : NULL;
-}
-
-static bool is_mark(const struct analysis *a, size_t index, const char *mark)
-{
-	return index < a->end && token_is(a->text, &a->tokens->items[index], mark);
-}
-
-static bool is_keyword(const struct analysis *a, size_t index, const char *keyword)
-{
-	return index < a->end && token_is_word(a->text, &a->tokens->items[index], keyword);
-}
-
-bool walk_token_name(const struct analysis *a, size_t first, struct token_name *name_out)
-{
-	name_out->first = first;
-	name_out->count = 0;
-	for (size_t i = first; name_out->count < 4; i += 2) {
-		if (!token(a, i) || !token_is_identifier(token(a, i)))
-			return name_out->count > 0; /* t.* */
-		token_identifier(a->text, token(a, i), name_out->parts[name_out->count++]);
-		name_out->last = i;
-		if (!is_mark(a, i + 1, "."))
-			return true;
-	}
-	return true;
-}
-
-/* An alias goes behind `ONLY (t)` and `t *`. */
-static size_t alias_place(const struct analysis *a, size_t first, size_t last)
-{
-	bool enclosed = first >= a->first + 2 && is_mark(a, first - 1, "(") && is_keyword(a, first - 2, "only");
-	if ((enclosed && is_mark(a, last + 1, ")")) || is_mark(a, last + 1, "*"))
-		return last + 1;
-	return last;
-}
-
-/* `TABLE t` is a query whose syntax has no room for an alias. */
-static bool is_table_command(const struct analysis *a, size_t first)
-{
-	size_t before = first;
-	if (before > a->first && is_mark(a, before - 1, "("))
-		before--;
-	if (before > a->first && is_keyword(a, before - 1, "only"))
-		before--;
-	else
-		before = first;
-	return before > a->first && is_keyword(a, before - 1, "table");
-}
-
-/* ---- relations ---- */
-
-static void explain_relation(struct analysis *a, size_t first, size_t last, struct resolved resolved,
-			     enum verdict verdict)
-{
-	if (!a->explaining || (!resolved.name && strcmp(resolved.how, "not in the map") == 0))
-		return;
-	size_t offset = a->tokens->items[first].offset;
-	size_t end = a->tokens->items[last].offset + a->tokens->items[last].len;
-	const char *what = resolved.how;
-	const char *became = NULL, *rule = "not mapped";
-	if (resolved.name) {
-		what = arena_printf(a->arena, "%s (%s)",
-				    resolve_spelled(a->arena, resolved.name->written).data, resolved.how);
-		rule = verdict == VERDICT_REFUSED ? "refused" : verdict == VERDICT_CHANGE ? "move" : "in place";
-		if (verdict == VERDICT_CHANGE)
-			became = resolve_spelled(a->arena, resolved.name->physical).data;
-	}
-	analysis_explain(a, offset, end - offset, what, became, rule);
-}
-
-static bool locate(const struct analysis *a, int32_t location, struct token_name *name_out)
-{
-	if (location < 0)
-		return false;
-	size_t first = token_at(a->tokens, (size_t)location);
-	return first >= a->first && first < a->end && walk_token_name(a, first, name_out);
-}
-
-/* Safety net: a name that must change and cannot be found is never left as it was. */
-static void refuse_unlocated(struct analysis *a, const char *name)
-{
-	struct error *error = analysis_refuse(a, a->tokens->items[a->first].offset,
-					      SQLSTATE_FEATURE_NOT_SUPPORTED,
-					      "cannot tell where the statement names table %s", name);
-	error_hint(error, "Write the table's present name.");
-}
-
-static enum columns_fate range_columns_fate(const struct range *range, enum use_kind kind)
-{
-	if (range->role == RANGE_READ)
-		return kind == USE_DDL ? COLUMNS_BOUND : COLUMNS_SERVED;
-	if (range->role == RANGE_TARGET || kind == USE_COPY_IN || kind == USE_COPY_OUT)
-		return COLUMNS_SERVED;
-	return kind == USE_TRUNCATE || kind == USE_LOCK || kind == USE_MAINTENANCE ? COLUMNS_UNNAMED : COLUMNS_NAMED;
-}
-
-static void settle_range(struct analysis *a, struct range *range, const struct token_name *where, bool located,
-			 struct resolved resolved, enum use_kind kind)
-{
-	size_t offset = a->tokens->items[located ? where->first : a->first].offset;
-	enum verdict verdict = resolve_settle(a, resolved, kind, range_columns_fate(range, kind), offset);
-	range->name = resolved.name;
-	range->use = a->last_use;
-	if (range->role != RANGE_OTHER)
-		range->use->use.all_columns = !located;
-	range->changes = verdict == VERDICT_CHANGE;
-	if (range->changes && range->role != RANGE_OTHER && !rel_name_eq(resolved.name->written, resolved.name->physical))
-		range->shape = resolved.name->entry->shape;
-	if (range->changes && (!located || strcmp(where->parts[where->count - 1], resolved.name->written.name) != 0)) {
-		range->changes = false;
-		refuse_unlocated(a, resolved.name->written.name);
-	}
-	if (located)
-		explain_relation(a, where->first, where->last, resolved, verdict);
-}
-
-static const struct cte *find_cte(const struct analysis *a, const char *name)
-{
-	for (const struct cte *cte = a->ctes; cte; cte = cte->next) {
-		if (strcmp(cte->name, name) == 0)
-			return cte;
-	}
-	return NULL;
-}
-
-struct range *walk_relation(struct analysis *a, const PgQuery__RangeVar *relation, enum relation_role role,
-			    enum use_kind kind)
-{
-	if (!relation)
-		return NULL;
-	struct token_name where = { 0 };
-	bool located = locate(a, relation->location, &where);
-	size_t offset = located ? a->tokens->items[where.first].offset : 0;
-	struct resolved resolved = role == RELATION_CREATED
-					   ? resolve_created(a, resolve_written(relation), offset)
-					   : resolve_relation(a, resolve_written(relation), role == RELATION_READ, offset);
-	bool aliased = relation->alias && relation->alias->aliasname[0];
-	struct range *range = scope_add(a, aliased ? relation->alias->aliasname : relation->relname);
-	range->aliased = aliased;
-	range->is_relation = strcmp(resolved.how, "CTE") != 0;
-	range->schema = relation->schemaname[0] ? relation->schemaname : NULL;
-	range->role = role == RELATION_READ ? RANGE_READ : role == RELATION_TARGET ? RANGE_TARGET : RANGE_OTHER;
-	range->alias = relation->alias;
-	range->relname = relation->relname;
-	if (role == RELATION_READ && !range->schema)
-		range->cte = find_cte(a, relation->relname);
-	if (located) {
-		range->first = where.first;
-		range->last = where.last;
-		range->alias_after = alias_place(a, where.first, where.last);
-		range->can_alias = (role == RELATION_READ || role == RELATION_TARGET) &&
-				   !is_table_command(a, where.first);
-	}
-	if (role == RELATION_CREATED && !resolved.name)
-		resolve_note_created(a, resolve_written(relation));
-	if (resolved.name)
-		settle_range(a, range, &where, located, resolved, kind);
-	else if (located)
-		explain_relation(a, where.first, where.last, resolved, VERDICT_KEEP);
-	if (role == RELATION_READ && !resolved.name)
-		introspection_range(a, relation, range);
-	return range;
-}
-
-const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct token_name *name, size_t parts,
-					     enum use_kind kind)
-{
-	if (parts == 0 || parts > 3)
-		return NULL;
-	struct written_name written = { parts == 3 ? name->parts[0] : NULL, parts >= 2 ? name->parts[parts - 2] : NULL,
-					name->parts[parts - 1] };
-	size_t offset = a->tokens->items[name->first].offset;
-	struct resolved resolved = resolve_relation(a, written, false, offset);
-	if (!resolved.name)
-		return NULL;
-	size_t last = name->first + 2 * (parts - 1);
-	size_t end = a->tokens->items[last].offset + a->tokens->items[last].len;
-	enum columns_fate fate = parts < name->count || kind == USE_DDL ? COLUMNS_NAMED : COLUMNS_UNNAMED;
-	enum verdict verdict = resolve_settle(a, resolved, kind, fate, offset);
-	if (verdict == VERDICT_CHANGE)
-		splice_add(a->splices, offset, end - offset, resolve_spelled(a->arena, resolved.name->physical));
-	explain_relation(a, name->first, last, resolved, verdict);
-	return resolved.name;
-}
 
 /* ---- WITH ---- */
 
@@ -578,7 +389,7 @@ static void walk_locking(struct analysis *a, const PgQuery__LockingClause *locki
 		const PgQuery__RangeVar *relation = locking->locked_rels[i]->range_var;
 		const char *parts[1] = { relation->relname };
 		struct token_name where;
-		if (locate(a, relation->location, &where) && where.count == 1)
+		if (walk_locate(a, relation->location, &where) && where.count == 1)
 			scope_note_qualifier(a, parts, 1, where.first);
 	}
 }
@@ -612,12 +423,20 @@ void walk_type(struct analysis *a, const PgQuery__TypeName *type)
 	if (!name || !ruleset_mentions(a->ruleset, name, strlen(name)) || (parts == 1 && is_builtin_type(name)))
 		return;
 	struct token_name where;
-	if (!locate(a, type->location, &where))
+	if (!walk_locate(a, type->location, &where))
 		return;
-	if (is_keyword(a, where.first, "setof") && where.count == 1 && !walk_token_name(a, where.first + 1, &where))
+	if (clause_is_word(a, where.first, "setof") && where.count == 1 && !walk_token_name(a, where.first + 1, &where))
 		return;
 	if (where.count >= parts && strcmp(where.parts[parts - 1], name) == 0)
 		walk_named_tokens(a, &where, parts, a->name_kind);
+}
+
+static void walk_call(struct analysis *a, const PgQuery__FuncCall *call)
+{
+	walk_children(a, &call->base);
+	strings_call(a, call);
+	introspection_call(a, call);
+	effects_call(a, call);
 }
 
 /* ---- all nodes ---- */
@@ -634,6 +453,8 @@ static void walk_direct(void *context, const ProtobufCMessage *message)
 		walk_select(a, (const PgQuery__SelectStmt *)message);
 	else if (type == &pg_query__type_name__descriptor)
 		walk_type(a, (const PgQuery__TypeName *)message);
+	else if (type == &pg_query__func_call__descriptor)
+		walk_call(a, (const PgQuery__FuncCall *)message);
 	else if (type == &pg_query__into_clause__descriptor)
 		created_by_query(a, (const PgQuery__IntoClause *)message);
 	else
@@ -679,10 +500,7 @@ void walk_node(struct analysis *a, const PgQuery__Node *node)
 		walk_locking(a, node->locking_clause);
 		break;
 	case PG_QUERY__NODE__NODE_FUNC_CALL:
-		walk_children(a, message);
-		strings_call(a, node->func_call);
-		introspection_call(a, node->func_call);
-		effects_call(a, node->func_call);
+		walk_call(a, node->func_call);
 		break;
 	case PG_QUERY__NODE__NODE_TYPE_CAST:
 		walk_children(a, message);

@@ -26,6 +26,8 @@ struct token_name {
 	char parts[4][NAME_MAX_BYTES + 1];
 	size_t count;
 };
+/* The name that the tree says is at location; false: it cannot be found. */
+bool walk_locate(const struct analysis *a, int32_t location, struct token_name *name_out);
 bool walk_token_name(const struct analysis *a, size_t first, struct token_name *name_out);
 /* A relation named by tokens [first .. last part used]; extra parts (a column) follow it. */
 const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct token_name *name, size_t parts,
@@ -37,13 +39,26 @@ bool walk_ddl(struct analysis *a, const PgQuery__Node *node);
 /* strings.c */
 void strings_call(struct analysis *a, const PgQuery__FuncCall *call);
 void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast);
-/* The name in a parameter's value (rewriter_parameter). */
-bool strings_value(struct analysis *a, struct slice value, struct buf *out, struct use *use_out);
-/* Bodies of code in strings of the statement: scanned and counted, not rewritten. */
-void strings_opaque(struct analysis *a);
+void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare);
+void strings_execute(struct analysis *a, const PgQuery__ExecuteStmt *execute);
+/* The name, or names, in a parameter's value (rewriter_parameter): whether there is one of the map;
+ * out gets what to send instead, if anything. */
+bool strings_value(struct analysis *a, struct slice value, struct buf *out);
+
+/* constraints.c */
+void constraints_set(struct analysis *a, const PgQuery__ConstraintsSetStmt *set);
+/* Those that the statement adds to a table that has moved. */
+void constraints_note(struct analysis *a, const struct ruleset_name *table, const PgQuery__AlterTableStmt *alter);
+
+/* bodies.c: code in strings of the statement */
+void bodies_scan(struct analysis *a);
+/* Whether code that the statement runs may change the catalog. */
+bool bodies_change_catalog(struct analysis *a);
 
 /* effects.c */
 void effects_of(struct analysis *a, const PgQuery__Node *statement);
 void effects_call(struct analysis *a, const PgQuery__FuncCall *call);
+/* The statement may set anything that decides what a name means. */
+void effects_unknown(struct analysis *a);
 
 #endif

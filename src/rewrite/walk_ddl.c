@@ -1,25 +1,19 @@
 /* Statements that name relations outside of FROM: DDL, maintenance, COPY, and what only contains another statement. */
+#include "rewrite/clauses.h"
 #include "rewrite/dml.h"
 #include "rewrite/tree.h"
 #include "rewrite/used_columns.h"
-#include "rewrite/walk.h"
+#include "rewrite/walk_ddl.h"
 
-#define OBJECT(name) PG_QUERY__OBJECT_TYPE__OBJECT_##name
-
-static size_t offset_of(const struct analysis *a, size_t token)
+bool ddl_is_relation_type(PgQuery__ObjectType type)
 {
-	return a->tokens->items[token < a->end ? token : a->first].offset;
-}
-
-static bool word_at(const struct analysis *a, size_t index, const char *word)
-{
-	return index < a->end && token_is_word(a->text, &a->tokens->items[index], word);
+	return type == OBJECT(TABLE) || type == OBJECT(VIEW) || type == OBJECT(MATVIEW) ||
+	       type == OBJECT(FOREIGN_TABLE) || type == OBJECT(INDEX) || type == OBJECT(SEQUENCE);
 }
 
 /* ---- refusals ---- */
 
-/* An old clean-up script must not drop the live table, under whatever name. */
-static void refuse_ddl(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *action)
+void ddl_refuse(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *action)
 {
 	if (!name || a->refused || a->ruleset->policy.ddl == DDL_ALLOW || name->entry->kind == MAP_IDENTITY)
 		return;
@@ -38,155 +32,7 @@ static const struct ruleset_name *name_of(const struct range *range)
 
 static size_t range_offset(const struct analysis *a, const struct range *range)
 {
-	return offset_of(a, range && range->last ? range->first : a->first);
-}
-
-/* ---- objects whose tree has no locations ---- */
-
-static size_t type_words(PgQuery__ObjectType type)
-{
-	switch (type) {
-	case OBJECT(FOREIGN_TABLE):
-	case OBJECT(MATVIEW):
-		return 2;
-	case OBJECT(TABLE):
-	case OBJECT(VIEW):
-	case OBJECT(INDEX):
-	case OBJECT(SEQUENCE):
-	case OBJECT(COLUMN):
-	case OBJECT(TABCONSTRAINT):
-	case OBJECT(TRIGGER):
-	case OBJECT(RULE):
-	case OBJECT(POLICY):
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-static bool is_of_table(PgQuery__ObjectType type)
-{
-	return type == OBJECT(TABCONSTRAINT) || type == OBJECT(TRIGGER) || type == OBJECT(RULE) ||
-	       type == OBJECT(POLICY);
-}
-
-static bool is_relation_type(PgQuery__ObjectType type)
-{
-	return type == OBJECT(TABLE) || type == OBJECT(VIEW) || type == OBJECT(MATVIEW) ||
-	       type == OBJECT(FOREIGN_TABLE) || type == OBJECT(INDEX) || type == OBJECT(SEQUENCE);
-}
-
-/* The name after `… TYPE [thing ON]` at token at, as COMMENT, SECURITY LABEL and ALTER EXTENSION write it. */
-static const struct ruleset_name *object_at(struct analysis *a, size_t at, PgQuery__ObjectType type)
-{
-	struct token_name name;
-	size_t words = type_words(type);
-	if (!words)
-		return NULL;
-	at += words + (is_of_table(type) ? 2 : 0);
-	if (!walk_token_name(a, at, &name))
-		return NULL;
-	size_t parts = name.count - (type == OBJECT(COLUMN) ? 1 : 0);
-	return walk_named_tokens(a, &name, parts, USE_DDL);
-}
-
-static bool retired_and_gone(const struct analysis *a, const struct token_name *name)
-{
-	if (name->count < 2)
-		return false;
-	const struct ruleset_name *found =
-		ruleset_find(a->ruleset, name->parts[name->count - 2], name->parts[name->count - 1]);
-	return found && resolve_is_retired(found) &&
-	       (!a->ruleset->facts || !facts_find(a->ruleset->facts, found->written.schema, found->written.name));
-}
-
-/* Temporary tables are the session's own: nobody else's names change with them. */
-static void note_temp_drop(struct analysis *a, const struct token_name *name)
-{
-	const char *last = name->parts[name->count - 1];
-	bool may_be_temp = name->count == 1 || strcmp(name->parts[name->count - 2], "pg_temp") == 0;
-	if (may_be_temp && session_state_has_temp(a->state, last))
-		analysis_effect(a, (struct effect){ .kind = EFFECT_TEMP_DROP, .name = arena_strdup(a->arena, last) });
-	else
-		a->changes_catalog = true;
-}
-
-static void drop_relation(struct analysis *a, const PgQuery__DropStmt *drop, const struct token_name *name)
-{
-	note_temp_drop(a, name);
-	if (drop->missing_ok && retired_and_gone(a, name))
-		return; /* the server's notice is what an application of the new layout would get */
-	size_t parts = name->count;
-	const struct ruleset_name *found = walk_named_tokens(a, name, parts, USE_DDL);
-	if (found && found->kind == NAME_TABLE && !is_of_table(drop->remove_type))
-		refuse_ddl(a, found, offset_of(a, name->first), "DROP");
-	if (!found && is_relation_type(drop->remove_type))
-		resolve_note_dropped(a, (struct written_name){ NULL, parts > 1 ? name->parts[parts - 2] : NULL,
-							       name->parts[parts - 1] });
-}
-
-static void on_drop_schema(struct analysis *a, const PgQuery__DropStmt *drop, size_t at)
-{
-	for (size_t i = 0; i < drop->n_objects; i++, at += 2) {
-		const char *schema = tree_string(drop->objects[i]);
-		if (schema)
-			resolve_note_schema(a, schema, false);
-		for (size_t e = 0; schema && e < a->ruleset->entry_count; e++) {
-			const struct ruleset_entry *entry = &a->ruleset->entries[e];
-			struct rel_name physical = entry->names[entry->physical];
-			if (!physical.schema || strcmp(physical.schema, schema) != 0)
-				continue;
-			refuse_ddl(a, ruleset_find(a->ruleset, physical.schema, physical.name), offset_of(a, at),
-				   "DROP SCHEMA");
-			break;
-		}
-	}
-}
-
-static void on_drop(struct analysis *a, const PgQuery__DropStmt *drop)
-{
-	bool of_table = is_of_table(drop->remove_type);
-	bool schema = drop->remove_type == OBJECT(SCHEMA);
-	size_t words = schema ? 1 : type_words(drop->remove_type);
-	size_t at = a->first + 1 + words + (drop->concurrent ? 1 : 0) + (drop->missing_ok ? 2 : 0) + (of_table ? 2 : 0);
-	a->changes_catalog = schema || !words;
-	if (schema)
-		on_drop_schema(a, drop, at);
-	for (size_t i = 0; words && !schema && i < drop->n_objects; i++) {
-		struct token_name name;
-		if (!walk_token_name(a, at, &name)) {
-			a->changes_catalog = true;
-			return;
-		}
-		drop_relation(a, drop, &name);
-		at = name.last + 2;
-	}
-}
-
-static void on_comment(struct analysis *a, const PgQuery__CommentStmt *comment)
-{
-	object_at(a, a->first + 2, comment->objtype);
-}
-
-static void on_security_label(struct analysis *a, const PgQuery__SecLabelStmt *label)
-{
-	object_at(a, a->first + (word_at(a, a->first + 2, "for") ? 5 : 3), label->objtype);
-}
-
-static void on_extension_contents(struct analysis *a, const PgQuery__AlterExtensionContentsStmt *alter)
-{
-	object_at(a, a->first + 4, alter->objtype);
-}
-
-/* OWNED BY table.column of a sequence. */
-static void on_owned_by(struct analysis *a)
-{
-	for (size_t i = a->first; i + 2 < a->end; i++) {
-		struct token_name name;
-		if (word_at(a, i, "owned") && word_at(a, i + 1, "by") && walk_token_name(a, i + 2, &name) &&
-		    name.count >= 2)
-			walk_named_tokens(a, &name, name.count - 1, USE_DDL);
-	}
+	return clause_offset(a, range && range->last ? range->first : a->first);
 }
 
 /* ---- CREATE ---- */
@@ -201,7 +47,7 @@ static bool created_temporary(struct analysis *a, const PgQuery__RangeVar *relat
 	return true;
 }
 
-static void on_create_table(struct analysis *a, const PgQuery__CreateStmt *create)
+static void create_table(struct analysis *a, const PgQuery__CreateStmt *create)
 {
 	bool drops = create->oncommit == PG_QUERY__ON_COMMIT_ACTION__ONCOMMIT_DROP;
 	if (!created_temporary(a, create->relation, drops)) {
@@ -219,40 +65,75 @@ static void on_create_table(struct analysis *a, const PgQuery__CreateStmt *creat
 		walk_type(a, create->of_typename);
 }
 
+static void on_create_table(struct analysis *a, const PgQuery__Node *node)
+{
+	create_table(a, node->create_stmt);
+}
+
+static void on_create_foreign_table(struct analysis *a, const PgQuery__Node *node)
+{
+	create_table(a, node->create_foreign_table_stmt->base_stmt);
+}
+
 /* A view in the place of a mapped name would hide the table from crossfade and from the cutover. */
 static struct range *create_view_name(struct analysis *a, const PgQuery__RangeVar *view)
 {
 	a->changes_catalog = true;
 	struct range *range = walk_relation(a, view, RELATION_CREATED, USE_DDL);
-	refuse_ddl(a, name_of(range), range_offset(a, range), "CREATE VIEW in place");
+	ddl_refuse(a, name_of(range), range_offset(a, range), "CREATE VIEW in place");
 	return range;
 }
 
-/* Its own name is that of the WITH query it stands for. */
-static void refuse_recursive_elsewhere(struct analysis *a, const PgQuery__ViewStmt *view, const struct range *range)
+/* The WITH query that CREATE RECURSIVE VIEW stands for bears the view's name, which is to change:
+ * then it is written out, as the server does. False: there is nothing to do. */
+static bool is_recursive_elsewhere(const PgQuery__ViewStmt *view, const struct range *range)
 {
 	const PgQuery__SelectStmt *select =
 		view->query->node_case == PG_QUERY__NODE__NODE_SELECT_STMT ? view->query->select_stmt : NULL;
 	const PgQuery__WithClause *with = select ? select->with_clause : NULL;
-	if (!range || !range->changes || !with || !with->recursive || with->n_ctes != 1 ||
-	    strcmp(with->ctes[0]->common_table_expr->ctename, range->name->written.name) != 0 ||
-	    strcmp(range->name->physical.name, range->name->written.name) == 0)
-		return;
-	struct error *error = analysis_refuse(a, range_offset(a, range), SQLSTATE_FEATURE_NOT_SUPPORTED,
-					      "CREATE RECURSIVE VIEW cannot follow the table to another name");
-	error_hint(error, "Write CREATE VIEW … AS WITH RECURSIVE ….");
+	return range && range->changes && range->last && with && with->recursive && with->n_ctes == 1 &&
+	       strcmp(with->ctes[0]->common_table_expr->ctename, range->name->written.name) == 0 &&
+	       strcmp(range->name->physical.name, range->name->written.name) != 0;
 }
 
-static void on_create_view(struct analysis *a, const PgQuery__ViewStmt *view)
+static void splice_recursive(struct analysis *a, const struct range *range)
 {
+	size_t word = clause_find_word(a, a->first, range->first, "recursive");
+	size_t open = range->last + 1, close = clause_close(a, open);
+	size_t as = clause_find_word(a, close, a->end - 1, "as");
+	if (word >= range->first || !clause_is_mark(a, open, "(") || close >= a->end || as + 1 >= a->end)
+		return; /* a view whose own query is recursive */
+	struct buf text;
+	buf_init(&text);
+	name_append_quoted(&text, range->name->written.name);
+	char *name = arena_copy(a->arena, text.data, text.len);
+	buf_deinit(&text);
+	size_t list = clause_end_offset(a, open);
+	int list_len = (int)(clause_offset(a, close) - list);
+	const char *columns = a->text.data + list;
+	splice_add(a->splices, clause_offset(a, word), clause_offset(a, word + 1) - clause_offset(a, word),
+		   slice_of("", 0));
+	splice_add(a->splices, clause_offset(a, as + 1), 0,
+		   slice_str(arena_printf(a->arena, "WITH RECURSIVE %s (%.*s) AS (", name, list_len, columns)));
+	splice_add(a->splices, clause_end_offset(a, a->end - 1), 0,
+		   slice_str(arena_printf(a->arena, ") SELECT %.*s FROM %s", list_len, columns, name)));
+}
+
+static void on_create_view(struct analysis *a, const PgQuery__Node *node)
+{
+	const PgQuery__ViewStmt *view = node->view_stmt;
 	a->read_kind = USE_DDL;
-	if (!created_temporary(a, view->view, false))
-		refuse_recursive_elsewhere(a, view, create_view_name(a, view->view));
+	if (!created_temporary(a, view->view, false)) {
+		const struct range *range = create_view_name(a, view->view);
+		if (is_recursive_elsewhere(view, range))
+			splice_recursive(a, range);
+	}
 	walk_node(a, view->query);
 }
 
-static void on_create_as(struct analysis *a, const PgQuery__CreateTableAsStmt *create)
+static void on_create_as(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__CreateTableAsStmt *create = node->create_table_as_stmt;
 	bool temporary = created_temporary(a, create->into->rel,
 					   create->into->on_commit == PG_QUERY__ON_COMMIT_ACTION__ONCOMMIT_DROP);
 	if (!temporary && create->objtype == OBJECT(MATVIEW)) {
@@ -265,19 +146,21 @@ static void on_create_as(struct analysis *a, const PgQuery__CreateTableAsStmt *c
 	walk_node(a, create->query);
 }
 
-static void on_create_sequence(struct analysis *a, const PgQuery__CreateSeqStmt *create)
+static void on_create_sequence(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__CreateSeqStmt *create = node->create_seq_stmt;
 	if (!created_temporary(a, create->sequence, false)) {
 		a->changes_catalog = true;
 		walk_relation(a, create->sequence, RELATION_CREATED, USE_DDL);
 	}
-	on_owned_by(a);
+	objects_owned_by(a);
 }
 
-static void on_alter_sequence(struct analysis *a, const PgQuery__AlterSeqStmt *alter)
+static void on_alter_sequence(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__AlterSeqStmt *alter = node->alter_seq_stmt;
 	walk_relation(a, alter->sequence, RELATION_NAMED, USE_DDL);
-	on_owned_by(a);
+	objects_owned_by(a);
 }
 
 static const char *element_name(const PgQuery__Node *element)
@@ -326,8 +209,9 @@ static void refuse_elements_elsewhere(struct analysis *a, const PgQuery__CreateS
 	}
 }
 
-static void on_create_schema(struct analysis *a, const PgQuery__CreateSchemaStmt *create)
+static void on_create_schema(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__CreateSchemaStmt *create = node->create_schema_stmt;
 	a->changes_catalog = true;
 	a->schema_being_created = create->schemaname[0] ? create->schemaname : session_state_user(a->state);
 	if (a->schema_being_created)
@@ -339,15 +223,16 @@ static void on_create_schema(struct analysis *a, const PgQuery__CreateSchemaStmt
 	a->created = NULL;
 }
 
-static void on_create_function(struct analysis *a, const PgQuery__CreateFunctionStmt *create)
+static void on_create_function(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__CreateFunctionStmt *create = node->create_function_stmt;
 	a->changes_catalog = true;
 	a->read_kind = USE_DDL;
 	walk_nodes(a, create->parameters, create->n_parameters);
 	if (create->return_type)
 		walk_type(a, create->return_type);
 	walk_node(a, create->sql_body);
-	strings_opaque(a);
+	bodies_scan(a);
 }
 
 /* ---- ALTER ---- */
@@ -369,13 +254,15 @@ static const char *dangerous_change(const PgQuery__AlterTableStmt *alter)
 	return NULL;
 }
 
-static void on_alter_table(struct analysis *a, const PgQuery__AlterTableStmt *alter)
+static void on_alter_table(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__AlterTableStmt *alter = node->alter_table_stmt;
 	a->changes_catalog = true;
 	struct range *range = walk_relation(a, alter->relation, RELATION_NAMED, USE_DDL);
+	constraints_note(a, name_of(range), alter);
 	const char *action = dangerous_change(alter);
 	if (action && name_of(range) && range->name->kind == NAME_TABLE)
-		refuse_ddl(a, range->name, range_offset(a, range), action);
+		ddl_refuse(a, range->name, range_offset(a, range), action);
 	walk_nodes(a, alter->cmds, alter->n_cmds);
 }
 
@@ -388,45 +275,38 @@ static void rename_temporary(struct analysis *a, const PgQuery__RangeVar *relati
 	analysis_effect(a, (struct effect){ .kind = EFFECT_TEMP_CREATE, .name = new_name });
 }
 
-static void on_rename(struct analysis *a, const PgQuery__RenameStmt *rename)
+static void on_rename(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__RenameStmt *rename = node->rename_stmt;
 	a->changes_catalog = true;
 	struct range *range = walk_relation(a, rename->relation, RELATION_NAMED, USE_DDL);
-	if (rename->relation && is_relation_type(rename->rename_type))
+	if (rename->relation && ddl_is_relation_type(rename->rename_type))
 		rename_temporary(a, rename->relation, rename->newname);
-	bool changes_table = is_relation_type(rename->rename_type) || rename->rename_type == OBJECT(COLUMN);
+	bool changes_table = ddl_is_relation_type(rename->rename_type) || rename->rename_type == OBJECT(COLUMN);
 	if (changes_table && name_of(range) && range->name->kind == NAME_TABLE)
-		refuse_ddl(a, range->name, range_offset(a, range), "RENAME");
-	if (rename->relation && is_relation_type(rename->rename_type) && !name_of(range))
+		ddl_refuse(a, range->name, range_offset(a, range), "RENAME");
+	if (rename->relation && ddl_is_relation_type(rename->rename_type) && !name_of(range))
 		resolve_note_moved(a, resolve_written(rename->relation), NULL, rename->newname);
 	walk_node(a, rename->object);
 }
 
-static void on_set_schema(struct analysis *a, const PgQuery__AlterObjectSchemaStmt *alter)
+static void on_set_schema(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__AlterObjectSchemaStmt *alter = node->alter_object_schema_stmt;
 	a->changes_catalog = true;
 	struct range *range = walk_relation(a, alter->relation, RELATION_NAMED, USE_DDL);
 	if (name_of(range) && range->name->kind == NAME_TABLE)
-		refuse_ddl(a, range->name, range_offset(a, range), "SET SCHEMA");
+		ddl_refuse(a, range->name, range_offset(a, range), "SET SCHEMA");
 	if (alter->relation && !name_of(range))
 		resolve_note_moved(a, resolve_written(alter->relation), alter->newschema, NULL);
 	walk_node(a, alter->object);
 }
 
-/* SET CONSTRAINTS names constraints; one that is an index of a mapped table moves with it. */
-static void on_set_constraints(struct analysis *a, const PgQuery__ConstraintsSetStmt *set)
-{
-	for (size_t i = 0; i < set->n_constraints; i++) {
-		const PgQuery__RangeVar *name = set->constraints[i]->range_var;
-		if (name && name->schemaname[0])
-			walk_relation(a, name, RELATION_NAMED, USE_DDL);
-	}
-}
-
 /* ---- data and maintenance ---- */
 
-static void on_copy(struct analysis *a, const PgQuery__CopyStmt *copy)
+static void on_copy(struct analysis *a, const PgQuery__Node *node)
 {
+	const PgQuery__CopyStmt *copy = node->copy_stmt;
 	enum use_kind kind = copy->is_from ? USE_COPY_IN : USE_COPY_OUT;
 	a->read_kind = kind;
 	struct range *range = walk_relation(a, copy->relation, RELATION_NAMED, kind);
@@ -445,96 +325,99 @@ static void named(struct analysis *a, const PgQuery__Node *node, enum use_kind k
 	a->name_kind = USE_DDL;
 }
 
-static void named_ddl(struct analysis *a, const PgQuery__Node *node)
+static void on_truncate(struct analysis *a, const PgQuery__Node *node)
+{
+	named(a, node, USE_TRUNCATE);
+}
+
+static void on_lock(struct analysis *a, const PgQuery__Node *node)
+{
+	named(a, node, USE_LOCK);
+}
+
+static void on_maintenance(struct analysis *a, const PgQuery__Node *node)
+{
+	named(a, node, USE_MAINTENANCE);
+}
+
+static void on_other_ddl(struct analysis *a, const PgQuery__Node *node)
 {
 	a->changes_catalog = true;
 	a->read_kind = USE_DDL;
 	named(a, node, USE_DDL);
 }
 
+/* Its tables are those of another server. */
+static void on_import(struct analysis *a, const PgQuery__Node *node)
+{
+	a->changes_catalog = true;
+}
+
+static void on_do(struct analysis *a, const PgQuery__Node *node)
+{
+	bodies_scan(a);
+	a->changes_catalog = bodies_change_catalog(a);
+}
+
+static void on_set_constraints(struct analysis *a, const PgQuery__Node *node)
+{
+	constraints_set(a, node->constraints_set_stmt);
+}
+
+static void on_prepare(struct analysis *a, const PgQuery__Node *node)
+{
+	strings_prepare(a, node->prepare_stmt);
+}
+
+static void on_execute(struct analysis *a, const PgQuery__Node *node)
+{
+	strings_execute(a, node->execute_stmt);
+}
+
+#define HANDLER(name) [PG_QUERY__NODE__NODE_##name##_STMT]
+static void (*const handlers[])(struct analysis *a, const PgQuery__Node *node) = {
+	HANDLER(TRUNCATE) = on_truncate,
+	HANDLER(LOCK) = on_lock,
+	HANDLER(VACUUM) = on_maintenance,
+	HANDLER(CLUSTER) = on_maintenance,
+	HANDLER(REINDEX) = on_maintenance,
+	HANDLER(REFRESH_MAT_VIEW) = on_maintenance,
+	HANDLER(COPY) = on_copy,
+	HANDLER(PREPARE) = on_prepare,
+	HANDLER(EXECUTE) = on_execute,
+	HANDLER(DO) = on_do,
+	HANDLER(CONSTRAINTS_SET) = on_set_constraints,
+	HANDLER(DROP) = objects_drop,
+	HANDLER(COMMENT) = objects_comment,
+	HANDLER(SEC_LABEL) = objects_security_label,
+	HANDLER(ALTER_EXTENSION_CONTENTS) = objects_extension_contents,
+	HANDLER(CREATE) = on_create_table,
+	HANDLER(CREATE_FOREIGN_TABLE) = on_create_foreign_table,
+	HANDLER(VIEW) = on_create_view,
+	HANDLER(CREATE_TABLE_AS) = on_create_as,
+	HANDLER(CREATE_SEQ) = on_create_sequence,
+	HANDLER(CREATE_SCHEMA) = on_create_schema,
+	HANDLER(CREATE_FUNCTION) = on_create_function,
+	HANDLER(ALTER_SEQ) = on_alter_sequence,
+	HANDLER(ALTER_TABLE) = on_alter_table,
+	HANDLER(RENAME) = on_rename,
+	HANDLER(ALTER_OBJECT_SCHEMA) = on_set_schema,
+	HANDLER(IMPORT_FOREIGN_SCHEMA) = on_import,
+	HANDLER(INDEX) = on_other_ddl,
+	HANDLER(CREATE_TRIG) = on_other_ddl,
+	HANDLER(RULE) = on_other_ddl,
+	HANDLER(CREATE_STATS) = on_other_ddl,
+	HANDLER(CREATE_POLICY) = on_other_ddl,
+	HANDLER(ALTER_POLICY) = on_other_ddl,
+	HANDLER(GRANT) = on_other_ddl,
+	HANDLER(COMPOSITE_TYPE) = on_other_ddl,
+};
+
 bool walk_ddl(struct analysis *a, const PgQuery__Node *node)
 {
-	switch (node->node_case) {
-	case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
-		named(a, node, USE_TRUNCATE);
-		return true;
-	case PG_QUERY__NODE__NODE_LOCK_STMT:
-		named(a, node, USE_LOCK);
-		return true;
-	case PG_QUERY__NODE__NODE_VACUUM_STMT:
-	case PG_QUERY__NODE__NODE_CLUSTER_STMT:
-	case PG_QUERY__NODE__NODE_REINDEX_STMT:
-	case PG_QUERY__NODE__NODE_REFRESH_MAT_VIEW_STMT:
-		named(a, node, USE_MAINTENANCE);
-		return true;
-	case PG_QUERY__NODE__NODE_COPY_STMT:
-		on_copy(a, node->copy_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_DROP_STMT:
-		on_drop(a, node->drop_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_COMMENT_STMT:
-		on_comment(a, node->comment_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_SEC_LABEL_STMT:
-		on_security_label(a, node->sec_label_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_ALTER_EXTENSION_CONTENTS_STMT:
-		on_extension_contents(a, node->alter_extension_contents_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_CREATE_STMT:
-		on_create_table(a, node->create_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_CREATE_FOREIGN_TABLE_STMT:
-		on_create_table(a, node->create_foreign_table_stmt->base_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_VIEW_STMT:
-		on_create_view(a, node->view_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
-		on_create_as(a, node->create_table_as_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
-		on_create_sequence(a, node->create_seq_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT:
-		on_alter_sequence(a, node->alter_seq_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT:
-		on_create_schema(a, node->create_schema_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_CREATE_FUNCTION_STMT:
-		on_create_function(a, node->create_function_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_DO_STMT:
-		strings_opaque(a);
-		return true;
-	case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
-		on_alter_table(a, node->alter_table_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_RENAME_STMT:
-		on_rename(a, node->rename_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_ALTER_OBJECT_SCHEMA_STMT:
-		on_set_schema(a, node->alter_object_schema_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT:
-		on_set_constraints(a, node->constraints_set_stmt);
-		return true;
-	case PG_QUERY__NODE__NODE_IMPORT_FOREIGN_SCHEMA_STMT:
-		a->changes_catalog = true; /* its tables are those of another server */
-		return true;
-	case PG_QUERY__NODE__NODE_INDEX_STMT:
-	case PG_QUERY__NODE__NODE_CREATE_TRIG_STMT:
-	case PG_QUERY__NODE__NODE_RULE_STMT:
-	case PG_QUERY__NODE__NODE_CREATE_STATS_STMT:
-	case PG_QUERY__NODE__NODE_CREATE_POLICY_STMT:
-	case PG_QUERY__NODE__NODE_ALTER_POLICY_STMT:
-	case PG_QUERY__NODE__NODE_GRANT_STMT:
-	case PG_QUERY__NODE__NODE_COMPOSITE_TYPE_STMT:
-		named_ddl(a, node);
-		return true;
-	default:
+	size_t kind = (size_t)node->node_case;
+	if (kind >= sizeof(handlers) / sizeof(handlers[0]) || !handlers[kind])
 		return false;
-	}
+	handlers[kind](a, node);
+	return true;
 }

@@ -116,7 +116,7 @@ static void answer_session(struct service *s)
 static void answer_rewrite(struct service *s, enum rewrite_protocol protocol)
 {
 	static const char letters[] = { [REWRITE_UNCHANGED] = 'u', [REWRITE_REWRITTEN] = 'r', [REWRITE_REFUSED] = 'x',
-					[REWRITE_NEED_SEARCH_PATH] = 's', [REWRITE_NEED_FACT] = 'f' };
+					[REWRITE_NEED_SEARCH_PATH] = 's' };
 	rewrite_unref(s->last);
 	s->last = rewriter_run(s->rewriter, slice_of(s->request.data + 1, s->request.len - 1), protocol, s->state,
 			       s->ruleset);

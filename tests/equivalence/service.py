@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get('CROSSFADE_BUILD', ROOT / 'build')).resolve()
-OUTCOMES = {b'u': 'unchanged', b'r': 'rewritten', b'x': 'refused', b's': 'needs search_path', b'f': 'needs facts'}
+OUTCOMES = {b'u': 'unchanged', b'r': 'rewritten', b'x': 'refused', b's': 'needs search_path'}
 
 
 class Rewritten(NamedTuple):

@@ -195,9 +195,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rewrite_unref(rewrite);
 	}
 	struct buf name;
-	struct use use;
+	struct use uses[8];
 	buf_init(&name);
-	if (!rewriter_parameter(rewriter, sql, state, ruleset, &name, &use))
+	if (!rewriter_parameter(rewriter, sql, state, ruleset, &name, uses, 8))
 		must(name.len == 0, "what is no name stays");
 	buf_deinit(&name);
 	session_state_free(state);

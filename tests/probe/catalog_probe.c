@@ -55,6 +55,21 @@ static void print_relation(const char *schema, const char *name)
 	printf("\n");
 }
 
+static void print_code(const char *function)
+{
+	unsigned flags = facts_code_flags(current, function);
+	printf("%s%s\n", flags & FACT_CODE_SESSION ? "session " : "", flags & FACT_CODE_CATALOG ? "catalog" : "");
+}
+
+static void print_constraint(const char *name)
+{
+	size_t count = 0;
+	const struct fact_constraint *found = facts_constraints(current, name, &count);
+	for (size_t i = 0; i < count; i++)
+		printf("%s%s.%s", i ? " " : "", found[i].table.schema, found[i].table.name);
+	printf("\n");
+}
+
 static void answer(char *line)
 {
 	char *save = NULL, *verb = strtok_r(line, "\t\n", &save);
@@ -69,6 +84,10 @@ static void answer(char *line)
 		printf("%s\n", facts_may_use(current, first, second) ? "yes" : "no");
 	else if (strcmp(verb, "schema") == 0)
 		printf("%s\n", facts_has_schema(current, first) ? "yes" : "no");
+	else if (strcmp(verb, "code") == 0)
+		print_code(first);
+	else if (strcmp(verb, "constraint") == 0)
+		print_constraint(first);
 	else if (strcmp(verb, "server") == 0)
 		printf("%s %d %s\n", current->database, current->server_version, current->search_path);
 }

@@ -209,11 +209,49 @@ static void print_type(struct printer *p, const PgQuery__TypeName *type)
 		print_message(p, &type->array_bounds[i]->base);
 }
 
+static void print_string(struct printer *p, const char *text);
+
+/* An element of an array's text; how long it is. */
+static size_t print_element(struct printer *p, const char *text)
+{
+	struct buf element;
+	bool quoted = *text == '"';
+	const char *at = text + quoted;
+	buf_init(&element);
+	for (; *at && (quoted ? *at != '"' : !strchr("{},", *at)); at++) {
+		if (*at == '\\' && at[1])
+			at++;
+		buf_append_byte(&element, (uint8_t)*at);
+	}
+	print_string(p, buf_cstr(&element));
+	buf_deinit(&element);
+	return (size_t)(at - text) + (quoted && *at == '"');
+}
+
+/* '{a,b}': a string that may be an array of names. */
+static bool print_array(struct printer *p, const char *text)
+{
+	size_t len = strlen(text);
+	const char *at = strchr(text, '{');
+	if (!at || text[len - 1] != '}')
+		return false;
+	buf_append(p->out, text, (size_t)(at - text));
+	while (*at) {
+		if (!strchr("{}, ", *at))
+			at += print_element(p, at);
+		else
+			buf_append_byte(p->out, (uint8_t)*at++);
+	}
+	return true;
+}
+
 /* A string may be the name of a relation. */
 static void print_string(struct printer *p, const char *text)
 {
 	struct name_list list = { 0 };
 	const char *rest = text + strcspn(text, "[");
+	if (print_array(p, text))
+		return;
 	char *copy = arena_copy(p->arena, text, (size_t)(rest - text));
 	for (char *c = copy; *c; c++)
 		*c = *c == '.' ? ',' : *c;

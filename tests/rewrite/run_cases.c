@@ -166,6 +166,22 @@ static void set_columns(struct facts *facts, struct fact_relation *relation, str
 	facts_set_columns(facts, relation, columns, count);
 }
 
+/* "code f session ddl"; session where nothing is said. */
+static void add_code(struct facts *facts, const char *function, const char *words)
+{
+	unsigned flags = strstr(words, "ddl") ? FACT_CODE_CATALOG : FACT_CODE_SESSION;
+	facts_add_code(facts, function, strstr(words, "session") ? flags | FACT_CODE_SESSION : flags);
+}
+
+/* "constraint c of s.t" */
+static void add_constraint(const struct suite *suite, unsigned line, struct facts *facts, struct arena *arena,
+			   const char *name, char *rest)
+{
+	if (strncmp(rest, "of ", 3) != 0)
+		broken(suite, line, "a constraint is of a table");
+	facts_add_constraint(facts, parse_name(arena, rest + 3), name);
+}
+
 static void add_fact(const struct suite *suite, unsigned line, struct facts *facts, struct arena *arena, char *text)
 {
 	static const struct {
@@ -184,7 +200,11 @@ static void add_fact(const struct suite *suite, unsigned line, struct facts *fac
 		return;
 	}
 	if (strcmp(word, "code") == 0) {
-		facts_add_code(facts, name);
+		add_code(facts, name, save);
+		return;
+	}
+	if (strcmp(word, "constraint") == 0) {
+		add_constraint(suite, line, facts, arena, name, save);
 		return;
 	}
 	if (strcmp(word, "version") == 0) {
@@ -363,6 +383,7 @@ static void describe_effects(const struct rewrite *rewrite, struct buf *out)
 		[EFFECT_PREPARE_TRANSACTION] = "prepare_transaction", [EFFECT_SAVEPOINT] = "savepoint",
 		[EFFECT_RELEASE] = "release", [EFFECT_ROLLBACK_TO] = "rollback_to", [EFFECT_DDL] = "ddl",
 		[EFFECT_RELATION_CREATED] = "created", [EFFECT_RELATION_DROPPED] = "dropped",
+		[EFFECT_CONSTRAINT_CREATED] = "constraint",
 		[EFFECT_PREPARE] = "prepare", [EFFECT_DEALLOCATE] = "deallocate", [EFFECT_EXECUTE] = "execute",
 	};
 	for (size_t i = 0; i < rewrite->statement_count; i++) {
@@ -421,7 +442,7 @@ static void check_positions(struct suite *suite, const struct test_case *c, cons
 
 static const char *outcome_name(enum rewrite_outcome outcome)
 {
-	static const char *const names[] = { "unchanged", "rewritten", "refused", "need search_path", "need fact" };
+	static const char *const names[] = { "unchanged", "rewritten", "refused", "need search_path" };
 	return names[outcome];
 }
 

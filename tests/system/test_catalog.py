@@ -151,6 +151,30 @@ def test_roles_and_their_paths(probe, server):
     assert database == 'postgres' and int(version) >= 120000 and path == '"$user", public'
 
 
+CODE = """
+create function public.sets_path() returns void language plpgsql as $$ begin set search_path = x; end $$;
+create function public.sets_role() returns void language plpgsql as $$ begin SET  LOCAL role bob; end $$;
+create function public.temp_maker() returns void language plpgsql as $$ begin create temp table x (y int); end $$;
+create function public.builder() returns void language plpgsql as $$ begin execute 'Create Or Replace View ' || 'x'; end $$;
+create procedure data.both() language plpgsql as $$ begin perform "builder"(); call sets_path (); end $$;
+create function public.s() returns void language plpgsql as $$ begin drop schema x; end $$;
+create function public.innocent() returns record language sql as $$ select 1 as create_table /* drop the row; settle role */, 2 as s_x $$;
+create table data.kin (id int primary key, up int constraint kin_fk references data.kin deferrable, check (id > 0));
+"""
+
+
+def test_code_and_constraints(probe, sql):
+    sql(CODE)
+    p = probe()
+    told = {name: p.ask('code', name) for name in
+            ('sets_path', 'sets_role', 'temp_maker', 'builder', 'both', 's', 'innocent', 'nobody')}
+    assert told == {'sets_path': 'session ', 'sets_role': 'session ', 'temp_maker': 'session ', 'builder': 'catalog',
+                    'both': 'session catalog', 's': 'catalog', 'innocent': '', 'nobody': ''}
+    assert p.ask('constraint', 'kin_fk') == 'data.kin' == p.ask('constraint', 'kin_pkey')
+    assert p.ask('constraint', 'kin_id_check') == ''
+    sql('drop table data.kin; drop function sets_path, sets_role, temp_maker, builder, s, innocent; drop procedure data.both')
+
+
 def test_the_servers_own_path_is_not_the_admin_roles(probe, server, sql):
     sql("alter system set search_path = from_file, public")
     sql('select pg_reload_conf()')
@@ -189,6 +213,11 @@ CHANGES = [
     'drop index public.less',
     'alter sequence public.loose owned by public.prices.id',
     'alter sequence public.loose owned by none',
+    'create table elsewhere.child (a int, b int)',
+    'alter table elsewhere.child add constraint one_fk foreign key (a) references public.prices',
+    'alter table elsewhere.child add constraint two_fk foreign key (b) references public.prices',
+    'alter table elsewhere.child rename constraint two_fk to three_fk',
+    'drop table elsewhere.child',
     'create schema fresh',
     'alter schema fresh rename to stale',
     'drop schema stale',
@@ -226,7 +255,7 @@ def test_what_is_no_change_loads_nothing(probe, sql):
     p = probe()
     time.sleep(0.4)
     before = p.loads()
-    for harmless in ('create temp table t (a int); drop table t', "insert into public.prices (n) values (1)",
+    for harmless in ('create temp table t (a int primary key); drop table t', "insert into public.prices (n) values (1)",
                      'analyze public.prices', 'vacuum public.prices', 'vacuum freeze public.prices'):
         for statement in harmless.split(';'):
             sql(statement)

@@ -60,12 +60,32 @@ Test(facts, knows_schemas_that_a_role_may_not_use)
 Test(facts, functions_that_may_set_anything_are_found_by_name)
 {
 	struct facts *facts = facts_new();
-	facts_add_code(facts, "set_path");
-	facts_add_code(facts, "a_path");
+	facts_add_code(facts, "set_path", FACT_CODE_SESSION);
+	facts_add_code(facts, "a_path", FACT_CODE_SESSION);
+	facts_add_code(facts, "set_path", FACT_CODE_CATALOG);
 	facts_seal(facts);
-	cr_assert(facts_has_code(facts, "set_path"));
-	cr_assert(facts_has_code(facts, "a_path"));
-	cr_assert_not(facts_has_code(facts, "b_path"));
-	cr_assert_not(facts_has_code(NULL, "set_path"));
+	cr_assert_eq(facts_code_flags(facts, "set_path"), FACT_CODE_SESSION | FACT_CODE_CATALOG);
+	cr_assert_eq(facts_code_flags(facts, "a_path"), FACT_CODE_SESSION);
+	cr_assert_eq(facts_code_flags(facts, "b_path"), 0);
+	cr_assert_eq(facts_code_flags(NULL, "set_path"), 0);
+	facts_unref(facts);
+}
+
+Test(facts, constraints_of_one_name)
+{
+	struct facts *facts = facts_new();
+	size_t count = 0;
+	facts_add_constraint(facts, (struct rel_name){ "data", "b" }, "fk");
+	facts_add_constraint(facts, (struct rel_name){ "data", "a" }, "other");
+	facts_add_constraint(facts, (struct rel_name){ "public", "c" }, "fk");
+	facts_add_constraint(facts, (struct rel_name){ "public", "c" }, "a");
+	facts_seal(facts);
+	const struct fact_constraint *found = facts_constraints(facts, "fk", &count);
+	cr_assert_eq(count, 2);
+	cr_assert_str_eq(found[0].name, "fk");
+	cr_assert_str_eq(found[1].name, "fk");
+	cr_assert(strcmp(found[0].table.schema, found[1].table.schema) != 0);
+	cr_assert_null(facts_constraints(facts, "none", &count));
+	cr_assert_null(facts_constraints(NULL, "fk", &count));
 	facts_unref(facts);
 }

@@ -270,3 +270,99 @@ Test(session_state, a_transaction_that_changes_no_meaning_keeps_the_stamp)
 	apply(EFFECT_COMMIT, NULL, NULL, false);
 	cr_assert_eq(session_state_stamp(state), inside, "SET stays");
 }
+
+Test(session_state, a_transaction_that_changes_nothing_leaves_the_stamp)
+{
+	uint64_t stamp = session_state_stamp(state);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_SAVEPOINT, "s", NULL, false);
+	apply(EFFECT_ROLLBACK_TO, "s", NULL, false);
+	apply(EFFECT_RELEASE, "s", NULL, false);
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_eq(session_state_stamp(state), stamp);
+	session_state_segment_begin(state);
+	session_state_segment_end(state, 'I', false);
+	cr_assert_eq(session_state_stamp(state), stamp);
+}
+
+Test(session_state, the_stamp_changes_with_what_names_mean_and_comes_back_with_a_rollback)
+{
+	uint64_t stamp = session_state_stamp(state);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	set_path("data", true);
+	uint64_t local = session_state_stamp(state);
+	cr_assert_neq(local, stamp);
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_neq(session_state_stamp(state), local, "SET LOCAL has ended");
+	stamp = session_state_stamp(state);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_ROLE, NULL, "bob", false);
+	cr_assert_neq(session_state_stamp(state), stamp);
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	cr_assert_eq(session_state_stamp(state), stamp);
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	session_state_reported(state, "search_path", "other");
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	cr_assert_neq(session_state_stamp(state), stamp, "what is reported holds below, too");
+}
+
+Test(session_state, an_unknown_role_makes_names_unknown_until_it_is_learnt)
+{
+	apply(EFFECT_SET_UNKNOWN, "role", NULL, false);
+	cr_assert_null(session_state_search_path(state));
+	cr_assert_not(session_state_role_known(state));
+	session_state_learnt_role(state, "alice", "bob");
+	cr_assert_str_eq(session_state_user(state), "bob");
+	cr_assert_not_null(session_state_search_path(state));
+	session_state_learnt_role(state, "carol", "none");
+	cr_assert_str_eq(session_state_user(state), "carol");
+}
+
+Test(session_state, a_role_learnt_in_a_transaction_is_asked_for_again_after_it)
+{
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_SET_UNKNOWN, "role", NULL, false);
+	session_state_learnt_role(state, "alice", "bob");
+	cr_assert_str_eq(session_state_user(state), "bob");
+	apply(EFFECT_COMMIT, NULL, NULL, false);
+	cr_assert_not(session_state_role_known(state));
+	apply(EFFECT_RESET, "role", NULL, false);
+	cr_assert(session_state_role_known(state), "RESET ROLE says it all");
+	cr_assert_str_eq(session_state_user(state), "alice");
+}
+
+Test(session_state, prepared_statements_outlive_rollbacks)
+{
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	apply(EFFECT_PREPARE, "p", "2 11", false);
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	cr_assert(session_state_prepared_reads_name(state, "p", 2));
+	cr_assert(session_state_prepared_reads_name(state, "p", 11));
+	cr_assert_not(session_state_prepared_reads_name(state, "p", 1));
+	cr_assert_not(session_state_prepared_reads_name(state, "q", 2));
+	struct session_state *copy = session_state_new("", "", NULL);
+	session_state_assign(copy, state);
+	apply(EFFECT_PREPARE, "p", NULL, false);
+	cr_assert_not(session_state_has_prepared_names(state));
+	cr_assert(session_state_prepared_reads_name(copy, "p", 2));
+	session_state_free(copy);
+	for (int i = 0; i < 3000; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "p%d", i);
+		apply(EFFECT_PREPARE, name, "1", false);
+	}
+	cr_assert_not(session_state_prepared_reads_name(state, "p0", 1), "the oldest give way");
+	cr_assert(session_state_prepared_reads_name(state, "p2999", 1));
+	apply(EFFECT_DISCARD_ALL, NULL, NULL, false);
+	cr_assert_not(session_state_has_prepared_names(state));
+}
+
+Test(session_state, constraints_made_are_known_until_the_facts_tell)
+{
+	apply(EFFECT_CONSTRAINT_CREATED, "fk", "data", false);
+	cr_assert(session_state_made_constraint(state, "data", "fk"));
+	cr_assert_not(session_state_made_constraint(state, "public", "fk"));
+	cr_assert_eq(session_state_relation(state, "data", "fk"), SESSION_RELATION_UNTOUCHED);
+	session_state_forget_relations(state);
+	cr_assert_not(session_state_made_constraint(state, "data", "fk"));
+}

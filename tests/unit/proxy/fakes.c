@@ -127,8 +127,6 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 		rewrite->parameter_count = 2;
 		rewrite->parameter_shape = statement_shape_new(slice_str("names"), NULL, 0);
 	}
-	if (strcmp(word, "fact") == 0)
-		rewrite->outcome = REWRITE_NEED_FACT;
 	if (strcmp(word, "path") == 0) {
 		const char *path = session_state_search_path_text(state);
 		rewrite->depends_on_state = true;
@@ -173,14 +171,15 @@ struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice text, enum 
 	return &fake->rewrite;
 }
 
-bool rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
-			const struct ruleset *ruleset, struct buf *out, struct use *use_out)
+size_t rewriter_parameter(struct rewriter *rewriter, struct slice value, const struct session_state *state,
+			  const struct ruleset *ruleset, struct buf *out, struct use *uses_out, size_t most)
 {
-	*use_out = (struct use){ .kind = USE_SELECT, .table = "public.t", .written = { "public", "t" } };
+	if (most)
+		*uses_out = (struct use){ .kind = USE_SELECT, .table = "public.t", .written = { "public", "t" } };
 	if (!slice_is(value, "t"))
-		return false;
+		return 0;
 	buf_append_str(out, "moved.t");
-	return true;
+	return most ? 1 : 0;
 }
 
 struct rewrite *rewrite_ref(struct rewrite *rewrite)

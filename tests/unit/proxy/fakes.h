@@ -13,7 +13,6 @@
  *   from A B     tables of the ruleset's old schema "public": each becomes its physical name
  *   ddl          changes the catalog
  *   temp N       makes a temporary table
- *   fact         needs a fact that never comes
  *   anything else unchanged, nothing to say
  */
 #ifndef CROSSFADE_TESTS_PROXY_FAKES_H

@@ -106,16 +106,6 @@ Test(hidden, a_fatal_error_reaches_the_client)
 	cr_assert(talk->conversation.server_fatal);
 }
 
-Test(hidden, a_missing_fact_is_waited_for_and_then_refused)
-{
-	cr_assert_str_eq(say(talk, "Q:fact"), "");
-	cr_assert_eq(talk->stale, 1);
-	cr_assert_str_eq(resumed(talk), "");
-	conversation_fact_arrived(&talk->conversation);
-	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
-	cr_assert_eq(talk->stale, 1);
-}
-
 Test(hidden, after_code_the_temporary_tables_are_asked_for_in_the_same_exchange)
 {
 	static const struct effect code[] = { { .kind = EFFECT_SET_UNKNOWN, .name = "search_path" },
@@ -131,4 +121,23 @@ Test(hidden, after_code_the_temporary_tables_are_asked_for_in_the_same_exchange)
 	cr_assert_str_eq(resumed(talk), "Q[path]");
 	cr_assert_str_eq(fake_last_path, "theirs");
 	cr_assert_not(session_state_has_temp(state, "some"), "the map has no such name");
+}
+
+Test(hidden, after_code_the_role_is_asked_for_too)
+{
+	static const struct effect code[] = { { .kind = EFFECT_SET_UNKNOWN, .name = "role" } };
+	struct session_state *state = talk->conversation.vars.confirmed;
+	session_state_apply(state, &code[0]);
+	cr_assert_str_eq(say(talk, "Q:path"),
+			 ASKING " P[SHOW session_authorization] B E C C P[SHOW role] B E C C S");
+	cr_assert_str_eq(answer(talk, "1 2 D:theirs C:SHOW 3 3 1 2 D:alice C:SHOW 3 3"), "");
+	cr_assert_str_eq(resumed(talk), "", "not all is known");
+	cr_assert_str_eq(answer(talk, "1 2 D:bob C:SHOW 3 3 Z:I"), "");
+	cr_assert_str_eq(resumed(talk), "Q[path]");
+	cr_assert_str_eq(session_state_user(state), "bob");
+	answer(talk, "T C:SELECT_1 Z:I");
+	session_state_apply(state, &code[0]);
+	say(talk, "Q:path");
+	answer(talk, "1 2 D:theirs C:SHOW 3 3 1 2 D:alice C:SHOW 3 3 1 2 D:none C:SHOW 3 3 Z:I");
+	cr_assert_str_eq(session_state_user(state), "alice");
 }
