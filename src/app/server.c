@@ -235,9 +235,16 @@ static bool databases_are_the_same(const struct settings *a, const struct settin
 static void watch_all_files(struct server *server)
 {
 	const struct settings *settings = &server->settings;
+	const struct tls_settings *client = &settings->security.client, *tls = &settings->security.server;
 	size_t count = 0;
-	const char **paths = memory_zalloc((1 + 2 * settings->databases.count) * sizeof(*paths));
+	const char **paths = memory_zalloc((7 + 2 * settings->databases.count) * sizeof(*paths));
 	paths[count++] = settings->file;
+	paths[count++] = client->cert;
+	paths[count++] = client->key;
+	paths[count++] = client->ca;
+	paths[count++] = tls->cert;
+	paths[count++] = tls->key;
+	paths[count++] = tls->ca;
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		paths[count++] = settings->databases.items[i].map_path;
 		paths[count++] = settings->databases.items[i].flags_path;
@@ -259,10 +266,14 @@ static bool reload(struct server *server, struct error *error_out)
 		settings_deinit(&fresh);
 		return false;
 	}
-	if (!reload_rules(server, &fresh, error_out)) {
+	struct security *security = NULL;
+	if (!security_new(&fresh.security, &security, error_out) || !reload_rules(server, &fresh, error_out)) {
+		security_unref(security);
 		settings_deinit(&fresh);
 		return false;
 	}
+	proxy_set_security(server->proxy, security);
+	security_unref(security);
 	fields_compare(settings_fields(), &server->settings, &fresh, on_fixed_field, NULL);
 	settings_deinit(&server->settings);
 	server->settings = fresh;
@@ -393,6 +404,11 @@ static bool open_rules(struct server *server, struct error *error_out)
 static bool open_listeners(struct server *server, struct error *error_out)
 {
 	const struct settings *settings = &server->settings;
+	struct security *security;
+	if (!security_new(&settings->security, &security, error_out))
+		return false;
+	proxy_set_security(server->proxy, security);
+	security_unref(security);
 	proxy_set_server(server->proxy, (struct proxy_address){ settings->server.host, settings->server.port });
 	for (size_t i = 0; i < settings->listen.count; i++) {
 		const struct settings_listener *item = &settings->listen.items[i];
@@ -513,6 +529,10 @@ void server_free(struct server *server)
 
 bool server_check(const struct settings *settings, struct error *error_out)
 {
+	struct security *security;
+	if (!security_new(&settings->security, &security, error_out))
+		return false;
+	security_unref(security);
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		const struct settings_database *database = &settings->databases.items[i];
 		struct rules *rules = rules_new(database->name, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "config/fields.h"
 #include "model/ruleset.h"
 #include "proxy/proxy.h"
+#include "proxy/security.h"
 #include "usage/usage.h"
 
 struct settings_listener {
@@ -51,6 +52,7 @@ struct settings {
 	enum log_level log_level;
 	enum log_format log_format;
 	struct policy policy;
+	struct security_settings security;
 	struct usage_settings usage;
 	struct proxy_settings proxy; /* proxy.workers follows `workers`, auto resolved */
 };

@@ -195,6 +195,18 @@ static void format_file(const struct field *field, const void *place, struct buf
 		buf_append_str(out, field->zero ? field->zero : "null");
 }
 
+/* ---- certificate authorities ---- */
+
+static bool parse_authorities(struct field_context *context, const struct field *field,
+			      const struct yaml_value *value, void *place)
+{
+	if (value->kind == YAML_TEXT && strcmp(value->text, TLS_SYSTEM_AUTHORITIES) == 0) {
+		*(const char **)place = TLS_SYSTEM_AUTHORITIES;
+		return true;
+	}
+	return field_path(context, value, place);
+}
+
 /* ---- connection strings ---- */
 
 /* As libpq asks of a private key: nobody else may read; root's file may be shared with one group. */
@@ -318,6 +330,9 @@ static const char *const ddl_words[] = { "refuse", "allow", NULL };
 static const char *const errors_words[] = { "mapped", "raw", NULL };
 static const char *const syntax_words[] = { "refuse", "pass", NULL };
 static const char *const level_words[] = { "debug", "info", "warning", "error", "fatal", NULL };
+static const char *const client_tls_words[] = { "disable", "allow", "require", NULL };
+static const char *const server_tls_words[] = { "disable", "prefer", "require", "verify-ca", "verify-full", NULL };
+static const char *const verify_words[] = { "none", "optional", "require", NULL };
 static const char *const format_words[] = { "logfmt", "json", NULL };
 
 #define AT(member) FIELD_PLACE(struct settings, member)
@@ -433,15 +448,32 @@ static const struct field fields[] = {
 	  .unit = "days", .help = "Without any use of its old name, observed without a gap, before a table counts as "
 				  "ready for stage complete." },
 	RESERVED("auth", "passthrough", "Who checks passwords: the server, through the proxy."),
-	RESERVED("client_tls.mode", "disable", "TLS between clients and crossfade."),
-	RESERVED("client_tls.cert", NULL, "Certificate shown to clients."),
-	RESERVED("client_tls.key", NULL, "Its key."),
-	RESERVED("client_tls.ca", NULL, "Authorities of client certificates."),
-	RESERVED("client_tls.verify", "none", "Whether clients need a certificate."),
-	RESERVED("server_tls.mode", "disable", "TLS between crossfade and the server."),
-	RESERVED("server_tls.ca", NULL, "Authorities of the server's certificate."),
-	RESERVED("server_tls.cert", NULL, "Certificate shown to the server."),
-	RESERVED("server_tls.key", NULL, "Its key."),
+	{ .path = "client_tls.mode", .kind = FIELD_ENUM, .reloadable = true, AT(security.client_mode),
+	  .words = client_tls_words,
+	  .help = "TLS between clients and crossfade: not offered, taken by who wants it, or asked of everybody but "
+		  "clients on unix sockets." },
+	{ .path = "client_tls.cert", .kind = FIELD_PATH, .reloadable = true, AT(security.client.cert),
+	  .example = "server.crt", .help = "The certificate shown to clients, with those that lead to its authority." },
+	{ .path = "client_tls.key", .kind = FIELD_PATH, .reloadable = true, AT(security.client.key),
+	  .example = "server.key", .help = "Its private key, readable by its owner alone." },
+	{ .path = "client_tls.ca", .kind = FIELD_CUSTOM, .reloadable = true, AT(security.client.ca),
+	  .parse = parse_authorities, .format = format_file, .unit = "path, or system", .example = "clients-ca.crt",
+	  .help = "Authorities of client certificates." },
+	{ .path = "client_tls.verify", .kind = FIELD_ENUM, .reloadable = true, AT(security.client.verify),
+	  .words = verify_words,
+	  .help = "Whether clients show a certificate of client_tls.ca: nobody is asked, who has one must have a good one, "
+		  "or everybody needs one." },
+	{ .path = "server_tls.mode", .kind = FIELD_ENUM, .reloadable = true, AT(security.server_mode),
+	  .words = server_tls_words,
+	  .help = "TLS between crossfade and the server, with the meaning of libpq's sslmode. Never on a unix socket." },
+	{ .path = "server_tls.ca", .kind = FIELD_CUSTOM, .reloadable = true, AT(security.server.ca),
+	  .parse = parse_authorities, .format = format_file, .unit = "path, or system", .example = "server-ca.crt",
+	  .help = "Who vouches for the server's certificate; with it, require verifies as verify-ca does, and prefer "
+		  "goes on without TLS when the certificate is not theirs." },
+	{ .path = "server_tls.cert", .kind = FIELD_PATH, .reloadable = true, AT(security.server.cert),
+	  .example = "crossfade.crt", .help = "The certificate shown to the server, if it asks for one." },
+	{ .path = "server_tls.key", .kind = FIELD_PATH, .reloadable = true, AT(security.server.key),
+	  .example = "crossfade.key", .help = "Its private key, readable by its owner alone." },
 	RESERVED("console.listen", NULL, "Where the administration console listens."),
 	RESERVED("console.admins", NULL, "Who may change things there."),
 	RESERVED("console.viewers", NULL, "Who may look."),

@@ -27,6 +27,18 @@ static ssize_t plain_write(struct stream *stream, const char *data, size_t len)
 
 static const struct stream_ops plain_ops = { plain_read, plain_write };
 
+static ssize_t secure_read(struct stream *stream, char *data, size_t size)
+{
+	return stream->handshake == TLS_SECURED ? tls_read(stream->tls, data, size) : -EAGAIN;
+}
+
+static ssize_t secure_write(struct stream *stream, const char *data, size_t len)
+{
+	return stream->handshake == TLS_SECURED ? tls_write(stream->tls, data, len) : -EAGAIN;
+}
+
+static const struct stream_ops secure_ops = { secure_read, secure_write };
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* Errors and hangups are reported for whatever is watched; a half-closed socket would report
@@ -38,13 +50,27 @@ static int hangup_events(const struct stream *stream)
 	return stream->half_closed ? UV_PRIORITIZED : UV_DISCONNECT;
 }
 
+/* The end of a TLS stream that was read behind its last bytes: poll may say nothing more. */
+static bool has_end_to_tell(const struct stream *stream)
+{
+	return stream->tls && stream->reading && tls_at_end(stream->tls);
+}
+
+static int wanted_events(const struct stream *stream)
+{
+	if (stream->broken) /* on_broken comes from the loop */
+		return UV_WRITABLE;
+	if (stream->handshake != TLS_SECURED)
+		return stream->handshake == TLS_WANTS_READ ? UV_READABLE : UV_WRITABLE;
+	int events = stream->reading ? UV_READABLE : hangup_events(stream);
+	if (stream_unsent(stream) || has_end_to_tell(stream))
+		events |= UV_WRITABLE;
+	return events;
+}
+
 static void watch(struct stream *stream)
 {
-	int events = 0;
-	if (!stream->broken)
-		events |= stream->reading ? UV_READABLE : hangup_events(stream);
-	if (stream_unsent(stream) || stream->broken) /* broken: on_broken comes from the loop */
-		events |= UV_WRITABLE;
+	int events = wanted_events(stream);
 	if (!stream->open || events == stream->events)
 		return;
 	stream->events = events;
@@ -66,6 +92,8 @@ static void finish_shutdown(struct stream *stream)
 {
 	if (stream->shutdown_wanted && !stream_unsent(stream) && !stream->broken) {
 		stream->shutdown_wanted = false;
+		if (stream->tls)
+			tls_shutdown(stream->tls);
 		shutdown(stream->fd, SHUT_WR);
 	}
 }
@@ -107,7 +135,7 @@ static void on_writable(struct stream *stream)
 static void on_poll_error(struct stream *stream)
 {
 	stream->events = 0;
-	if (stream->reading && !stream->broken) {
+	if (stream->reading && !stream->broken && stream->handshake == TLS_SECURED) {
 		watch(stream);
 		stream->callbacks->on_readable(stream);
 		return;
@@ -130,6 +158,30 @@ static void on_hangup(struct stream *stream)
 	watch(stream);
 }
 
+static void on_handshake(struct stream *stream)
+{
+	stream->handshake = tls_handshake(stream->tls);
+	if (stream->handshake == TLS_FAILED) {
+		mark_broken(stream, -EPROTO);
+		stream->callbacks->on_broken(stream, stream->broken);
+		return;
+	}
+	if (stream->handshake == TLS_SECURED) {
+		send_kept(stream); /* an error shows at the next event */
+		watch(stream);
+		stream->callbacks->on_secured(stream);
+		return;
+	}
+	watch(stream);
+}
+
+static void on_readable(struct stream *stream)
+{
+	do
+		stream->callbacks->on_readable(stream);
+	while (stream->open && !stream->broken && has_end_to_tell(stream));
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct stream *stream = poll->data;
@@ -137,10 +189,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		on_poll_error(stream);
 		return;
 	}
+	if (stream->handshake != TLS_SECURED && !stream->broken) {
+		on_handshake(stream);
+		return;
+	}
 	if (events & UV_WRITABLE)
 		on_writable(stream);
-	if ((events & UV_READABLE) && stream->open && stream->reading && !stream->broken)
-		stream->callbacks->on_readable(stream);
+	bool readable = (events & UV_READABLE) || has_end_to_tell(stream);
+	if (readable && stream->open && stream->reading && !stream->broken)
+		on_readable(stream);
 	else if ((events & (UV_DISCONNECT | UV_PRIORITIZED)) && stream->open && !stream->reading && !stream->broken)
 		on_hangup(stream);
 }
@@ -165,6 +222,19 @@ void stream_read_enable(struct stream *stream, bool on)
 {
 	stream->reading = on;
 	watch(stream);
+}
+
+void stream_secure(struct stream *stream, struct tls_context *context, const char *host, struct slice ahead)
+{
+	stream->tls = tls_new(context, stream->fd, host, ahead);
+	stream->handshake = TLS_WANTS_WRITE; /* the first step comes from the loop, which finds a fresh socket writable */
+	stream->ops = &secure_ops;
+	watch(stream);
+}
+
+const char *stream_why(const struct stream *stream)
+{
+	return stream->tls ? tls_why(stream->tls) : "";
 }
 
 ssize_t stream_read(struct stream *stream, char *data, size_t size)
@@ -228,6 +298,8 @@ void stream_close(struct stream *stream)
 	stream->kept_at = 0;
 	uv_poll_stop(&stream->poll);
 	uv_close((uv_handle_t *)&stream->poll, on_handle_closed);
+	tls_free(stream->tls);
+	stream->tls = NULL;
 	close(stream->fd);
 	stream->fd = -1;
 }

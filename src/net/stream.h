@@ -2,12 +2,13 @@
  * One connected socket on a loop. Reads go into whatever buffer the caller
  * has at hand, so that an idle stream owns none; writes go straight to the
  * kernel, and only what it does not take is kept, until it does. The bytes
- * pass through `ops`, where a TLS filter fits in.
+ * pass through `ops`, under which stream_secure puts TLS.
  *
  * Callbacks: on_readable when there is something to read (or the end),
  * on_drained when kept bytes have fallen to the low mark, on_broken when the
- * connection failed while writing; the owner then closes the stream. A
- * callback may call any function here, stream_close included.
+ * connection failed while writing; the owner then closes the stream;
+ * on_secured when the handshake that stream_secure began is done. A callback
+ * may call any function here, stream_close included.
  *
  * A stream that is not read does not see its peer go. With watch_hangup it
  * does: on_broken comes when the connection is gone both ways. A peer that
@@ -17,6 +18,7 @@
 #define CROSSFADE_NET_STREAM_H
 
 #include "base/buf.h"
+#include "net/tls.h"
 
 #include <sys/types.h>
 #include <uv.h>
@@ -35,6 +37,7 @@ struct stream_callbacks {
 	void (*on_drained)(struct stream *stream);
 	void (*on_broken)(struct stream *stream, int error);
 	void (*on_closed)(struct stream *stream);
+	void (*on_secured)(struct stream *stream);
 };
 
 struct stream {
@@ -45,6 +48,8 @@ struct stream {
 	bool watch_hangup; /* the owner's wish */
 	bool half_closed;  /* seen while not reading: the peer says no more */
 	int events; /* what poll watches */
+	struct tls *tls; /* NULL: plain */
+	enum tls_step handshake; /* TLS_SECURED also when plain */
 	const struct stream_ops *ops;
 	const struct stream_callbacks *callbacks;
 	void *owner;
@@ -57,6 +62,16 @@ struct stream {
 int stream_open(struct stream *stream, uv_loop_t *loop, int fd, const struct stream_callbacks *callbacks,
 		size_t low_bytes, void *owner);
 void stream_read_enable(struct stream *stream, bool on);
+/*
+ * From now on all bytes go through TLS; nothing may be unsent. host: whom we
+ * want to reach, or NULL. ahead: what the peer has sent of the handshake
+ * already. What is written meanwhile waits for it. on_secured or on_broken
+ * follows, not from within this call.
+ */
+void stream_secure(struct stream *stream, struct tls_context *context, const char *host, struct slice ahead);
+/* Why TLS failed; empty: it was not TLS. */
+const char *stream_why(const struct stream *stream);
+/* With TLS, size must be at least TLS_RECORD_BYTES. */
 ssize_t stream_read(struct stream *stream, char *data, size_t size);
 /* False: the connection is broken, on_broken follows (not from within this call). */
 bool stream_write(struct stream *stream, const char *data, size_t len);

@@ -160,6 +160,7 @@ size_t login_from_server(struct login *login, struct conversation *conversation,
 			return violate(login, VIOLATION_SERVER, "the server does not speak PostgreSQL's protocol");
 		if (len - at < frame.size)
 			break;
+		login->spoke = true;
 		if (on_message(login, conversation, frame.type, frame_body(data + at, frame), round))
 			output_pass(&round->to_client, data + at, frame.size);
 		at += frame.size;

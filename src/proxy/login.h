@@ -16,6 +16,7 @@ struct login {
 	size_t client_pass, server_pass;
 	bool foreign;	   /* another protocol version: only the server's refusal passes */
 	bool wants_answer; /* the server waits for the client */
+	bool spoke;	   /* the server has said something that was passed on */
 	bool ready;	   /* the session begins: what follows is for the conversation */
 	bool fatal;	   /* the server said why it refuses */
 	uint32_t pid;

@@ -74,6 +74,12 @@ void proxy_set_server(struct proxy *proxy, struct proxy_address server)
 		worker_post_server(&proxy->workers[i], server);
 }
 
+void proxy_set_security(struct proxy *proxy, struct security *security)
+{
+	for (size_t i = 0; i < proxy->worker_count; i++)
+		worker_post_security(&proxy->workers[i], security);
+}
+
 void proxy_publish(struct proxy *proxy, const char *database, struct ruleset *ruleset, uint64_t looked)
 {
 	for (size_t i = 0; i < proxy->worker_count; i++)

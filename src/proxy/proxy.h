@@ -17,6 +17,7 @@
 #include "rewrite/rewriter.h"
 #include "usage/usage.h"
 
+struct security;
 struct uv_loop_s;
 struct proxy;
 
@@ -70,6 +71,8 @@ void proxy_free(struct proxy *proxy);
 
 /* Sessions that begin from now on go there; a name is resolved anew each time. */
 void proxy_set_server(struct proxy *proxy, struct proxy_address server);
+/* Sessions that begin from now on are protected so; the proxy takes references of its own. Never: not at all. */
+void proxy_set_security(struct proxy *proxy, struct security *security);
 /*
  * Binds at once and accepts from proxy_start on. Port 0 chooses a free one.
  * app, if not NULL, stands for the application in the ledger, whatever the

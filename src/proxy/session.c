@@ -101,6 +101,10 @@ static void on_server_readable(struct stream *stream)
 		on_server_gone(session, got < 0);
 		return;
 	}
+	if (session->server_leg == SERVER_LEG_ASKED) {
+		session_on_tls_answer(session, data, len);
+		return;
+	}
 	session->bytes_from_server += (uint64_t)got;
 	traffic_add(&session->worker->traffic.bytes_from_server, (uint64_t)got);
 	session_from_server(session, data, len);
@@ -127,19 +131,24 @@ static void on_client_broken(struct stream *stream, int error)
 		session_close_streams(session);
 		return;
 	}
+	if (session_client_tls_failed(session))
+		return;
 	session_say_goodbye(session);
 	session_end(session, CLOSE_CLIENT_LOST);
 }
 
 static void on_server_broken(struct stream *stream, int error)
 {
-	on_server_gone(stream->owner, true);
+	if (!session_server_tls_failed(stream->owner))
+		on_server_gone(stream->owner, true);
 }
 
-static const struct stream_callbacks client_callbacks = { on_client_readable, on_drained, on_client_broken,
-							  session_on_stream_closed };
-const struct stream_callbacks session_server_callbacks = { on_server_readable, on_drained, on_server_broken,
-							  session_on_stream_closed };
+static const struct stream_callbacks client_callbacks = {
+	on_client_readable, on_drained, on_client_broken, session_on_stream_closed, session_on_client_secured,
+};
+const struct stream_callbacks session_server_callbacks = {
+	on_server_readable, on_drained, on_server_broken, session_on_stream_closed, session_on_server_secured,
+};
 
 void session_begin(struct worker *worker, int fd, const struct address *peer, const char *app)
 {
@@ -152,6 +161,8 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, co
 	session->app = app;
 	session->over_limit = atomic_load(&worker->owner->clients) > settings->clients;
 	address_text(peer, session->address);
+	session->client_local = address_is_unix(peer);
+	session->security = worker->security ? security_ref(worker->security) : NULL;
 	link_init(&session->timed);
 	link_append(&worker->sessions, &session->link);
 	session->server.fd = -1;

@@ -12,6 +12,7 @@
 #include "net/connector.h"
 #include "net/stream.h"
 #include "proxy/login.h"
+#include "proxy/security.h"
 #include "proxy/worker.h"
 
 enum session_phase {
@@ -25,6 +26,15 @@ enum session_phase {
 	SESSION_GONE,
 };
 
+/* How far the server connection is from carrying messages. */
+enum server_leg {
+	SERVER_LEG_NONE,     /* not connected, or not begun */
+	SERVER_LEG_ASKED,    /* for TLS */
+	SERVER_LEG_SECURING,
+	SERVER_LEG_AGAIN,    /* closing, to be opened once more without TLS */
+	SERVER_LEG_READY,
+};
+
 struct session {
 	struct list_link link;	/* in worker.sessions */
 	struct list_link timed; /* in one of the worker's lists by deadline */
@@ -34,6 +44,11 @@ struct session {
 	enum session_phase phase;
 	enum close_reason reason;
 	bool over_limit, client_ended, encryption_answered[2], logged;
+	bool client_local; /* on a unix socket */
+	bool direct_tls;   /* the client began with it */
+	bool server_plain; /* TLS was tried, and without it is fine */
+	enum server_leg server_leg;
+	struct security *security; /* as it was when the session began; NULL: none */
 	unsigned open_streams;
 	struct stream client, server;
 	struct buf client_rest, server_rest; /* bytes read and not yet taken */
@@ -42,6 +57,7 @@ struct session {
 	struct connector *connector;
 	struct address server_address;
 	struct cancel_entry *cancel;
+	struct buf cancel_packet; /* the client's, until the server is reached */
 	uint64_t bytes_from_client, bytes_from_server;
 	uint32_t server_pid; /* as the server called it at login; 0: it did not */
 	size_t lingering_bytes; /* unsent when the present deadline was set */

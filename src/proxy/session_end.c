@@ -146,6 +146,8 @@ void session_on_stream_closed(struct stream *stream)
 	struct session *session = stream->owner;
 	if (--session->open_streams == 0 && session->phase == SESSION_GONE)
 		session_free(session);
+	else if (session->server_leg == SERVER_LEG_AGAIN && session->phase < SESSION_LINGERING)
+		session_connect_server(session);
 }
 
 static void session_free(struct session *session)
@@ -156,6 +158,8 @@ static void session_free(struct session *session)
 	login_free(session->login);
 	buf_deinit(&session->client_rest);
 	buf_deinit(&session->server_rest);
+	buf_deinit(&session->cancel_packet);
+	security_unref(session->security);
 	free(session->user);
 	free(session->database);
 	free(session);

@@ -16,8 +16,33 @@ extern const struct stream_callbacks session_server_callbacks;
 /* ---- session_startup.c ---- */
 
 void session_on_startup(struct session *session, const char *data, size_t len);
+void session_connect_server(struct session *session);
+/* The connection to the server carries messages. */
+void session_server_ready(struct session *session);
 /* The server's first ReadyForQuery came. */
 void session_finish_login(struct session *session);
+
+/* ---- session_tls.c ---- */
+
+/* Whether an SSLRequest of the client is answered with yes. */
+bool session_offers_tls(const struct session *session);
+/* The first bytes of a connection are TLS at once; data: at least one byte. */
+bool session_is_direct_tls(const struct session *session, const char *data);
+void session_secure_client(struct session *session, struct slice ahead);
+void session_on_client_secured(struct stream *stream);
+/* True: that is why the stream broke, and the session is over. */
+bool session_client_tls_failed(struct session *session);
+/* False: only encrypted connections are taken, and this is none; the session is over. */
+bool session_may_be_plain(struct session *session);
+
+/* False: the server connection stays plain. */
+bool session_asks_server_for_tls(struct session *session);
+void session_on_tls_answer(struct session *session, const char *data, size_t len);
+void session_on_server_secured(struct stream *stream);
+/* True: that is why the stream broke; the session is over, or tries without TLS. */
+bool session_server_tls_failed(struct session *session);
+/* The server's first words are a refusal. True: another attempt without TLS is being made. */
+bool session_tries_plain(struct session *session);
 
 /* ---- session_relay.c ---- */
 

@@ -93,14 +93,15 @@ ssize_t session_read(struct session *session, struct stream *stream, struct buf 
 			 size_t *len_out)
 {
 	size_t size = session_settings(session)->read_buffer_bytes, old = rest->len;
+	size_t room = stream->tls ? TLS_RECORD_BYTES : 1;
 	char *data = session->worker->read_buffer;
-	if (old <= REST_COPIED_BYTES && old < size) {
+	if (old <= REST_COPIED_BYTES && old + room <= size) {
 		if (old)
 			memcpy(data, rest->data, old);
 	} else {
-		buf_reserve(rest, size);
+		size = old + (size > room ? size : room);
+		buf_reserve(rest, size - old);
 		data = rest->data;
-		size = old + size;
 	}
 	ssize_t got = stream_read(stream, data + old, size - old);
 	if (got > 0) {
@@ -189,6 +190,8 @@ void session_from_client(struct session *session, char *data, size_t len)
 
 void session_from_server(struct session *session, char *data, size_t len)
 {
+	if (data[0] == SERVER_ERROR && session_tries_plain(session))
+		return;
 	struct round round = begin_round(session->worker);
 	size_t taken = feed_server(session, data, len, &round);
 	if (session->phase == SESSION_LOGIN && session->login->ready && !session->login->violation) {

@@ -8,8 +8,6 @@
 #include "base/memory.h"
 #include "wire/error_fields.h"
 
-static void connect_server(struct session *session);
-
 static void refuse_startup(struct session *session, enum close_reason reason, struct error *error)
 {
 	session_fail(session, reason, error);
@@ -45,7 +43,8 @@ static void log_start(struct session *session)
 {
 	LOG(LOG_INFO, "session_start", LOG_UINT("session", session->id), LOG_STR("client", session->address),
 	    LOG_STR("user", session->user), LOG_STR("database", session->database),
-	    LOG_STR("replication", session->login->startup.replication ? "true" : NULL));
+	    LOG_STR("replication", session->login->startup.replication ? "true" : NULL),
+	    LOG_STR("tls", session->client.tls ? tls_version(session->client.tls) : NULL));
 }
 
 static void begin_session(struct session *session, struct slice packet)
@@ -55,6 +54,8 @@ static void begin_session(struct session *session, struct slice packet)
 	copy_identity(session);
 	prepare_conversation(session);
 	log_start(session);
+	if (!session_may_be_plain(session))
+		return;
 	if (session->over_limit) {
 		error_set(&error, SQLSTATE_TOO_MANY_CONNECTIONS, "sorry, too many clients already");
 		error_detail(&error, "crossfade serves at most %u clients at once.", session_settings(session)->clients);
@@ -63,14 +64,14 @@ static void begin_session(struct session *session, struct slice packet)
 		return;
 	}
 	session->phase = SESSION_CONNECTING;
-	connect_server(session);
+	session_connect_server(session);
 }
 
 static void begin_cancel(struct session *session, const struct startup_packet *packet, struct slice whole)
 {
 	session->phase = SESSION_CANCELLING;
 	traffic_add(&session->worker->traffic.cancels, 1);
-	buf_append_slice(&session->server_rest, whole); /* until the server is reached */
+	buf_append_slice(&session->cancel_packet, whole);
 	session->cancel = NULL;
 	struct cancel_target target;
 	bool known = cancel_registry_find(session->worker->owner->cancels, packet->cancel_pid, packet->cancel_key,
@@ -79,7 +80,7 @@ static void begin_cancel(struct session *session, const struct startup_packet *p
 	if (known)
 		session->server_address = target.server;
 	if (!known || !gate_has_parked(session->worker->owner->gate)) {
-		connect_server(session);
+		session_connect_server(session);
 		return;
 	}
 	/* What a pause holds up, only its own worker can cancel. */
@@ -94,10 +95,10 @@ void session_on_cancel_answer(struct session *session, bool done)
 	if (done)
 		session_end(session, CLOSE_CANCEL_REQUEST);
 	else
-		connect_server(session);
+		session_connect_server(session);
 }
 
-/* Encryption is refused once for each kind; a second request is no startup packet. */
+/* Encryption is asked for once of each kind; a second request is no startup packet. */
 static bool answer_encryption(struct session *session, enum startup_kind kind, size_t left)
 {
 	bool *answered = &session->encryption_answered[kind == STARTUP_GSSENC];
@@ -111,13 +112,23 @@ static bool answer_encryption(struct session *session, enum startup_kind kind, s
 		return false;
 	}
 	*answered = true;
-	return stream_write(&session->client, "N", 1);
+	bool secure = kind == STARTUP_SSL && session_offers_tls(session);
+	if (!stream_write(&session->client, secure ? "S" : "N", 1))
+		return false;
+	if (secure)
+		session_secure_client(session, slice_of(NULL, 0));
+	return true;
 }
 
 void session_on_startup(struct session *session, const char *data, size_t len)
 {
 	struct startup_packet packet;
 	struct error error;
+	if (session_is_direct_tls(session, data)) {
+		session_secure_client(session, slice_of(data, len));
+		session_keep_rest(&session->client_rest, data, len, len);
+		return;
+	}
 	enum startup_kind kind = startup_parse(slice_of(data, len), &packet, &error);
 	size_t taken = kind == STARTUP_INCOMPLETE || kind == STARTUP_INVALID ? 0 : packet.size;
 	switch (kind) {
@@ -166,9 +177,18 @@ static void on_connected(void *context, int fd, const struct address *address, c
 		return;
 	}
 	session->open_streams++;
+	if (!session_asks_server_for_tls(session)) {
+		session->server_leg = SERVER_LEG_READY;
+		session_server_ready(session);
+	}
+	session_update_reading(session);
+}
+
+void session_server_ready(struct session *session)
+{
 	if (session->phase == SESSION_CANCELLING) {
-		stream_write(&session->server, session->server_rest.data, session->server_rest.len);
-		buf_deinit(&session->server_rest);
+		stream_write(&session->server, session->cancel_packet.data, session->cancel_packet.len);
+		buf_deinit(&session->cancel_packet);
 	} else {
 		session->phase = SESSION_LOGIN;
 		stream_write(&session->server, session->login->packet.data, session->login->packet.len);
@@ -178,10 +198,11 @@ static void on_connected(void *context, int fd, const struct address *address, c
 	session_update_reading(session);
 }
 
-static void connect_server(struct session *session)
+void session_connect_server(struct session *session)
 {
 	struct worker *worker = session->worker;
 	uint32_t timeout_ms = session_settings(session)->connect_timeout_ms;
+	session->server_leg = SERVER_LEG_NONE;
 	stream_read_enable(&session->client, false);
 	if (session->server_address.len)
 		session->connector = connector_start_at(&worker->loop.uv, &session->server_address, timeout_ms,

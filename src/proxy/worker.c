@@ -70,6 +70,7 @@ void worker_deinit(struct worker *worker)
 		free(worker->rules);
 		worker->rules = next;
 	}
+	security_unref(worker->security);
 	usage_counter_free(worker->env.counter);
 	forecast_desk_free(worker->env.forecasts);
 	rewriter_free(worker->env.rewriter);
@@ -217,6 +218,29 @@ void worker_post_server(struct worker *worker, struct proxy_address server)
 	task->worker = worker;
 	task->port = server.port;
 	memcpy(task->host, server.host, len);
+	inbox_post(&worker->loop.inbox, &task->task);
+}
+
+struct security_task {
+	struct inbox_task task;
+	struct worker *worker;
+	struct security *security;
+};
+
+static void run_security(struct inbox_task *task)
+{
+	struct security_task *change = (struct security_task *)task;
+	security_unref(change->worker->security);
+	change->worker->security = change->security;
+	free(change);
+}
+
+void worker_post_security(struct worker *worker, struct security *security)
+{
+	struct security_task *task = memory_zalloc(sizeof(*task));
+	task->task.run = run_security;
+	task->worker = worker;
+	task->security = security_ref(security);
 	inbox_post(&worker->loop.inbox, &task->task);
 }
 

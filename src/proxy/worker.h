@@ -13,6 +13,7 @@
 #include "proxy/cancel_registry.h"
 #include "proxy/conversation.h"
 #include "proxy/proxy.h"
+#include "proxy/security.h"
 
 /* What the workers share with their owner. */
 struct worker_owner {
@@ -43,6 +44,7 @@ struct worker {
 	uint64_t assigned; /* sessions the owner gave to it; the owner's alone */
 	struct worker_rules *rules;
 	struct gate_view gate;
+	struct security *security; /* of sessions that begin now */
 	char server_host[256];
 	uint16_t server_port;
 	char *read_buffer;
@@ -67,6 +69,7 @@ int worker_start(struct worker *worker);
 /* From the owner's thread; texts are copied, a ruleset's reference is taken. */
 void worker_post_client(struct worker *worker, int fd, const struct address *peer, const char *app);
 void worker_post_server(struct worker *worker, struct proxy_address server);
+void worker_post_security(struct worker *worker, struct security *security);
 void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset, uint64_t looked);
 void worker_post_drain(struct worker *worker);
 /* References of their own are taken. */

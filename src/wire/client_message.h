@@ -71,7 +71,8 @@ void close_append(struct buf *out, uint8_t kind, const char *name);
 void flush_append(struct buf *out);
 void sync_append(struct buf *out);
 void terminate_append(struct buf *out);
-/* No type byte: for a connection of its own. */
+/* No type byte: the beginning of a connection. */
+void ssl_request_append(struct buf *out);
 void cancel_append(struct buf *out, uint32_t pid, struct slice key);
 
 #endif

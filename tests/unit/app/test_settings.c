@@ -85,12 +85,13 @@ static const struct bad_input bad_settings[] = {
 	/* announced, not there yet */
 	{ HEAD "auth: scram\n", 4, 7, "`auth` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")",
 	  "leave it at passthrough" },
-	{ HEAD "client_tls: {mode: require}\n", 4, 20,
-	  "`client_tls.mode` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "disable" },
-	{ HEAD "server_tls: {ca: x}\n", 4, 18,
-	  "`server_tls.ca` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "Remove" },
 	{ HEAD "console: {listen: [run]}\n", 4, 19,
 	  "`console.listen` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "Remove" },
+	{ HEAD "client_tls: {mode: prefer}\n", 4, 20, "`client_tls.mode` must be disable, allow or require, but is `prefer`",
+	  "" },
+	{ HEAD "server_tls: {mode: verify_full}\n", 4, 20,
+	  "`server_tls.mode` must be disable, prefer, require, verify-ca or verify-full, but is `verify_full`",
+	  "Did you mean `verify-full`?" },
 	{ HEAD "http: {listen: /run/cf}\n", 4, 16, "`http.listen` takes HOST:PORT, not a folder", "" },
 	{ HEAD "http: {listen: '127.0.0.1:x'}\n", 4, 16, "`http.listen` `127.0.0.1:x` has no port between 1 and 65535 behind its colon", "127.0.0.1:9632" },
 	{ HEAD "flags: {schema: crossfade}\n", 4, 8,
@@ -178,9 +179,27 @@ Test(settings, values_arrive_in_the_modules_structs)
 Test(settings, reserved_keys_take_their_defaults)
 {
 	struct settings settings;
-	parse(HEAD "auth: passthrough\nclient_tls: {mode: disable, verify: none, cert: }\nserver_tls: {mode: disable}\n"
+	parse(HEAD "auth: passthrough\n"
 		   "console: {listen: [], admins: [], viewers: [], users_file: }\nhttp:\nlimits:\ndatabases: {}\n",
 	      &settings);
+	settings_deinit(&settings);
+}
+
+Test(settings, tls_is_off_until_it_is_asked_for_and_paths_follow_the_file)
+{
+	struct settings settings;
+	parse(HEAD, &settings);
+	cr_assert_eq(settings.security.client_mode, CLIENT_TLS_DISABLE);
+	cr_assert_eq(settings.security.server_mode, SERVER_TLS_DISABLE);
+	settings_deinit(&settings);
+	parse(HEAD "client_tls: {mode: require, cert: a.crt, key: /k/a.key, ca: system, verify: optional}\n"
+		   "server_tls: {mode: verify-full, ca: ca.crt}\n", &settings);
+	cr_assert_eq(settings.security.client_mode, CLIENT_TLS_REQUIRE);
+	cr_assert_eq(settings.security.client.verify, TLS_VERIFY_OPTIONAL);
+	cr_assert_str_eq(settings.security.client.ca, TLS_SYSTEM_AUTHORITIES);
+	cr_assert_str_eq(settings.security.client.key, "/k/a.key");
+	cr_assert_eq(settings.security.server_mode, SERVER_TLS_VERIFY_FULL);
+	cr_assert(strstr(settings.security.server.ca, "/ca.crt"));
 	settings_deinit(&settings);
 }
 

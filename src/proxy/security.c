@@ -1,0 +1,71 @@
+#include "proxy/security.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+static bool fail(struct error *error_out, const char *message, const char *hint)
+{
+	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s", message);
+	error_hint(error_out, "%s", hint);
+	return false;
+}
+
+static bool make_client(const struct security_settings *settings, struct security *security, struct error *error_out)
+{
+	const struct tls_settings *tls = &settings->client;
+	if (settings->client_mode == CLIENT_TLS_DISABLE)
+		return true;
+	if (!tls->cert || !tls->key)
+		return fail(error_out, "`client_tls` needs a certificate and its key",
+			    "Set client_tls.cert and client_tls.key, or client_tls.mode: disable.");
+	if (tls->verify != TLS_VERIFY_NONE && !tls->ca)
+		return fail(error_out, "`client_tls.verify` needs the authorities of client certificates",
+			    "Set client_tls.ca, or client_tls.verify: none.");
+	return tls_context_accepting(tls, &security->client, error_out);
+}
+
+/* With authorities at hand the certificate is looked at in every mode, and prefer goes on without TLS
+ * when it is not theirs: libpq's rules. */
+static bool make_server(const struct security_settings *settings, struct security *security, struct error *error_out)
+{
+	struct tls_settings tls = settings->server;
+	if (settings->server_mode == SERVER_TLS_DISABLE)
+		return true;
+	if (settings->server_mode >= SERVER_TLS_VERIFY_CA && !tls.ca)
+		return fail(error_out, "`server_tls.mode` asks to verify the server, but nobody vouches for it",
+			    "Set server_tls.ca to the file of its authority, or to `system`.");
+	if (!tls.cert != !tls.key)
+		return fail(error_out, "`server_tls.cert` and `server_tls.key` go together", "Set both, or neither.");
+	tls.verify = tls.ca ? TLS_VERIFY_REQUIRE : TLS_VERIFY_NONE;
+	return tls_context_connecting(&tls, &security->server, error_out);
+}
+
+bool security_new(const struct security_settings *settings, struct security **security_out, struct error *error_out)
+{
+	struct security *security = memory_zalloc(sizeof(*security));
+	ref_init(&security->ref);
+	security->client_mode = settings->client_mode;
+	security->server_mode = settings->server_mode;
+	if (!make_client(settings, security, error_out) || !make_server(settings, security, error_out)) {
+		security_unref(security);
+		return false;
+	}
+	*security_out = security;
+	return true;
+}
+
+struct security *security_ref(struct security *security)
+{
+	ref_take(&security->ref);
+	return security;
+}
+
+void security_unref(struct security *security)
+{
+	if (!security || !ref_drop(&security->ref))
+		return;
+	tls_context_unref(security->client);
+	tls_context_unref(security->server);
+	free(security);
+}
