@@ -6,7 +6,7 @@ _crossfade_options()
 	serve) echo --config --check ;;
 	status) echo --config --server ;;
 	rewrite) echo --config --map --flags --stage --catalog --search-path --user --database --explain ;;
-	report) echo --config --ledger --format --table --ready --diff --app --user --since --until --side --statements ;;
+	report) echo --config --ledger --format --table --ready --diff --app --user --since --until --side --statements --from --line-prefix --database ;;
 	check) echo --config --format --grants --capture --write --propose --old --new --database ;;
 	config) echo --config --defaults --markdown ;;
 	esac
@@ -17,11 +17,11 @@ _crossfade_value()
 {
 	local option=$1 word=$2
 	case $option in
-	-c | --config | --ledger | --catalog | --map | --flags) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	-c | --config | --ledger | --from | --catalog | --map | --flags) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	--format) mapfile -t COMPREPLY < <(compgen -W 'text json csv html' -- "$word") ;;
 	--side) mapfile -t COMPREPLY < <(compgen -W 'old new' -- "$word") ;;
 	--since | --until | --diff) mapfile -t COMPREPLY < <(compgen -W '1h 1d 7d 35d' -- "$word") ;;
-	--table | --ready | --app | --user | --statements | --stage | --search-path | --database | --old | --new) COMPREPLY=() ;;
+	--table | --ready | --app | --user | --statements | --stage | --search-path | --database | --old | --new | --line-prefix) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }

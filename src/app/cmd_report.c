@@ -7,6 +7,7 @@
 #include "admin/page.h"
 #include "app/report_changes.h"
 #include "app/report_csv.h"
+#include "app/report_from.h"
 #include "app/report_json.h"
 #include "app/report_rules.h"
 #include "app/report_text.h"
@@ -22,7 +23,7 @@
 #include <unistd.h>
 
 enum { KEY_FORMAT = 256, KEY_TABLE, KEY_APP, KEY_USER, KEY_SINCE, KEY_UNTIL, KEY_SIDE, KEY_LEDGER, KEY_STATEMENTS,
-       KEY_READY, KEY_DIFF };
+       KEY_READY, KEY_DIFF, KEY_FROM, KEY_LINE_PREFIX, KEY_DATABASE };
 enum { LEDGERS_MAX = 64, WIDTH_OF_FILE = 120, WIDTH_LEAST = 60, STATEMENTS_TEXT = 5, STATEMENTS_JSON = 100 };
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_HTML, FORMAT_COUNT };
@@ -38,12 +39,21 @@ struct arguments {
 	bool sides[2];
 	long statements; /* -1: as the format has it */
 	struct report_filter filter;
+	const char *places[LEDGERS_MAX]; /* of --from */
+	struct report_from from;
+	char *made_ledger; /* of what they hold; NULL: none */
 };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
 	{ "ledger", KEY_LEDGER, "FILE", 0,
 	  "Read this ledger instead of the configured one; several add up. Without -c no configuration is read", 0 },
+	{ "from", KEY_FROM, "[KIND:]PLACE", 0,
+	  "Instead of a ledger, read the statements of a log, of a folder of SQL files, or pg_stat_statements. KIND is "
+	  "stderr, csvlog, jsonlog, sql or pg_stat_statements; without it the name tells. May be repeated", 0 },
+	{ "line-prefix", KEY_LINE_PREFIX, "PREFIX", 0,
+	  "With --from: what the server's log_line_prefix is (default \"" REPORT_FROM_PREFIX "\")", 0 },
+	{ "database", KEY_DATABASE, "NAME", 0, "With --from: which of several configured databases the statements are of", 0 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default), json, csv or html", 0 },
 	{ "table", KEY_TABLE, "TABLE", 0, "Only this table, by its old or new name", 0 },
 	{ "ready", KEY_READY, "TABLE", 0,
@@ -104,12 +114,23 @@ static void take_ledger(struct argp_state *state, struct arguments *arguments, c
 	arguments->ledgers[arguments->ledger_count++] = value;
 }
 
+static void take_place(struct argp_state *state, struct arguments *arguments, const char *value)
+{
+	if (arguments->from.count == LEDGERS_MAX)
+		argp_error(state, "more than %d places", LEDGERS_MAX);
+	arguments->places[arguments->from.count++] = value;
+	arguments->from.places = arguments->places;
+}
+
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
 	switch (key) {
 	case 'c': arguments->config = value; break;
 	case KEY_LEDGER: take_ledger(state, arguments, value); break;
+	case KEY_FROM: take_place(state, arguments, value); break;
+	case KEY_LINE_PREFIX: arguments->from.line_prefix = value; break;
+	case KEY_DATABASE: arguments->from.database = value; break;
 	case KEY_FORMAT: take_format(state, arguments, value); break;
 	case KEY_TABLE: arguments->filter.table = value; break;
 	case KEY_READY:
@@ -176,7 +197,8 @@ static bool gather(struct report *report, const struct arguments *arguments, str
 		if (!report_add_ledger(report, arguments->ledgers[i], error_out))
 			return false;
 	}
-	if ((arguments->config || !arguments->ledger_count) && !add_configuration(report, arguments, error_out))
+	if ((arguments->config || !arguments->ledger_count || arguments->made_ledger) &&
+	    !add_configuration(report, arguments, error_out))
 		return false;
 	report_finish(report);
 	if (!arguments->filter.table || report->table_count)
@@ -331,6 +353,70 @@ static void check_arguments(struct arguments *arguments)
 	exit(EXIT_USAGE);
 }
 
+/* ---- statements found elsewhere ---- */
+
+static bool fill_made_ledger(struct arguments *arguments, struct error *error_out)
+{
+	struct settings settings;
+	if (!settings_load(arguments->config, &settings, error_out))
+		return false;
+	bool ok = report_from_fill(&arguments->from, &settings, arguments->made_ledger, error_out);
+	settings_deinit(&settings);
+	return ok;
+}
+
+/* An empty file of nobody else's, to become a ledger. */
+static bool make_ledger(struct arguments *arguments)
+{
+	const char *folder = getenv("TMPDIR");
+	if (asprintf(&arguments->made_ledger, "%s/crossfade-report-XXXXXX", folder && *folder ? folder : "/tmp") < 0)
+		return false;
+	int fd = mkstemp(arguments->made_ledger);
+	if (fd < 0) {
+		perror("crossfade report: cannot make a temporary file");
+		return false;
+	}
+	close(fd);
+	arguments->ledgers[arguments->ledger_count++] = arguments->made_ledger;
+	return true;
+}
+
+static void remove_made_ledger(struct arguments *arguments)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	for (size_t i = 0; arguments->made_ledger && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		char *path = NULL;
+		if (asprintf(&path, "%s%s", arguments->made_ledger, suffixes[i]) >= 0)
+			unlink(path);
+		free(path);
+	}
+	free(arguments->made_ledger);
+	arguments->made_ledger = NULL;
+}
+
+static int run(struct arguments *arguments)
+{
+	return arguments->diff_ms ? compare(arguments) : print_report(arguments);
+}
+
+static int run_from(struct arguments *arguments)
+{
+	struct error error;
+	int status = EXIT_USAGE;
+	if (arguments->ledger_count) {
+		fputs("crossfade report: --from and --ledger do not go together\n", stderr);
+		return status;
+	}
+	if (!make_ledger(arguments))
+		return EXIT_HOLDS_NOT;
+	if (fill_made_ledger(arguments, &error))
+		status = run(arguments);
+	else
+		error_print(&error, stderr);
+	remove_made_ledger(arguments);
+	return status;
+}
+
 static size_t default_statements(enum format format)
 {
 	return format == FORMAT_TEXT ? STATEMENTS_TEXT : format == FORMAT_CSV ? SIZE_MAX : STATEMENTS_JSON;
@@ -345,7 +431,7 @@ int cmd_report(int argc, char **argv)
 				  "the ledger cannot be read.";
 	static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
 	struct arguments arguments = { .sides = { true, true }, .statements = -1,
-				       .filter = report_filter_default() };
+				       .from = { .line_prefix = REPORT_FROM_PREFIX }, .filter = report_filter_default() };
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
@@ -353,5 +439,5 @@ int cmd_report(int argc, char **argv)
 	arguments.filter.statements_max = arguments.statements >= 0 ? (size_t)arguments.statements :
 								  default_statements(arguments.format);
 	arguments.filter.wants_uses = arguments.format == FORMAT_CSV && !arguments.diff_ms;
-	return arguments.diff_ms ? compare(&arguments) : print_report(&arguments);
+	return arguments.from.count ? run_from(&arguments) : run(&arguments);
 }

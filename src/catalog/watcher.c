@@ -56,6 +56,7 @@ struct catalog_watcher {
 	uint32_t backoff_ms;
 	uint64_t look_ms; /* how long the last look took … */
 	uint64_t compare_ms; /* … and the last fingerprint */
+	uint64_t activity_us; /* when it was last asked who is connected; 0: never */
 	bool in_trouble;
 	struct error trouble;
 };
@@ -224,6 +225,32 @@ static void drop_dead_connection(struct catalog_watcher *watcher)
 	watcher->connection = NULL;
 }
 
+/* ---- who is connected ---- */
+
+static bool activity_is_due(const struct catalog_watcher *watcher)
+{
+	uint64_t every_us = (uint64_t)watcher->settings.activity_ms * 1000;
+	return every_us && watcher->callbacks.activity &&
+	       (!watcher->activity_us || clock_monotonic_us() - watcher->activity_us >= every_us);
+}
+
+/* Trouble here is that of the next look at the catalog, which says so. */
+static void look_at_activity(struct catalog_watcher *watcher)
+{
+	struct activity activity;
+	struct error ignored;
+	if (!activity_is_due(watcher))
+		return;
+	watcher->activity_us = clock_monotonic_us();
+	if (!activity_load(watcher->connection, watcher->settings.query_timeout_ms, &activity, &ignored))
+		return;
+	pthread_mutex_lock(&watcher->lock);
+	if (!watcher->stopped)
+		watcher->callbacks.activity(watcher->callbacks.context, &activity);
+	pthread_mutex_unlock(&watcher->lock);
+	activity_deinit(&activity);
+}
+
 static void back_off(struct catalog_watcher *watcher)
 {
 	uint32_t next = watcher->backoff_ms ? watcher->backoff_ms * 2 : BACKOFF_FIRST_MS;
@@ -241,6 +268,7 @@ static void look_and_tell(struct catalog_watcher *watcher)
 	if (ok) {
 		atomic_store(&watcher->looked_us, clock_monotonic_us());
 		report_recovery(watcher);
+		look_at_activity(watcher);
 	} else {
 		drop_dead_connection(watcher);
 		back_off(watcher);
@@ -258,7 +286,10 @@ static uint64_t pause_ms(const struct catalog_watcher *watcher)
 		return watcher->backoff_ms;
 	if (pause < watcher->look_ms)
 		pause = watcher->look_ms;
-	return pause > watcher->settings.poll_ms ? pause : watcher->settings.poll_ms;
+	uint32_t poll = watcher->settings.poll_ms;
+	if (watcher->callbacks.activity && watcher->settings.activity_ms && watcher->settings.activity_ms < poll)
+		poll = watcher->settings.activity_ms;
+	return pause > poll ? pause : poll;
 }
 
 /* A poke ends a pause, but not before as long has passed as the last look

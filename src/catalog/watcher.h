@@ -8,6 +8,7 @@
 #ifndef CROSSFADE_CATALOG_WATCHER_H
 #define CROSSFADE_CATALOG_WATCHER_H
 
+#include "catalog/activity.h"
 #include "model/facts.h"
 #include "model/map.h"
 
@@ -18,6 +19,7 @@ struct catalog_watcher_settings {
 	uint32_t poll_ms; /* a large catalog is polled less often, so that looking takes 5 % of a core */
 	uint32_t connect_timeout_ms;
 	uint32_t query_timeout_ms;
+	uint32_t activity_ms; /* how often to look who is connected; 0: never */
 };
 struct catalog_watcher_settings catalog_watcher_settings_default(void);
 
@@ -32,6 +34,8 @@ struct catalog_watcher_callbacks {
 	 * could not be read. May be NULL.
 	 */
 	void (*checked)(void *context, uint64_t ticket, bool fresh);
+	/* Who is connected; every activity_ms. May be NULL. */
+	void (*activity)(void *context, const struct activity *activity);
 };
 
 /* map may be NULL; a reference is taken. */

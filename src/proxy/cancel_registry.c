@@ -93,3 +93,16 @@ bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct
 	pthread_mutex_unlock(&registry->lock);
 	return entry != NULL;
 }
+
+uint32_t *cancel_registry_pids(struct cancel_registry *registry, size_t *count_out)
+{
+	struct cancel_entry *entry, *next;
+	size_t count = 0;
+	pthread_mutex_lock(&registry->lock);
+	uint32_t *pids = memory_alloc((HASH_COUNT(registry->entries) + 1) * sizeof(*pids));
+	HASH_ITER(hh, registry->entries, entry, next)
+		memcpy(&pids[count++], entry->id, sizeof(*pids));
+	pthread_mutex_unlock(&registry->lock);
+	*count_out = count;
+	return pids;
+}

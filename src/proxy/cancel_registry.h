@@ -27,5 +27,7 @@ struct cancel_entry *cancel_registry_add(struct cancel_registry *registry, uint3
 void cancel_registry_remove(struct cancel_registry *registry, struct cancel_entry *entry);
 bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct slice key,
 			  struct cancel_target *target_out);
+/* The server processes of all sessions now, unsorted; to be freed. */
+uint32_t *cancel_registry_pids(struct cancel_registry *registry, size_t *count_out);
 
 #endif

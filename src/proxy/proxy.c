@@ -321,6 +321,11 @@ static void add_traffic(struct proxy_stats *stats, const struct traffic *traffic
 		stats->closed[i] += traffic_read(&traffic->closed[i]);
 }
 
+uint32_t *proxy_server_pids(const struct proxy *proxy, size_t *count_out)
+{
+	return cancel_registry_pids(proxy->owner.cancels, count_out);
+}
+
 void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out)
 {
 	struct proxy_stats stats = { 0 };

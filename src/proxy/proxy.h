@@ -110,6 +110,8 @@ struct proxy_stats {
 	uint64_t cancels;
 	uint64_t closed[CLOSE_REASON_COUNT];
 };
+/* The server's processes that serve our sessions now, by their numbers; from any thread, to be freed. */
+uint32_t *proxy_server_pids(const struct proxy *proxy, size_t *count_out);
 /* Cheap, from any thread; numbers of different workers may be some microseconds apart. */
 void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out);
 

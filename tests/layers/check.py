@@ -16,7 +16,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 LIBRARIES = {
     "yaml.h": {"config"},
     "sqlite3.h": {"usage"},
-    "jansson.h": {"usage", "config", "app"},
+    "jansson.h": {"usage", "config", "logs", "app"},
     "uv.h": {"net", "proxy", "catalog", "app"},
     "openssl/": {"auth", "net"},
     "stringprep.h": {"auth"},
