@@ -16,6 +16,7 @@ struct watched {
 struct overview {
 	pthread_mutex_t lock;
 	enum overview_phase phase;
+	bool passing; /* the opposite of rewriting */
 	char host[OVERVIEW_HOST_BYTES];
 	uint16_t port;
 	size_t count;
@@ -53,6 +54,21 @@ enum overview_phase overview_phase(struct overview *overview)
 	enum overview_phase phase = overview->phase;
 	pthread_mutex_unlock(&overview->lock);
 	return phase;
+}
+
+void overview_set_rewriting(struct overview *overview, bool on)
+{
+	pthread_mutex_lock(&overview->lock);
+	overview->passing = !on;
+	pthread_mutex_unlock(&overview->lock);
+}
+
+bool overview_rewriting(struct overview *overview)
+{
+	pthread_mutex_lock(&overview->lock);
+	bool on = !overview->passing;
+	pthread_mutex_unlock(&overview->lock);
+	return on;
 }
 
 void overview_set_server(struct overview *overview, const char *host, uint16_t port)

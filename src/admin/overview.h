@@ -19,6 +19,10 @@ void overview_free(struct overview *overview);
 void overview_set_phase(struct overview *overview, enum overview_phase phase);
 enum overview_phase overview_phase(struct overview *overview);
 
+/* The kill switch: off while it is pulled. */
+void overview_set_rewriting(struct overview *overview, bool on);
+bool overview_rewriting(struct overview *overview);
+
 enum { OVERVIEW_HOST_BYTES = 256 };
 void overview_set_server(struct overview *overview, const char *host, uint16_t port);
 void overview_server(struct overview *overview, char host_out[OVERVIEW_HOST_BYTES], uint16_t *port_out);

@@ -10,6 +10,7 @@
 #include "config/flags_file.h"
 #include "config/map_capture.h"
 #include "config/map_file.h"
+#include "config/replace_file.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -113,70 +114,6 @@ static int fail(const struct error *error, int status)
 	return status;
 }
 
-/* ---- files ---- */
-
-static bool fail_file(const char *what, const char *path, struct error *error_out)
-{
-	int reason = errno;
-	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "cannot %s the file: %s", what, strerror(reason));
-	error_at(error_out, path, 0, 0);
-	return false;
-}
-
-static bool read_file(const char *path, struct buf *out, struct error *error_out)
-{
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return fail_file("read", path, error_out);
-	for (size_t got = 1; got;) {
-		buf_reserve(out, 65536);
-		got = fread(out->data + out->len, 1, 65536, file);
-		out->len += got;
-	}
-	bool ok = !ferror(file);
-	fclose(file);
-	return ok || fail_file("read", path, error_out);
-}
-
-static bool write_all(int fd, struct slice text)
-{
-	for (size_t at = 0; at < text.len;) {
-		ssize_t done = write(fd, text.data + at, text.len - at);
-		if (done < 0 && errno != EINTR)
-			return false;
-		at += done > 0 ? (size_t)done : 0;
-	}
-	return fsync(fd) == 0;
-}
-
-/* A new file beside it that takes its place, so that no reader sees half of it. */
-static bool replace_file(const char *path, struct slice text, struct error *error_out)
-{
-	char *real = realpath(path, NULL); /* a link stays a link */
-	struct stat before;
-	struct buf name;
-	buf_init(&name);
-	buf_printf(&name, "%s.XXXXXX", real ? real : path);
-	char *temporary = (char *)buf_cstr(&name);
-	int fd = real && stat(real, &before) == 0 ? mkstemp(temporary) : -1;
-	bool made = fd >= 0;
-	bool ok = made && write_all(fd, text) && fchmod(fd, before.st_mode & 07777) == 0;
-	/* Whoever may not give files away keeps what he makes. */
-	if (ok && fchown(fd, before.st_uid, before.st_gid) != 0 && errno != EPERM)
-		ok = false;
-	if (made)
-		ok = close(fd) == 0 && ok;
-	ok = ok && rename(temporary, real) == 0;
-	if (!ok) {
-		fail_file("replace", path, error_out);
-		if (made)
-			unlink(temporary);
-	}
-	free(real);
-	buf_deinit(&name);
-	return ok;
-}
-
 /* ---- one database ---- */
 
 static bool build_rules(struct look *look, struct ruleset **ruleset_out, struct error *error_out)
@@ -251,7 +188,7 @@ static int put_out(const struct check_options *chosen, const char *path, struct 
 		bool ok = fwrite(text.data, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
 		return ok ? EXIT_HOLDS : EXIT_HOLDS_NOT;
 	}
-	if (filled && !replace_file(path, text, &error))
+	if (filled && !file_replace(path, text, &error))
 		return fail(&error, EXIT_HOLDS_NOT);
 	printf("%s: %zu column lists filled in\n", path, filled);
 	return EXIT_HOLDS;
@@ -268,7 +205,7 @@ static int capture(const struct look *look)
 	buf_init(&text);
 	buf_init(&result);
 	int status = EXIT_HOLDS_NOT;
-	if (!read_file(path, &text, &error) ||
+	if (!file_read(path, &text, &error) ||
 	    !map_capture(buf_slice(&text), look->map, look->facts, &result, &filled, &error)) {
 		fail(&error, status);
 	} else {

@@ -104,6 +104,9 @@ static bool load_inputs(const struct rules_files *files, struct rules_inputs *in
 	inputs->policy = files->policy;
 	if (!map_file_load(files->map_path, &inputs->map, error_out))
 		return false;
+	if (files->flags_text.data)
+		return flags_file_parse(files->flags_text, files->flags_path, &inputs->arena, &inputs->flags,
+					error_out);
 	return !files->flags_path ||
 	       flags_file_load(files->flags_path, &inputs->arena, &inputs->flags, error_out);
 }
@@ -156,6 +159,11 @@ static void swap_in(struct rules *rules, struct rules_change *change)
 	rules->warned = change->warned;
 	*change = old;
 	rules_publish_again(rules);
+}
+
+const struct ruleset *rules_change_ruleset(const struct rules_change *change)
+{
+	return change->ruleset;
 }
 
 void rules_commit(struct rules *rules, struct rules_change *change)

@@ -20,12 +20,14 @@ void rules_free(struct rules *rules);
 struct rules_files {
 	const char *map_path;
 	const char *flags_path; /* NULL: all entries are at stage old */
+	struct slice flags_text; /* with data: what the flags file is about to say */
 	struct policy policy;
 };
 struct rules_change;
 /* Loads and checks the files; nothing changes before the commit. One of the two ends the change. */
 bool rules_prepare(struct rules *rules, const struct rules_files *files, struct rules_change **change_out,
 		   struct error *error_out);
+const struct ruleset *rules_change_ruleset(const struct rules_change *change);
 void rules_commit(struct rules *rules, struct rules_change *change);
 void rules_abandon(struct rules_change *change);
 /* Takes new facts (a reference of its own) and publishes what follows from them. */

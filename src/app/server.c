@@ -5,65 +5,28 @@
  * Everything here runs on the main thread, except what catalog threads and
  * workers call: on_facts, on_facts_stale.
  */
-#include "app/server.h"
+#include "app/server_parts.h"
 
-#include "admin/http.h"
 #include "app/commands.h"
 #include "app/error_log.h"
-#include "app/http_report.h"
 #include "app/report_rules.h"
-#include "app/rules.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "catalog/watcher.h"
-#include "config/watch.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <signal.h>
-#include <uv.h>
+#include <stdlib.h>
 
 /* First sessions should find the catalog read; a server that is down must not keep the proxy from starting. */
 enum { FIRST_FACTS_WAIT_MS = 3000, FILES_POLL_MS = 500 };
-
-struct server_database {
-	struct server *server;
-	struct rules *rules;
-	struct catalog_watcher *watcher; /* NULL: no admin connection */
-	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
-	uint64_t checked;		 /* under server->lock: the newest ticket of the watcher's that is answered */
-	uint64_t looked;		 /* … and that was published */
-	bool has_facts;
-};
-
-struct server {
-	struct settings settings;
-	char *config_path;
-	uv_loop_t loop;
-	uv_signal_t signals[3];
-	uv_async_t inbox;
-	uv_timer_t files_timer;
-	uv_timer_t start_timer;
-	pthread_mutex_t lock;
-	struct watch *files;
-	struct usage *usage;
-	struct proxy *proxy;
-	struct overview *overview;
-	struct http_report *http_report;
-	struct http *http; /* NULL: off */
-	struct server_database *databases;
-	size_t database_count;
-	bool accepting, stopping;
-	int status;
-};
 
 static const int signal_numbers[3] = { SIGHUP, SIGTERM, SIGINT };
 
 /* ---- rules ---- */
 
-static struct rules_files files_of(const struct settings *settings, const struct settings_database *database)
+struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database)
 {
-	return (struct rules_files){ database->map_path, database->flags_path, settings->policy };
+	return (struct rules_files){ .map_path = database->map_path, .flags_path = database->flags_path,
+				     .policy = settings->policy };
 }
 
 static void declare_entries(struct server *server)
@@ -93,12 +56,13 @@ static void publish(void *context, const char *database, struct ruleset *ruleset
 	if (own->server->overview)
 		overview_set_rules(own->server->overview, (size_t)(own - own->server->databases), database, ruleset);
 	if (own->server->proxy)
-		proxy_publish(own->server->proxy, database, ruleset, own->looked);
+		proxy_publish(own->server->proxy, database, own->server->rewriting_off ? NULL : ruleset, own->looked);
 }
 
 /* ---- facts ---- */
 
 static void start_accepting(struct server *server);
+static void reload_again(struct server *server);
 
 static void on_facts(void *context, struct facts *facts)
 {
@@ -152,12 +116,32 @@ static bool all_facts_are_here(const struct server *server)
 	return true;
 }
 
+bool server_has_looked(const struct server *server)
+{
+	for (size_t i = 0; i < server->database_count; i++) {
+		if (server->databases[i].looked < server->databases[i].awaited)
+			return false;
+	}
+	return true;
+}
+
+void server_poke(struct server *server)
+{
+	for (size_t i = 0; i < server->database_count; i++) {
+		struct server_database *database = &server->databases[i];
+		if (database->watcher)
+			database->awaited = catalog_watcher_poke(database->watcher);
+	}
+}
+
 static void on_inbox(uv_async_t *async)
 {
 	struct server *server = async->data;
 	for (size_t i = 0; i < server->database_count; i++)
 		take_facts(&server->databases[i]);
 	declare_entries(server);
+	if (server->awaited_cause && server_has_looked(server))
+		reload_again(server);
 	if (!server->accepting && all_facts_are_here(server))
 		start_accepting(server);
 }
@@ -193,29 +177,48 @@ static bool prepare_rules(struct server *server, const struct settings *fresh, s
 {
 	for (size_t i = 0; i < server->database_count; i++) {
 		const struct settings_database *database = &fresh->databases.items[i];
-		struct rules_files files = files_of(fresh, database);
+		struct rules_files files = server_files_of(fresh, database);
 		if (!rules_prepare(server->databases[i].rules, &files, &changes[i], error_out))
 			return false;
 	}
 	return true;
 }
 
-static void commit_rules(struct server_database *database, struct rules_change *change)
+void server_commit_rules(struct server_database *database, struct rules_change *change)
 {
 	rules_commit(database->rules, change);
 	if (database->watcher)
 		catalog_watcher_set_map(database->watcher, rules_map(database->rules));
 }
 
-static bool reload_rules(struct server *server, const struct settings *fresh, struct error *error_out)
+/* The rules of stages; NULL order: at the start there is nothing to compare with. */
+static bool judge_rules(struct server *server, struct rules_change **changes, const struct server_order *order,
+			bool *stale_out, struct error *error_out)
+{
+	for (size_t i = 0; order && i < server->database_count; i++) {
+		if (server_judge(&server->databases[i], changes[i], order, stale_out, error_out))
+			continue;
+		if (!*stale_out)
+			server_note_stages(&server->databases[i], changes[i], order, error_out->message);
+		return false;
+	}
+	return true;
+}
+
+static bool reload_rules(struct server *server, const struct settings *fresh, const struct server_order *order,
+			 bool *stale_out, struct error *error_out)
 {
 	struct rules_change **changes = memory_zalloc(server->database_count * sizeof(*changes));
-	bool ok = prepare_rules(server, fresh, changes, error_out);
+	bool ok = prepare_rules(server, fresh, changes, error_out) &&
+		  judge_rules(server, changes, order, stale_out, error_out);
 	for (size_t i = 0; i < server->database_count; i++) {
-		if (ok)
-			commit_rules(&server->databases[i], changes[i]);
-		else
+		if (!ok) {
 			rules_abandon(changes[i]);
+			continue;
+		}
+		if (order)
+			server_note_stages(&server->databases[i], changes[i], order, NULL);
+		server_commit_rules(&server->databases[i], changes[i]);
 	}
 	free(changes);
 	return ok;
@@ -253,8 +256,29 @@ static void watch_all_files(struct server *server)
 	free(paths);
 }
 
+void server_rules_changed(struct server *server)
+{
+	declare_entries(server);
+}
+
+static void apply_settings(struct server *server, const struct settings *fresh)
+{
+	fields_compare(settings_fields(), &server->settings, fresh, on_fixed_field, NULL);
+	settings_deinit(&server->settings);
+	server->settings = *fresh;
+	log_setup(fresh->log_level, fresh->log_format);
+	proxy_set_server(server->proxy, (struct proxy_address){ fresh->server.host, fresh->server.port });
+	overview_set_server(server->overview, fresh->server.host, fresh->server.port);
+	if (server->http_report)
+		http_report_set_idle_days(server->http_report, fresh->idle_days);
+	server_console_reloaded(server);
+	server_rules_changed(server);
+	watch_all_files(server);
+}
+
 /* Everything is read and checked before anything changes. */
-static bool reload(struct server *server, struct error *error_out)
+static bool reload(struct server *server, const struct server_order *order, bool *stale_out,
+		   struct error *error_out)
 {
 	struct settings fresh;
 	if (!settings_load(server->config_path, &fresh, error_out))
@@ -267,40 +291,56 @@ static bool reload(struct server *server, struct error *error_out)
 		return false;
 	}
 	struct security *security = NULL;
-	if (!security_new(&fresh.security, &security, error_out) || !reload_rules(server, &fresh, error_out)) {
+	if (!security_new(&fresh.security, &security, error_out) ||
+	    !reload_rules(server, &fresh, order, stale_out, error_out)) {
 		security_unref(security);
 		settings_deinit(&fresh);
 		return false;
 	}
 	proxy_set_security(server->proxy, security);
 	security_unref(security);
-	fields_compare(settings_fields(), &server->settings, &fresh, on_fixed_field, NULL);
-	settings_deinit(&server->settings);
-	server->settings = fresh;
-	log_setup(fresh.log_level, fresh.log_format);
-	proxy_set_server(server->proxy, (struct proxy_address){ fresh.server.host, fresh.server.port });
-	overview_set_server(server->overview, fresh.server.host, fresh.server.port);
-	if (server->http_report)
-		http_report_set_idle_days(server->http_report, fresh.idle_days);
-	declare_entries(server);
-	watch_all_files(server);
+	apply_settings(server, &fresh);
 	return true;
 }
 
-static void reload_and_say(struct server *server, const char *cause)
+bool server_reload(struct server *server, const struct server_order *order, struct error *error_out)
 {
+	bool stale = false;
+	server->awaited_cause = NULL;
+	return reload(server, order, &stale, error_out);
+}
+
+static void reload_for(struct server *server, const char *cause, bool final)
+{
+	struct server_order order = { .who = cause, .action = "reload", .final = final };
 	struct error error;
-	if (reload(server, &error))
+	bool stale = false;
+	server->awaited_cause = NULL;
+	if (reload(server, &order, &stale, &error)) {
 		LOG(LOG_INFO, "reload", LOG_STR("cause", cause));
-	else
+	} else if (stale) {
+		server->awaited_cause = cause;
+		server_poke(server);
+	} else {
 		error_log(LOG_ERROR, "reload_failed", NULL, &error);
+	}
+}
+
+void server_reload_and_say(struct server *server, const char *cause)
+{
+	reload_for(server, cause, false);
+}
+
+static void reload_again(struct server *server)
+{
+	reload_for(server, server->awaited_cause, true);
 }
 
 static void on_files_timer(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
 	if (watch_changed(server->files, clock_monotonic_us() / 1000))
-		reload_and_say(server, "file");
+		server_reload_and_say(server, "file");
 }
 
 /* ---- start and stop ---- */
@@ -318,7 +358,7 @@ static void on_stopped(void *context)
 	uv_stop(&server->loop);
 }
 
-static void stop(struct server *server, bool at_once)
+void server_stop(struct server *server, bool at_once)
 {
 	LOG(LOG_INFO, at_once ? "stopping" : "draining", LOG_STR("file", server->settings.file));
 	if (!server->accepting) {
@@ -337,9 +377,9 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct server *server = handle->data;
 	if (number == SIGHUP)
-		reload_and_say(server, "signal");
+		server_reload_and_say(server, "signal");
 	else
-		stop(server, number == SIGINT || server->stopping);
+		server_stop(server, number == SIGINT || server->stopping);
 }
 
 static void start_accepting(struct server *server)
@@ -387,6 +427,7 @@ static void init_loop(struct server *server)
 	uv_timer_init(&server->loop, &server->start_timer);
 	server->start_timer.data = server;
 	pthread_mutex_init(&server->lock, NULL);
+	server->calls = main_calls_new(&server->loop);
 }
 
 static bool open_rules(struct server *server, struct error *error_out)
@@ -398,7 +439,8 @@ static bool open_rules(struct server *server, struct error *error_out)
 		server->databases[i].rules = rules_new(wanted->items[i].name, publish, &server->databases[i]);
 		server->database_count = i + 1;
 	}
-	return reload_rules(server, &server->settings, error_out);
+	bool stale;
+	return reload_rules(server, &server->settings, NULL, &stale, error_out);
 }
 
 static bool open_listeners(struct server *server, struct error *error_out)
@@ -451,7 +493,7 @@ static bool open_all(struct server *server, struct error *error_out)
 	if (!open_rules(server, error_out) || !open_listeners(server, error_out))
 		return false;
 	declare_entries(server);
-	return open_http(server, error_out);
+	return open_http(server, error_out) && server_open_console(server, error_out);
 }
 
 bool server_new(struct settings *settings, const char *config_path, struct server **server_out,
@@ -509,6 +551,7 @@ void server_free(struct server *server)
 {
 	if (!server)
 		return;
+	server_close_console(server);
 	http_free(server->http);
 	http_report_free(server->http_report);
 	for (size_t i = 0; i < server->database_count; i++)
@@ -521,6 +564,7 @@ void server_free(struct server *server)
 	uv_walk(&server->loop, close_handle, NULL);
 	uv_run(&server->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&server->loop);
+	main_calls_free(server->calls);
 	pthread_mutex_destroy(&server->lock);
 	settings_deinit(&server->settings);
 	free(server->config_path);
@@ -536,7 +580,7 @@ bool server_check(const struct settings *settings, struct error *error_out)
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		const struct settings_database *database = &settings->databases.items[i];
 		struct rules *rules = rules_new(database->name, NULL, NULL);
-		struct rules_files files = files_of(settings, database);
+		struct rules_files files = server_files_of(settings, database);
 		struct rules_change *change = NULL;
 		bool ok = rules_prepare(rules, &files, &change, error_out);
 		rules_abandon(change);

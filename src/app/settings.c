@@ -12,11 +12,14 @@
 
 static const char *const search_order[] = { "./crossfade.yaml", "/etc/crossfade/crossfade.yaml" };
 
+const char settings_journal_auto[] = "auto";
+
 void settings_init(struct settings *settings)
 {
 	*settings = (struct settings){
 		.poll_ms = 1000,
 		.idle_days = 35,
+		.journal = settings_journal_auto,
 		.log_level = LOG_INFO,
 		.log_format = LOG_FORMAT_LOGFMT,
 		.policy = { OPAQUE_PASS, INTROSPECTION_PASS, DDL_REFUSE, ERRORS_MAPPED, NEWER_SYNTAX_REFUSE },
@@ -37,6 +40,13 @@ static const char *folder_of(struct arena *arena, const char *file)
 	if (!slash)
 		return ".";
 	return slash == file ? "/" : arena_copy(arena, file, (size_t)(slash - file));
+}
+
+/* What a path relative to the file begins with. */
+static const char *prefix_of(struct arena *arena, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	return slash ? arena_copy(arena, file, (size_t)(slash - file) + 1) : "";
 }
 
 static bool fail_both(const struct yaml_doc *doc, const char *key, struct error *error_out)
@@ -88,6 +98,10 @@ static bool finish(struct settings *settings, const struct yaml_doc *doc, struct
 {
 	if (!unite_forms(settings, doc, error_out) || !check_queue(settings, doc, error_out))
 		return false;
+	settings->journal_path = settings->journal;
+	if (settings->journal == settings_journal_auto)
+		settings->journal_path = arena_printf(&settings->arena, "%scrossfade-journal.jsonl",
+						      prefix_of(&settings->arena, doc->file));
 	settings->proxy.workers = settings->workers ? settings->workers : cores_usable();
 	settings->proxy.usage_flush_ms = settings->usage.flush_ms;
 	return true;

@@ -38,12 +38,26 @@ struct settings_databases {
 	size_t count;
 };
 
+struct settings_names {
+	const char **items;
+	size_t count;
+};
+
+struct settings_console {
+	struct endpoint *endpoints; /* none: there is no console */
+	size_t endpoint_count;
+	struct settings_names admins, viewers;
+};
+
 struct settings {
 	struct arena arena;
 	const char *file;
 	struct settings_listeners listen;
 	struct endpoint server;
 	struct endpoint http; /* host NULL: off */
+	struct settings_console console;
+	const char *journal;	     /* as said: NULL: off; settings_journal_auto */
+	const char *journal_path;    /* where that is; NULL: off */
 	struct settings_databases databases; /* both forms; at least one after loading */
 	struct settings_database single;     /* the short form as written */
 	uint32_t workers;		     /* 0: one per usable core */
@@ -56,6 +70,8 @@ struct settings {
 	struct usage_settings usage;
 	struct proxy_settings proxy; /* proxy.workers follows `workers`, auto resolved */
 };
+
+extern const char settings_journal_auto[]; /* "auto", known by its address */
 
 struct field_table settings_fields(void);
 

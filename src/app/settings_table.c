@@ -3,10 +3,12 @@
 #include "app/settings.h"
 #include "config/sql_name.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LISTEN_PORT = 6432, SERVER_PORT = 5432, HTTP_PORT = 9632, LISTENERS_MAX = 64, APP_MAX_BYTES = 63 };
+enum { LISTEN_PORT = 6432, SERVER_PORT = 5432, HTTP_PORT = 9632, CONSOLE_PORT = 7432, LISTENERS_MAX = 64,
+       APP_MAX_BYTES = 63, NAMES_MAX = 1000 };
 
 #define FAIL(context, value, ...) yaml_fail((context)->doc, (value), (context)->error, __VA_ARGS__)
 
@@ -162,6 +164,98 @@ static void format_http(const struct field *field, const void *place, struct buf
 		buf_append_str(out, field->zero);
 }
 
+/* ---- the console ---- */
+
+/* `run`, `./run` and /run/crossfade are folders; with a port behind it, only what has a slash is one. */
+static bool is_folder(const char *text)
+{
+	return strchr(text, '/') || !strchr(text, ':');
+}
+
+static const char *absolute_folder(struct field_context *context, const char *text)
+{
+	char *here = realpath(context->folder, NULL);
+	const char *path = *text == '/' ? text : arena_printf(context->arena, "%s/%s", here ? here : "", text);
+	free(here);
+	return path;
+}
+
+static bool parse_console_address(struct field_context *context, const struct yaml_value *value,
+				  struct endpoint *endpoint_out)
+{
+	struct yaml_value place = *value;
+	if (value->kind == YAML_TEXT && value->text[0] && is_folder(value->text))
+		place.text = absolute_folder(context, value->text);
+	if (!parse_endpoint(context, "the address", CONSOLE_PORT, &place, endpoint_out))
+		return false;
+	if (endpoint_out->host[0] == '/')
+		return true;
+	FAIL(context, value, "the console cannot listen on a TCP port yet in this version of crossfade (%s)",
+	     CROSSFADE_VERSION);
+	error_hint(context->error, "Name a folder for its unix socket, such as run.");
+	return false;
+}
+
+static bool parse_console_listen(struct field_context *context, const struct field *field,
+				 const struct yaml_value *value, void *place)
+{
+	struct settings_console *console = place;
+	const struct yaml_value *items = value->kind == YAML_LIST ? value->items : value;
+	size_t count = value->kind == YAML_LIST ? value->count : 1;
+	if (count > LISTENERS_MAX)
+		return FAIL(context, value, "`%s` takes at most %d addresses", field->path, LISTENERS_MAX);
+	struct endpoint *endpoints = ARENA_ARRAY(context->arena, count + 1, struct endpoint);
+	for (size_t i = 0; i < count; i++) {
+		if (!parse_console_address(context, &items[i], &endpoints[i]))
+			return false;
+	}
+	console->endpoints = endpoints;
+	console->endpoint_count = count;
+	return true;
+}
+
+static void format_console_listen(const struct field *field, const void *place, struct buf *out)
+{
+	const struct settings_console *console = place;
+	buf_append_byte(out, '[');
+	for (size_t i = 0; i < console->endpoint_count; i++) {
+		buf_append_str(out, i ? ", " : "");
+		append_endpoint_text(out, &console->endpoints[i]);
+	}
+	buf_append_byte(out, ']');
+}
+
+static bool parse_names(struct field_context *context, const struct field *field, const struct yaml_value *value,
+			void *place)
+{
+	struct settings_names names = { 0 };
+	if (!yaml_expect(context->doc, value, YAML_LIST, field->path, context->error))
+		return false;
+	if (value->count > NAMES_MAX)
+		return FAIL(context, value, "`%s` takes at most %d names", field->path, NAMES_MAX);
+	names.items = ARENA_ARRAY(context->arena, value->count + 1, const char *);
+	for (size_t i = 0; i < value->count; i++) {
+		if (!yaml_expect(context->doc, &value->items[i], YAML_TEXT, "a name", context->error))
+			return false;
+		if (!value->items[i].text[0] || strlen(value->items[i].text) > NAME_MAX_BYTES)
+			return FAIL(context, &value->items[i], "a user's name takes 1 to %d bytes", NAME_MAX_BYTES);
+		names.items[names.count++] = arena_strdup(context->arena, value->items[i].text);
+	}
+	*(struct settings_names *)place = names;
+	return true;
+}
+
+static void format_names(const struct field *field, const void *place, struct buf *out)
+{
+	const struct settings_names *names = place;
+	buf_append_byte(out, '[');
+	for (size_t i = 0; i < names->count; i++) {
+		buf_append_str(out, i ? ", " : "");
+		yaml_append_text(out, names->items[i]);
+	}
+	buf_append_byte(out, ']');
+}
+
 /* ---- files that may become schemas ---- */
 
 static bool parse_file_or_schema(struct field_context *context, const struct field *field,
@@ -193,6 +287,28 @@ static void format_file(const struct field *field, const void *place, struct buf
 		yaml_append_text(out, path);
 	else
 		buf_append_str(out, field->zero ? field->zero : "null");
+}
+
+static bool parse_journal(struct field_context *context, const struct field *field, const struct yaml_value *value,
+			  void *place)
+{
+	const char *path = settings_journal_auto;
+	bool is_auto = value->kind == YAML_TEXT && strcmp(value->text, settings_journal_auto) == 0;
+	if (!is_auto && value->kind == YAML_TEXT && strcmp(value->text, field->zero) == 0)
+		path = NULL;
+	else if (!is_auto && !field_path(context, value, &path))
+		return false;
+	*(const char **)place = path;
+	return true;
+}
+
+static void format_journal(const struct field *field, const void *place, struct buf *out)
+{
+	const char *path = *(const char *const *)place;
+	if (path == settings_journal_auto)
+		buf_append_str(out, path);
+	else
+		format_file(field, place, out);
 }
 
 /* ---- certificate authorities ---- */
@@ -360,6 +476,10 @@ static const struct field fields[] = {
 	{ .path = "usage", .kind = FIELD_CUSTOM, .zero = "off", AT(usage.path), .parse = parse_file_or_schema,
 	  .format = format_file, .unit = "path, or off",
 	  .help = "The ledger of which names are used: a SQLite file, created when missing." },
+	{ .path = "journal", .kind = FIELD_CUSTOM, .zero = "off", .reloadable = true, AT(journal),
+	  .parse = parse_journal, .format = format_journal, .unit = "path, auto or off",
+	  .help = "Who changed which stage, when and why: a file that is only appended to; auto: "
+		  "crossfade-journal.jsonl beside this file." },
 	{ .path = "admin.dsn", .kind = FIELD_CUSTOM, .secret = true, .reloadable = true, AT(single.admin_dsn),
 	  .parse = parse_dsn, .format = format_dsn, .unit = "libpq connection string",
 	  .example = "\"host=127.0.0.1 dbname=aegis user=crossfade\"",
@@ -474,9 +594,16 @@ static const struct field fields[] = {
 	  .example = "crossfade.crt", .help = "The certificate shown to the server, if it asks for one." },
 	{ .path = "server_tls.key", .kind = FIELD_PATH, .reloadable = true, AT(security.server.key),
 	  .example = "crossfade.key", .help = "Its private key, readable by its owner alone." },
-	RESERVED("console.listen", NULL, "Where the administration console listens."),
-	RESERVED("console.admins", NULL, "Who may change things there."),
-	RESERVED("console.viewers", NULL, "Who may look."),
+	{ .path = "console.listen", .kind = FIELD_CUSTOM, AT(console), .parse = parse_console_listen,
+	  .format = format_console_listen, .unit = "folder, one or a list", .example = "[run]",
+	  .help = "Where the console listens, in which psql can look and give orders: the folder of a unix socket, made "
+		  "when it is missing. The port in the socket's name is 7432 unless FOLDER:PORT says otherwise." },
+	{ .path = "console.admins", .kind = FIELD_CUSTOM, .reloadable = true, AT(console.admins), .parse = parse_names,
+	  .format = format_names, .unit = "list of operating system users", .example = "[alice]",
+	  .help = "Who may do everything in the console. root and the user that crossfade runs as always may." },
+	{ .path = "console.viewers", .kind = FIELD_CUSTOM, .reloadable = true, AT(console.viewers), .parse = parse_names,
+	  .format = format_names, .unit = "list of operating system users", .example = "[bob]",
+	  .help = "Who may only look: SHOW." },
 	RESERVED("console.users_file", NULL, "Their SCRAM verifiers."),
 	{ .path = "http.listen", .kind = FIELD_CUSTOM, .zero = "off", AT(http), .parse = parse_http,
 	  .format = format_http, .unit = "HOST:PORT, or off", .example = "127.0.0.1:9632",

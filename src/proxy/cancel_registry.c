@@ -78,6 +78,14 @@ void cancel_registry_remove(struct cancel_registry *registry, struct cancel_entr
 	free(entry);
 }
 
+uint32_t cancel_entry_pid(const struct cancel_entry *entry)
+{
+	uint32_t pid = 0;
+	if (entry)
+		memcpy(&pid, entry->id, sizeof(pid));
+	return pid;
+}
+
 bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct slice key,
 			  struct cancel_target *target_out)
 {

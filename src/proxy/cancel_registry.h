@@ -25,6 +25,8 @@ struct cancel_entry *cancel_registry_add(struct cancel_registry *registry, uint3
 					 const struct cancel_target *target);
 /* entry may be NULL. */
 void cancel_registry_remove(struct cancel_registry *registry, struct cancel_entry *entry);
+/* The server's process; 0 without an entry. */
+uint32_t cancel_entry_pid(const struct cancel_entry *entry);
 bool cancel_registry_find(struct cancel_registry *registry, uint32_t pid, struct slice key,
 			  struct cancel_target *target_out);
 /* The server processes of all sessions now, unsorted; to be freed. */

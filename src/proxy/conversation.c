@@ -323,6 +323,20 @@ static bool hold_is_over(const struct conversation *conversation)
 	return true;
 }
 
+const char *conversation_waits_for(const struct conversation *conversation)
+{
+	switch (conversation->hold) {
+	case HOLD_NONE: return NULL;
+	case HOLD_ROOM: return "answers to earlier requests";
+	case HOLD_SETTLE: return "the end of earlier statements";
+	case HOLD_QUIET:
+	case HOLD_HIDDEN: return "search_path";
+	case HOLD_FACT: return "the catalog";
+	case HOLD_PAUSE: return "the end of a pause";
+	}
+	return NULL;
+}
+
 bool conversation_held(struct conversation *conversation)
 {
 	if (!hold_is_over(conversation))

@@ -115,6 +115,8 @@ void conversation_deinit(struct conversation *conversation);
 size_t conversation_from_client(struct conversation *conversation, const char *data, size_t len, struct round *round);
 size_t conversation_from_server(struct conversation *conversation, const char *data, size_t len, struct round *round);
 
+/* Why the client's next message is not taken, in words; NULL: it is. */
+const char *conversation_waits_for(const struct conversation *conversation);
 /* Asked after answers have arrived: whether the client's bytes must still wait. */
 bool conversation_held(struct conversation *conversation);
 /* The catalog was looked at for all tickets up to this one. */

@@ -301,6 +301,16 @@ void proxy_free(struct proxy *proxy)
 
 /* ---- statistics ---- */
 
+size_t proxy_worker_count(const struct proxy *proxy)
+{
+	return proxy->worker_count;
+}
+
+struct worker *proxy_worker(struct proxy *proxy, size_t index)
+{
+	return &proxy->workers[index];
+}
+
 static void add_traffic(struct proxy_stats *stats, const struct traffic *traffic)
 {
 	uint64_t total = traffic_read(&traffic->sessions_total), parked = traffic_read(&traffic->parked_total);

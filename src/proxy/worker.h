@@ -82,6 +82,10 @@ void worker_post_release(struct worker *worker, struct pause *pause, const uint3
 void worker_post_cancel(struct worker *worker, uint64_t session, struct worker *asker, uint64_t asking_session);
 void worker_post_stop(struct worker *worker);
 
+/* Of a proxy: for those who ask all workers something, from any thread. */
+size_t proxy_worker_count(const struct proxy *proxy);
+struct worker *proxy_worker(struct proxy *proxy, size_t index);
+
 /* ---- for sessions ---- */
 
 /* NULL: nothing was ever published for it. */

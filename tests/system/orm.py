@@ -4,7 +4,7 @@ An ORM's program runs unchanged against both, at every stage, and must get the s
 """
 import pytest
 
-from servers import wait_for
+from servers import Console, wait_for
 
 MAP = """old: v10
 new: v13
@@ -28,7 +28,8 @@ class Layouts:
             self.run('postgres', f'drop database if exists {database} with (force)')
             self.run('postgres', f'create database {database}')
             self.run(database, 'create schema data')
-        self.proxy = make_proxy(pg, map_text=MAP, dbname=name, config=config, **kw)
+        self.proxy = make_proxy(pg, map_text=MAP, dbname=name, config=config + 'console: {listen: [run]}\n', **kw)
+        self.console = Console(self.proxy)
 
     def run(self, database, sql):
         done = self.pg.psql('-v', 'ON_ERROR_STOP=1', '-Atc', sql, PGDATABASE=database)
@@ -46,9 +47,11 @@ class Layouts:
             if self.where(table) not in ('', wanted):
                 self.run(self.name, f'alter table {self.where(table)}.{table} set schema {wanted}')
         mark = self.proxy.log_mark()
-        self.proxy.flags_file.write_text(flags(stage))
+        self.proxy.flags_file.write_text(flags('live' if stage == 'complete' else stage))
         self.proxy.reload()
-        self.proxy.wait_log('reload', mark)
+        self.proxy.wait_log('event=reload ', mark)
+        if stage == 'complete':
+            self.console.order(*(f"set flag public.{t} to complete force reason 'a test'" for t in TABLES))
         self.wait_served(probe)
         if stage == 'complete':
             wait_for(lambda: 'retired' in self.psql('select 1 from public.prices').stderr, 10, 'complete', 0.1)

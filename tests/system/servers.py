@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from raw import Raw
+
 ROOT = Path(__file__).resolve().parents[2]
 PGBIN = Path(subprocess.run([str(ROOT / 'tests/lib/throwaway-pg'), 'bin'], check=True,
                             capture_output=True, text=True).stdout.strip())
@@ -351,6 +353,39 @@ admin: {{dsn: "{admin}"}}
         finally:
             self.kill()
             shutil.rmtree(self.dir, ignore_errors=True)
+
+
+CONSOLE_PORT = 7432
+
+
+class Console(Endpoint):
+    """A proxy's console as an endpoint."""
+
+    def __init__(self, proxy):
+        super().__init__(CONSOLE_PORT, proxy.dir / 'run', host=str(proxy.dir / 'run'))
+        self.path = f'{proxy.dir}/run/.s.PGSQL.{CONSOLE_PORT}'
+
+    def dsn(self, **params):
+        return super().dsn(unix=True, **{'user': 'root', 'dbname': 'crossfade', **params})
+
+    def connect(self, **params):
+        import psycopg
+        return psycopg.connect(self.dsn(**params), autocommit=True)
+
+    def raw(self, user='root', database='crossfade'):
+        return Raw(self.path).startup(user=user, database=database)
+
+    def order(self, *commands):
+        done = self.psql('-v', 'ON_ERROR_STOP=1', *(a for c in commands for a in ('-c', c)))
+        assert done.returncode == 0, done.stderr
+
+    def psql(self, *args, user=None, **kw):
+        command = [str(PGBIN / 'psql'), '-X', '-v', 'VERBOSITY=verbose', *args]
+        if user:
+            command = ['setpriv', '--reuid', user, '--regid', 'nogroup', '--clear-groups', '--', *command]
+        env = self.env(unix=True, PGUSER=user or 'root', PGDATABASE='crossfade', HOME='/nonexistent')
+        env.update(kw)
+        return subprocess.run(command, text=True, capture_output=True, timeout=60, env=env, cwd='/')
 
 
 class NoLeak:

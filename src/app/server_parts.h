@@ -1,0 +1,108 @@
+/* What the files of the server (server*.c) share; nobody else includes this. All of it is the main thread's. */
+#ifndef CROSSFADE_APP_SERVER_PARTS_H
+#define CROSSFADE_APP_SERVER_PARTS_H
+
+#include "admin/console.h"
+#include "admin/http.h"
+#include "app/http_report.h"
+#include "app/journal.h"
+#include "app/main_calls.h"
+#include "app/rules.h"
+#include "app/server.h"
+#include "catalog/watcher.h"
+#include "config/watch.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+struct server_database {
+	struct server *server;
+	struct rules *rules;
+	struct catalog_watcher *watcher; /* NULL: no admin connection */
+	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
+	uint64_t checked;		 /* under server->lock: the newest ticket of the watcher's that is answered */
+	uint64_t looked;		 /* … and that was published */
+	uint64_t awaited;		 /* a reload is tried again once this one is */
+	bool has_facts;
+};
+
+struct server {
+	struct settings settings;
+	char *config_path;
+	uv_loop_t loop;
+	uv_signal_t signals[3];
+	uv_async_t inbox;
+	uv_timer_t files_timer;
+	uv_timer_t start_timer;
+	pthread_mutex_t lock;
+	struct watch *files;
+	struct usage *usage;
+	struct proxy *proxy;
+	struct overview *overview;
+	struct http_report *http_report;
+	struct http *http; /* NULL: off */
+	struct main_calls *calls;
+	struct console *console; /* NULL: off */
+	struct server_database *databases;
+	size_t database_count;
+	bool accepting, stopping;
+	bool rewriting_off; /* the kill switch */
+	const char *awaited_cause; /* of the reload that is tried again; NULL: none */
+	int status;
+};
+
+/* What the ledger said about the entry that shall be completed. */
+struct server_evidence {
+	bool quiet;
+	struct error refusal; /* not quiet: why it may not */
+};
+
+/* Who wants rules to change, and why: for the stages' rules and for the journal. */
+struct server_order {
+	const char *who, *action, *reason;
+	const char *key;	/* of the entry that somebody sets; NULL: a reload */
+	bool force;		/* for that entry */
+	const struct server_evidence *evidence; /* … NULL: the ledger was not asked yet */
+	bool final;		/* the catalog was just read: what it says holds */
+};
+
+/* ---- server.c ---- */
+
+void server_reload_and_say(struct server *server, const char *cause);
+bool server_reload(struct server *server, const struct server_order *order, struct error *error_out);
+void server_stop(struct server *server, bool at_once);
+/* After rules have changed: the ledger and the watcher learn of it. */
+void server_rules_changed(struct server *server);
+void server_commit_rules(struct server_database *database, struct rules_change *change);
+struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database);
+/* Has the catalog of every database read again. */
+void server_poke(struct server *server);
+bool server_has_looked(const struct server *server);
+
+/* ---- server_stages.c ---- */
+
+/*
+ * Whether the stages may change so; all changes are judged. *stale_out: not
+ * so, but the catalog may have moved on, and is worth another look.
+ */
+bool server_judge(struct server_database *database, const struct rules_change *change,
+		  const struct server_order *order, bool *stale_out, struct error *error_out);
+/* Writes what changed to the journal, or that it was refused. Before the commit. */
+void server_note_stages(struct server_database *database, const struct rules_change *change,
+			const struct server_order *order, const char *outcome);
+void server_note(struct server *server, const struct journal_entry *entry);
+
+/* The entry that a request names, in the rules now in force; NULL with error_out. */
+struct server_database *server_find_entry(struct server *server, const struct console_request *request,
+					  const struct ruleset_entry **entry_out, struct error *error_out);
+bool server_set_flag(struct server *server, const struct console_request *request, const struct server_order *order,
+		     struct error *error_out);
+bool server_rewrite(struct server *server, bool on, const struct server_order *order, struct error *error_out);
+
+/* ---- server_console.c ---- */
+
+bool server_open_console(struct server *server, struct error *error_out);
+void server_close_console(struct server *server);
+void server_console_reloaded(struct server *server);
+
+#endif
