@@ -4,7 +4,7 @@ import sqlite3
 import pytest
 
 import moves
-from raw import Raw, bind, describe, execute, parse, sync
+from raw import Raw, bind, describe, execute, parse, query, sync
 from servers import wait_for
 
 psycopg = pytest.importorskip('psycopg')
@@ -144,3 +144,26 @@ def test_asyncpg(proxy, pg):
         finally:
             await c.close()
     assert asyncio.run(run()) == [int(oid(pg, 'data.prices')), True]
+
+
+def test_arrays_of_names(proxy, pg):
+    wanted = f"{{{oid(pg, 'data.prices')},{oid(pg, 'data.stocks')},{oid(pg, 'public.other')}}}"
+    names = '{public.prices, "stocks",other}'
+    with Raw(proxy.address).startup(database='moves') as c:
+        assert value(c, 'select $1::regclass[]::oid[]', [names]) == wanted
+        assert value(c, "select '{public.prices, \"stocks\",other}'::regclass[]::oid[]", []) == wanted
+        assert value(c, "select array['public.prices', 'stocks', $1]::regclass[]::oid[]", ['other'], types=[TEXT]) == wanted
+        assert value(c, "select coalesce($1::regclass[], '{}')", [None]) == '{}'
+
+
+def test_values_of_execute(proxy, pg):
+    wanted = oid(pg, 'data.prices')
+    with Raw(proxy.address).startup(database='moves') as c:
+        for prepare in ('prepare p as select $1::regclass::oid', 'prepare p(regclass) as select $1::oid'):
+            c.send(query(prepare))
+            c.until()
+            c.send(query("execute p('public.prices')"))
+            rows = [body[6:].decode() for kind, body in c.until() if kind == 'D']
+            assert rows == [wanted]
+            c.send(query('deallocate p'))
+            c.until()

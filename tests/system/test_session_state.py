@@ -26,6 +26,10 @@ create schema closed; create table closed.prices (code text, close int); insert 
 create function late_path() returns int language plpgsql set search_path = elsewhere as $$ begin return (select min(close) from prices); end $$;
 create function path_of(p text) returns text language sql as $$ select set_config('search_path', p, false) $$;
 create function path_of_path(p text) returns text language plpgsql as $$ begin return path_of(p); end $$;
+create function become(p text) returns void language plpgsql as $$ begin execute format('set role %I', p); end $$;
+create schema fresh; grant all on schema fresh to public;
+create function rebuild() returns void language plpgsql as
+  $$ begin drop table if exists fresh.prices; create table fresh.prices as select 55 as close; end $$;
 create function make_temp() returns void language plpgsql as
   $$ begin create temp table prices as select 123 as close; end $$;
 """
@@ -141,6 +145,24 @@ SCRIPTS = {
     'role': ['set role st_plain', WHICH, 'reset role', WHICH, 'set role st_plain', 'set role none', WHICH, 'begin', 'set local role st_plain',
              WHICH, 'commit', WHICH, 'set role nobody_there', WHICH, "select set_config('role', 'st_plain', false)", WHICH,
              'set session authorization default', WHICH],
+    'code that sets the role': ['do $$ begin set role st_plain; end $$', WHICH, 'reset role', WHICH,
+                                "select set_config('role', 'st_' || 'plain', false)", WHICH, 'begin',
+                                'do $$ begin set local role none; end $$', WHICH, 'rollback', WHICH, 'reset role', WHICH,
+                                "select become('st_plain')", WHICH, 'set role none', WHICH, 'begin', "select become('st_plain')", WHICH,
+                                'rollback', WHICH, "select set_config('session_' || 'authorization', 'st_plain', false)", WHICH,
+                                'reset session authorization', WHICH],
+    'code that changes the catalog': ['set search_path = fresh, public', WHICH, 'select rebuild()', WHICH,
+                                      'do $$ begin drop table fresh.prices; end $$', WHICH,
+                                      "do $$ begin execute 'create view fresh.prices as select 66 as close'; end $$", WHICH,
+                                      'drop view fresh.prices', WHICH],
+    'names in arrays and in EXECUTE': ["select array_length('{public.prices,stocks}'::regclass[], 1)",
+                                       'prepare n as select pg_relation_size($1::regclass) > 0', "execute n('prices')",
+                                       "execute n('public.nowhere')", 'deallocate n'],
+    'constraints': ['begin', 'set constraints public.prices_code_fkey immediate', 'rollback', 'begin',
+                    'set constraints prices_code_fkey, stocks_pk deferred', 'rollback', 'begin',
+                    'alter table prices add constraint late_fk foreign key (code) references stocks deferrable; set constraints late_fk immediate',
+                    'set constraints public.late_fk deferred', "insert into prices values ('000660', '2020-01-01', 1)",
+                    'set constraints late_fk immediate', 'rollback', 'set constraints late_fk immediate'],
     'session authorization': ["set session authorization 'st_plain'", WHICH, 'reset session authorization', WHICH, 'begin',
                               'set local session authorization st_plain', WHICH, 'rollback', WHICH, 'set session authorization st_plain',
                               'set role postgres', WHICH, 'discard all', WHICH],
