@@ -230,6 +230,7 @@ struct noted_reference {
 	size_t offset, len;
 	const char *resolved;
 	const char *became; /* NULL: as the splices say */
+	const char *written; /* NULL: the text there */
 	enum rule rule;
 	const struct range *range; /* a table, whose rule depends on more than its name; NULL: none */
 };

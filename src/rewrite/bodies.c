@@ -61,6 +61,15 @@ static void warn_opaque(struct analysis *a, const struct ruleset_name *name)
 			   resolve_spelled(a->arena, name->physical).data);
 }
 
+/* As it stands there. */
+static const char *name_in_body(struct analysis *a, struct slice body, const struct token_list *tokens, size_t i)
+{
+	bool qualified = i >= 2 && token_is(body, &tokens->items[i - 1], ".") &&
+			 token_is_identifier(&tokens->items[i - 2]);
+	size_t start = tokens->items[qualified ? i - 2 : i].offset;
+	return arena_copy(a->arena, body.data + start, tokens->items[i].offset + tokens->items[i].len - start);
+}
+
 static void scan_body(struct analysis *a, struct slice body, size_t offset)
 {
 	struct token_list tokens;
@@ -73,7 +82,8 @@ static void scan_body(struct analysis *a, struct slice body, size_t offset)
 		bool needs_change = resolve_is_retired(name) || !rel_name_eq(name->written, name->physical);
 		bool refuse = needs_change && a->ruleset->policy.opaque == OPAQUE_REFUSE;
 		analysis_use(a, name, USE_OPAQUE, refuse ? USE_REFUSED : 0);
-		analysis_explain(a, offset, 0, resolve_spelled(a->arena, name->written).data, RULE_OPAQUE);
+		analysis_explain(a, offset, 0, resolve_spelled(a->arena, name->written).data, RULE_OPAQUE)->written =
+			name_in_body(a, body, &tokens, i);
 		if (refuse)
 			refuse_opaque(a, name, offset);
 		else if (needs_change && a->ruleset->policy.opaque == OPAQUE_NOTICE)

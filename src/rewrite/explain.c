@@ -101,7 +101,8 @@ void explain_collect(const struct analysis *a, size_t refused_from, struct arena
 		explanation.items[explanation.count++] = (struct rewrite_reference){
 			.offset = r->offset,
 			.len = r->len,
-			.written = arena_copy(arena, a->text.data + r->offset, r->len),
+			.written = r->written ? arena_strdup(arena, r->written)
+					      : arena_copy(arena, a->text.data + r->offset, r->len),
 			.resolved = arena_strdup(arena, r->resolved),
 			.became = rule == RULE_REFUSED ? NULL : became,
 			.rule = rule_name(rule),

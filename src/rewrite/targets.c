@@ -64,6 +64,19 @@ static void replace(struct analysis *a, struct column_use *use, struct slice tex
 		use->qualifier->done = true;
 }
 
+static void explain(struct analysis *a, const struct column_use *use, const struct range *range,
+		    const struct shape_column *column, struct slice text)
+{
+	if (!a->explaining)
+		return;
+	size_t start = clause_offset(a, use->first), end = clause_end_offset(a, use->last);
+	const char *what = arena_printf(a->arena, "column %s of %s", column->name,
+					resolve_spelled(a->arena, range->name->written).data);
+	bool renamed = column->from == SHAPE_COLUMN && !column->retyped;
+	analysis_explain(a, start, end - start, what, renamed ? RULE_RENAMED_COLUMN : RULE_COMPUTED_COLUMN)->became =
+		arena_copy(a->arena, text.data, text.len);
+}
+
 static bool is_plain(const struct shape_column *column)
 {
 	return column->from == SHAPE_COLUMN && !column->retyped && strcmp(column->column, column->name) == 0;
@@ -95,6 +108,7 @@ static void serve(struct analysis *a, struct column_use *use, const struct range
 	const char *qualifier = inferring ? NULL : scope_name_after(range);
 	if (!expression_read(a, range->shape, column, qualifier, offset, &text))
 		return;
+	explain(a, use, range, column, text);
 	replace(a, use, text);
 	label(a, use, name);
 }

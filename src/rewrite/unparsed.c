@@ -57,6 +57,9 @@ static void scan_tokens(struct unparsed_scan *scan, struct slice text, const str
 		bool changes = resolved.qualify || resolve_is_retired(resolved.name) ||
 			       !rel_name_eq(resolved.name->written, resolved.name->physical);
 		analysis_use(a, resolved.name, scan->kind, USE_UNPARSED);
+		if (text.data == a->text.data)
+			analysis_explain(a, offset, tokens->items[i].len,
+					 resolve_spelled(a->arena, resolved.name->written).data, RULE_UNPARSED);
 		if (changes && !scan->found) {
 			scan->found = resolved.name;
 			scan->found_at = offset;

@@ -258,6 +258,8 @@ static struct policy build_policy(const struct suite *suite, unsigned line)
 		policy.opaque = OPAQUE_REFUSE;
 	if (strstr(text, "opaque=notice"))
 		policy.opaque = OPAQUE_NOTICE;
+	if (strstr(text, "introspection=map"))
+		policy.introspection = INTROSPECTION_MAP;
 	if (strstr(text, "newer_syntax=pass"))
 		policy.newer_syntax = NEWER_SYNTAX_PASS;
 	if (!strchr(text, '='))
