@@ -514,6 +514,8 @@ static const struct field fields[] = {
 	  .max = 1 << 30, .help = "The longest statement that is held to be rewritten; a longer one fails with 54000." },
 	{ .path = "limits.parse_bytes", .kind = FIELD_BYTES, AT(proxy.rewriter.parse_bytes), .min = 1024,
 	  .max = 1 << 30, .help = "The longest statement that is parsed." },
+	{ .path = "limits.inline_bytes", .kind = FIELD_BYTES, AT(proxy.inline_bytes), .min = 0, .max = 1 << 30,
+	  .help = "Longer statements are parsed on a thread of their own: other sessions do not wait." },
 	{ .path = "limits.parse_nesting", .kind = FIELD_INT, AT(proxy.rewriter.nesting), .min = 16, .max = 100000,
 	  .unit = "levels", .help = "The deepest nesting of parentheses and the like that is parsed." },
 	{ .path = "limits.cache_bytes", .kind = FIELD_BYTES, AT(proxy.rewriter.cache_bytes), .zero = "off",

@@ -52,6 +52,9 @@ void conversation_deinit(struct conversation *conversation)
 	ruleset_unref(conversation->followed);
 	conversation->ruleset = conversation->followed = NULL;
 	pins_deinit(&conversation->pins);
+	if (conversation->parsing)
+		parse_job_abandon(conversation->parsing);
+	rewrite_unref(conversation->parsed);
 	hidden_deinit(conversation);
 	parking_deinit(conversation);
 	forget_identity(conversation);
@@ -286,6 +289,12 @@ bool conversation_paused(struct conversation *conversation, const struct rewrite
 	return false;
 }
 
+void conversation_parsed(struct conversation *conversation, struct rewrite *rewrite)
+{
+	conversation->parsing = NULL;
+	conversation->parsed = rewrite;
+}
+
 void conversation_unpause(struct conversation *conversation)
 {
 	conversation->parking.again = true;
@@ -318,6 +327,7 @@ static bool hold_is_over(const struct conversation *conversation)
 	case HOLD_QUIET: return !conversation->pipeline.count || conversation->copy_in;
 	case HOLD_HIDDEN: return !conversation->pipeline.count;
 	case HOLD_FACT: return false;
+	case HOLD_PARSE: return !conversation->parsing;
 	case HOLD_PAUSE: return conversation->parking.again;
 	}
 	return true;

@@ -21,6 +21,7 @@
 #include "proxy/forecaster.h"
 #include "proxy/output.h"
 #include "proxy/parking.h"
+#include "proxy/parse_pool.h"
 #include "proxy/pins.h"
 #include "proxy/pipeline.h"
 #include "proxy/session_vars.h"
@@ -41,6 +42,11 @@ struct conversation_env {
 	uint32_t pipeline;
 	const struct gate_view *gate; /* NULL: nothing is ever paused */
 	uint64_t (*facts_stale)(void *context, const char *database);
+	/* Texts of more bytes that must be parsed are given away (HOLD_PARSE, until conversation_parsed).
+	 * NULL, or an answer of NULL: they are parsed here and now. */
+	size_t inline_bytes;
+	struct parse_job *(*parse)(void *context, struct conversation *conversation,
+				   const struct parse_request *request);
 	void *context;
 };
 
@@ -56,6 +62,7 @@ enum hold {
 	HOLD_HIDDEN, /* a hidden exchange is under way */
 	HOLD_FACT,   /* the catalog is being read again */
 	HOLD_PAUSE,  /* a table that the next message would touch is paused */
+	HOLD_PARSE,  /* a long text is being parsed elsewhere */
 };
 
 enum described { DESCRIBED_NOT, DESCRIBED_ROWS, DESCRIBED_NO_ROWS };
@@ -88,6 +95,10 @@ struct conversation {
 	char **hidden_temps; /* told so far by the hidden exchange; NULL: none */
 	size_t hidden_temp_count;
 	char *hidden_user; /* session_authorization, told before the role; NULL: not told */
+	struct parse_job *parsing; /* of the text at hand; NULL: none */
+	struct rewrite *parsed;	   /* what came of it; NULL: nothing yet */
+	uint64_t parsed_stamp;	   /* of the session state it holds for */
+	uint64_t parsed_version;   /* … and of the ruleset */
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
 	bool facts_doubted;  /* … and when the server contradicted them */
 	enum described described; /* by the server, since the last CommandComplete */
@@ -146,6 +157,8 @@ static inline bool conversation_barely_begun(const struct conversation *conversa
 	return conversation->client_pass && conversation->query_begun && conversation->pipeline.count == 1 &&
 	       !conversation->in_segment && !conversation->skipping && conversation->vars.ready == 'I';
 }
+/* HOLD_PARSE ends. Takes the result over. */
+void conversation_parsed(struct conversation *conversation, struct rewrite *rewrite);
 /* HOLD_PAUSE ends; what waited is looked at anew. */
 void conversation_unpause(struct conversation *conversation);
 /* Takes the published ruleset up, but for what an open transaction has pinned. Also to be

@@ -251,6 +251,41 @@ static bool is_watched(struct conversation *conversation)
 	return conversation->ruleset != NULL;
 }
 
+/* The result that came back, if the session is still the one it was asked for. */
+static struct rewrite *take_parsed(struct conversation *conversation, const struct session_state *state)
+{
+	struct rewrite *rewrite = conversation->parsed;
+	conversation->parsed = NULL;
+	if (!rewrite || (conversation->parsed_stamp == session_state_stamp(state) &&
+			 conversation->parsed_version == conversation->ruleset->version))
+		return rewrite;
+	rewrite_unref(rewrite);
+	return NULL;
+}
+
+/* NULL: it is parsed elsewhere. */
+static struct rewrite *rewrite_text(struct conversation *conversation, const struct text *text)
+{
+	const struct conversation_env *env = conversation->env;
+	const struct session_state *state = session_vars_now(&conversation->vars, &conversation->pipeline);
+	struct parse_request request = { text->sql, text->is_query ? REWRITE_SIMPLE : REWRITE_EXTENDED, state,
+					 conversation->ruleset };
+	struct rewrite *rewrite = take_parsed(conversation, state);
+	bool is_long = env->parse && text->sql.len > env->inline_bytes;
+	if (!rewrite && is_long)
+		rewrite = rewriter_known(env->rewriter, text->sql, state, conversation->ruleset);
+	if (!rewrite && is_long) {
+		conversation->parsing = env->parse(env->context, conversation, &request);
+		conversation->parsed_stamp = session_state_stamp(state);
+		conversation->parsed_version = conversation->ruleset->version;
+	}
+	if (!rewrite && !conversation->parsing)
+		rewrite = rewriter_run(env->rewriter, text->sql, request.protocol, state, conversation->ruleset);
+	if (rewrite)
+		forecast_note(env->forecasts, text->sql, request.protocol, state, conversation->ruleset, rewrite);
+	return rewrite;
+}
+
 enum verdict conversation_on_text(struct conversation *conversation, const struct message *message,
 				  struct round *round)
 {
@@ -261,11 +296,9 @@ enum verdict conversation_on_text(struct conversation *conversation, const struc
 		return pass_blind(conversation, message);
 	if (!read_text(message, &text))
 		return pass_blind(conversation, message); /* the server refuses it as malformed */
-	const struct session_state *state = session_vars_now(&conversation->vars, &conversation->pipeline);
-	enum rewrite_protocol protocol = text.is_query ? REWRITE_SIMPLE : REWRITE_EXTENDED;
-	struct rewrite *rewrite =
-		rewriter_run(conversation->env->rewriter, text.sql, protocol, state, conversation->ruleset);
-	forecast_note(conversation->env->forecasts, text.sql, protocol, state, conversation->ruleset, rewrite);
+	struct rewrite *rewrite = rewrite_text(conversation, &text);
+	if (!rewrite)
+		return hold(conversation, HOLD_PARSE);
 	return use_rewrite(conversation, &text, rewrite, round);
 }
 

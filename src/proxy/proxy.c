@@ -15,6 +15,7 @@ struct proxy_settings proxy_settings_default(void)
 		.workers = 1,
 		.clients = 10000,
 		.message_bytes = 16u << 20,
+		.inline_bytes = 8u << 10,
 		.pipeline = 8192,
 		.startup_timeout_ms = 60000,
 		.connect_timeout_ms = 10000,
@@ -58,6 +59,7 @@ struct proxy *proxy_new(struct uv_loop_s *loop, const struct proxy_settings *set
 	proxy->gate = gate_new(proxy->settings.workers, proxy->settings.parked_clients, proxy->settings.parked_bytes);
 	proxy->owner = (struct worker_owner){ .settings = &proxy->settings, .usage = usage, .callbacks = callbacks,
 					      .cancels = cancel_registry_new(), .gate = proxy->gate,
+					      .parse_pool = parse_pool_new(&settings->rewriter, settings->stack_bytes),
 					      .worker_done = on_worker_done, .context = proxy };
 	proxy->owner.forecaster = usage ? forecaster_new(usage, proxy->settings.rewriter) : NULL;
 	inbox_init(&proxy->inbox, loop);
@@ -288,6 +290,7 @@ void proxy_free(struct proxy *proxy)
 		return;
 	if (!proxy->ended)
 		end_now(proxy);
+	parse_pool_free(proxy->owner.parse_pool); /* posts to workers */
 	inbox_deinit(&proxy->inbox);
 	for (size_t i = 0; i < proxy->worker_count; i++)
 		worker_deinit(&proxy->workers[i]);

@@ -26,6 +26,7 @@ struct proxy_settings {
 	uint32_t clients;	      /* sessions at once; one more gets FATAL 53300 */
 	size_t message_bytes;	      /* longest Query or Parse that is kept whole to be rewritten;
 				       * longer: the statement fails with 54000 */
+	size_t inline_bytes;	      /* longest text that is parsed on a worker's own thread */
 	uint32_t pipeline;	      /* requests of one session without an answer; then its client waits */
 	uint32_t startup_timeout_ms;  /* from accept until the server's first ReadyForQuery */
 	uint32_t connect_timeout_ms;  /* to reach the server, all its addresses together */

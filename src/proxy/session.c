@@ -218,6 +218,16 @@ void session_on_rules(struct session *session, struct worker_rules *rules)
 	session_on_deadline(session);
 }
 
+void session_on_parsed(struct session *session, struct rewrite *rewrite)
+{
+	conversation_parsed(&session->conversation, rewrite);
+	if (session->phase != SESSION_RUNNING)
+		return;
+	session_resume_client(session);
+	if (session_after_round(session))
+		session_update_reading(session);
+}
+
 /* A replication session has no transactions and goes on until the deadline: a base backup may end before. */
 void session_drain(struct session *session)
 {

@@ -80,6 +80,8 @@ void session_let_through(struct session *session);
 bool session_cancel_parked(struct session *session);
 /* What became of the cancel request that this session brought. */
 void session_on_cancel_answer(struct session *session, bool done);
+/* The long text it waited for; takes the result over. */
+void session_on_parsed(struct session *session, struct rewrite *rewrite);
 /* FATAL 57P01 as soon as no transaction is open; at once. */
 void session_drain(struct session *session);
 void session_stop(struct session *session);

@@ -17,6 +17,19 @@ static uint64_t on_facts_stale(void *context, const char *database)
 	return callbacks->facts_stale ? callbacks->facts_stale(callbacks->context, database) : 0;
 }
 
+static void on_parsed(void *context, struct rewrite *rewrite)
+{
+	session_on_parsed(context, rewrite);
+}
+
+static struct parse_job *on_parse(void *context, struct conversation *conversation,
+				  const struct parse_request *request)
+{
+	struct worker *worker = context;
+	return parse_pool_submit(worker->owner->parse_pool, request, &worker->loop.inbox, on_parsed,
+				 LIST_ENTRY(conversation, struct session, conversation));
+}
+
 static struct conversation_env make_env(struct worker *worker)
 {
 	const struct proxy_settings *settings = worker->owner->settings;
@@ -29,6 +42,8 @@ static struct conversation_env make_env(struct worker *worker)
 		.pipeline = settings->pipeline,
 		.gate = &worker->gate,
 		.facts_stale = worker->owner->callbacks.facts_stale ? on_facts_stale : NULL,
+		.inline_bytes = settings->inline_bytes,
+		.parse = on_parse,
 		.context = worker,
 	};
 }

@@ -22,6 +22,7 @@ struct worker_owner {
 	struct forecaster *forecaster; /* NULL: nothing is foretold */
 	struct proxy_callbacks callbacks;
 	struct cancel_registry *cancels;
+	struct parse_pool *parse_pool;
 	_Atomic uint64_t clients; /* connections accepted and not yet closed */
 	struct gate *gate;
 	void (*worker_done)(void *context); /* on the worker's thread, as its last act */

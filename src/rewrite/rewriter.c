@@ -572,21 +572,26 @@ static struct rewrite *run_short(struct rewriter *rewriter, const struct recipe_
 	return known;
 }
 
-static struct rewrite *run_afresh(struct rewriter *rewriter, const struct recipe_text *text,
-				  struct rewrite_cache_key key, const struct session_state *state,
-				  const struct ruleset *ruleset)
+/* NULL: all of it must be parsed. */
+static struct rewrite *run_quickly(struct rewriter *rewriter, const struct recipe_text *text,
+				   struct rewrite_cache_key *key, const struct session_state *state,
+				   const struct ruleset *ruleset)
 {
-	struct run run;
 	bool literals_read;
 	struct rewrite *known = without_run(rewriter, text->sql, state, ruleset, &literals_read);
-	if (known) {
-		if (known == result_nothing() && !literals_read)
-			learn_nothing(rewriter, key, text);
-		return known;
-	}
-	known = run_short(rewriter, text, &key, state, ruleset);
-	if (known)
-		return known;
+	if (!known)
+		return run_short(rewriter, text, key, state, ruleset);
+	if (known == result_nothing() && !literals_read)
+		learn_nothing(rewriter, *key, text);
+	return known;
+}
+
+static struct rewrite *run_in_full(struct rewriter *rewriter, const struct recipe_text *text,
+				   struct rewrite_cache_key key, const struct session_state *state,
+				   const struct ruleset *ruleset)
+{
+	struct run run;
+	struct rewrite *known;
 	start(&run, rewriter, text->sql, text->tokens, state, ruleset);
 	known = analyse(&run);
 	if (known->outcome == REWRITE_UNCHANGED || known->outcome == REWRITE_REWRITTEN)
@@ -596,9 +601,9 @@ static struct rewrite *run_afresh(struct rewriter *rewriter, const struct recipe
 
 /* ---- the whole run ---- */
 
-/* Lexes first. */
+/* Lexes first. NULL: not without a parse, and that was not wanted. */
 static struct rewrite *run_lexed(struct rewriter *rewriter, struct slice sql, uint32_t context,
-				 const struct session_state *state, const struct ruleset *ruleset)
+				 const struct session_state *state, const struct ruleset *ruleset, bool may_parse)
 {
 	const struct recipe *recipe;
 	struct rewrite_cache_key key = { 0, 0 };
@@ -618,25 +623,48 @@ static struct rewrite *run_lexed(struct rewriter *rewriter, struct slice sql, ui
 			break;
 		}
 	}
-	return run_afresh(rewriter, &text, key, state, ruleset);
+	struct rewrite *known = run_quickly(rewriter, &text, &key, state, ruleset);
+	return known || !may_parse ? known : run_in_full(rewriter, &text, key, state, ruleset);
 }
 
-struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
-			     const struct session_state *state, const struct ruleset *ruleset)
+static struct rewrite *run_cached(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
+				  const struct ruleset *ruleset, bool may_parse)
 {
-	if (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql)) {
-		struct run run;
-		start(&run, rewriter, sql, &rewriter->tokens, state, ruleset);
-		return run_unlexable(&run);
-	}
 	uint32_t context = rewrite_cache_context(rewriter->cache, state, ruleset);
 	struct rewrite_cache_key key = rewrite_cache_text_key(context, sql);
 	struct rewrite *known = rewrite_cache_get(rewriter->cache, key, sql);
 	if (known)
 		return known;
-	known = run_lexed(rewriter, sql, context, state, ruleset);
-	rewrite_cache_put(rewriter->cache, key, sql, known);
+	known = run_lexed(rewriter, sql, context, state, ruleset, may_parse);
+	if (known)
+		rewrite_cache_put(rewriter->cache, key, sql, known);
 	return known;
+}
+
+static bool cannot_be_lexed(struct slice sql, const struct session_state *state)
+{
+	return session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql);
+}
+
+enum { QUICK_BYTES = 256 * 1024 };
+
+struct rewrite *rewriter_known(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
+			       const struct ruleset *ruleset)
+{
+	if (sql.len > QUICK_BYTES || cannot_be_lexed(sql, state))
+		return NULL;
+	return run_cached(rewriter, sql, state, ruleset, false);
+}
+
+struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
+			     const struct session_state *state, const struct ruleset *ruleset)
+{
+	if (cannot_be_lexed(sql, state)) {
+		struct run run;
+		start(&run, rewriter, sql, &rewriter->tokens, state, ruleset);
+		return run_unlexable(&run);
+	}
+	return run_cached(rewriter, sql, state, ruleset, true);
 }
 
 struct rewrite_cache_stats rewriter_cache_stats(const struct rewriter *rewriter)
@@ -653,7 +681,7 @@ struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, en
 	struct run run;
 	bool literals_read;
 	*explanation_out = (struct rewrite_explanation){ NULL, 0 };
-	if (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql))
+	if (cannot_be_lexed(sql, state))
 		return rewriter_run(rewriter, sql, protocol, state, ruleset);
 	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
 	struct rewrite *known = without_run(rewriter, sql, state, ruleset, &literals_read);

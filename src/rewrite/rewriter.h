@@ -90,6 +90,13 @@ void rewriter_free(struct rewriter *rewriter);
  */
 struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
 			     const struct session_state *state, const struct ruleset *ruleset);
+/*
+ * The same without a parse: what the caches know, and what tokens alone can
+ * tell. NULL: it must be parsed. Texts too long for that to be quick give
+ * NULL at once.
+ */
+struct rewrite *rewriter_known(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
+			       const struct ruleset *ruleset);
 /* Some results are shared, immutable and never freed; ref and unref know them. */
 struct rewrite *rewrite_ref(struct rewrite *rewrite);
 void rewrite_unref(struct rewrite *rewrite);

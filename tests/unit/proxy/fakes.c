@@ -150,6 +150,12 @@ static char *trim(char *text)
 	return text;
 }
 
+struct rewrite *rewriter_known(struct rewriter *rewriter, struct slice text, const struct session_state *state,
+			       const struct ruleset *ruleset)
+{
+	return NULL;
+}
+
 struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice text, enum rewrite_protocol protocol,
 			     const struct session_state *state, const struct ruleset *ruleset)
 {
