@@ -65,10 +65,10 @@ static const struct console_command commands[CONSOLE_VERB_COUNT] = {
 		"let new statements on a table (or on all) wait, until RESUME or the end of the pause", .changes = true },
 	[CONSOLE_RESUME] = { "RESUME", "RESUME [table]", "RESUME", "end a pause", .changes = true },
 	[CONSOLE_CUTOVER] = { "CUTOVER",
-		"CUTOVER {table | GROUP name} [DRY RUN] [MAX STALL '500ms'] [TIMEOUT '60s'] [FORCE] [REASON 'text']",
+		"CUTOVER {table | GROUP name} [DRY RUN] [NO VIEW] [MAX STALL '500ms'] [TIMEOUT '60s'] [FORCE] [REASON 'text']",
 		"CUTOVER", "move a table to its new name under traffic", .changes = true },
 	[CONSOLE_REVERSE] = { "REVERSE",
-		"REVERSE {table | GROUP name} [DRY RUN] [MAX STALL '500ms'] [TIMEOUT '60s'] [FORCE] [REASON 'text']",
+		"REVERSE {table | GROUP name} [DRY RUN] [NO VIEW] [MAX STALL '500ms'] [TIMEOUT '60s'] [FORCE] [REASON 'text']",
 		"REVERSE", "move it back", .changes = true },
 	[CONSOLE_CANCEL_CUTOVER] = { "CANCEL CUTOVER", "CANCEL CUTOVER", "CANCEL", "give up a cutover under way",
 		.changes = true },
@@ -331,6 +331,10 @@ static bool take_attempt_option(struct reading *r, bool *taken_out)
 	if (take_keyword(r, "DRY")) {
 		r->request->dry_run = true;
 		return take_keyword(r, "RUN") || fail(r, "RUN is expected");
+	}
+	if (take_keyword(r, "NO")) {
+		r->request->no_view = true;
+		return take_keyword(r, "VIEW") || fail(r, "VIEW is expected");
 	}
 	if (take_keyword(r, "TIMEOUT"))
 		return take_duration(r, &r->request->timeout_ms);

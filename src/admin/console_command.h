@@ -65,7 +65,7 @@ struct console_request {
 	enum stage stage;
 	bool on;	  /* REWRITE */
 	bool wait;	  /* SHUTDOWN WAIT_FOR_CLIENTS */
-	bool force, dry_run;
+	bool force, dry_run, no_view;
 	const char *reason;    /* NULL: none */
 	uint32_t max_stall_ms, timeout_ms; /* 0: not said */
 };

@@ -24,6 +24,7 @@ struct rules {
 	struct ruleset *current;
 	struct buf warned; /* the warnings of the current ruleset, so that each is logged once */
 	uint64_t version;
+	bool expects; /* stages that the current ruleset does not have yet */
 };
 
 struct rules *rules_new(const char *database, rules_publish_fn *publish, void *context)
@@ -141,7 +142,7 @@ void rules_abandon(struct rules_change *change)
 	free(change);
 }
 
-void rules_publish_again(const struct rules *rules)
+static void publish_current(const struct rules *rules)
 {
 	if (rules->publish && rules->current)
 		rules->publish(rules->context, rules->database, rules->current);
@@ -158,7 +159,56 @@ static void swap_in(struct rules *rules, struct rules_change *change)
 	rules->current = change->ruleset;
 	rules->warned = change->warned;
 	*change = old;
-	rules_publish_again(rules);
+	rules->expects = false;
+	publish_current(rules);
+}
+
+void rules_publish_again(struct rules *rules)
+{
+	struct rules_change change = { 0 };
+	struct error error;
+	if (!rules->expects) {
+		publish_current(rules);
+		return;
+	}
+	if (build(rules, rules->inputs, rules->facts, &change, &error))
+		swap_in(rules, &change);
+	else
+		error_log(LOG_ERROR, "facts_rejected", rules->database, &error);
+	change_free(&change);
+}
+
+static struct flag *find_flag(struct flags *flags, struct rel_name table)
+{
+	for (size_t i = 0; i < flags->count; i++) {
+		if (rel_name_eq(flags->items[i].table, table))
+			return &flags->items[i];
+	}
+	return NULL;
+}
+
+static struct flag *add_flag(struct rules_inputs *inputs, struct rel_name table)
+{
+	struct flags *flags = &inputs->flags;
+	struct flag *items = ARENA_ARRAY(&inputs->arena, flags->count + 1, struct flag);
+	if (flags->count)
+		memcpy(items, flags->items, flags->count * sizeof(*items));
+	items[flags->count].table = rel_name_copy(&inputs->arena, table);
+	flags->items = items;
+	return &items[flags->count++];
+}
+
+void rules_expect_stage(struct rules *rules, const char *key, enum stage stage)
+{
+	const struct ruleset_entry *entry = rules->current ? ruleset_entry_by_key(rules->current, key) : NULL;
+	if (!entry || !rules->inputs)
+		return;
+	struct rel_name table = entry->names[SIDE_OLD];
+	struct flag *flag = find_flag(&rules->inputs->flags, table);
+	if (!flag)
+		flag = add_flag(rules->inputs, table);
+	flag->stage = stage;
+	rules->expects = true;
 }
 
 const struct ruleset *rules_change_ruleset(const struct rules_change *change)

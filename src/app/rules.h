@@ -33,8 +33,15 @@ void rules_abandon(struct rules_change *change);
 /* Takes new facts (a reference of its own) and publishes what follows from them. */
 bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *error_out);
 
+/*
+ * A cutover has moved tables: these stages are true from the next build on,
+ * which comes with the new facts or with rules_publish_again. Until the files
+ * are loaded again, which should say the same by then.
+ */
+void rules_expect_stage(struct rules *rules, const char *key, enum stage stage);
+
 /* For those who wait for a look at the catalog that found nothing new. */
-void rules_publish_again(const struct rules *rules);
+void rules_publish_again(struct rules *rules);
 
 const char *rules_database(const struct rules *rules); /* NULL: every database */
 const struct ruleset *rules_current(const struct rules *rules); /* NULL before the first commit */

@@ -80,6 +80,7 @@ static void on_checked(void *context, uint64_t ticket, bool fresh)
 	struct server_database *database = context;
 	pthread_mutex_lock(&database->server->lock);
 	database->checked = ticket;
+	database->fresh = fresh ? ticket : database->fresh;
 	pthread_mutex_unlock(&database->server->lock);
 	uv_async_send(&database->server->inbox);
 }
@@ -428,6 +429,7 @@ static void init_loop(struct server *server)
 	server->start_timer.data = server;
 	pthread_mutex_init(&server->lock, NULL);
 	server->calls = main_calls_new(&server->loop);
+	server->cutovers = server_cutovers_new();
 }
 
 static bool open_rules(struct server *server, struct error *error_out)
@@ -565,6 +567,7 @@ void server_free(struct server *server)
 	uv_run(&server->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&server->loop);
 	main_calls_free(server->calls);
+	server_cutovers_free(server->cutovers);
 	pthread_mutex_destroy(&server->lock);
 	settings_deinit(&server->settings);
 	free(server->config_path);

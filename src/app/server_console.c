@@ -270,6 +270,13 @@ static bool dispatch(struct call *call)
 	case CONSOLE_REWRITE: return call_over(call, run_rewrite);
 	case CONSOLE_RELOAD: return reload(call);
 	case CONSOLE_SHUTDOWN: return call_over(call, run_shutdown);
+	case CONSOLE_CUTOVER:
+	case CONSOLE_REVERSE: return server_cutover(call->server, call->caller, call->request, call->error);
+	case CONSOLE_CANCEL_CUTOVER: return server_cancel_cutover(call->server, call->error);
+	case CONSOLE_SHOW_CUTOVERS: server_show_cutovers(call->server, call->result); return true;
+	case CONSOLE_SHOW_BLOCKERS: server_show_blockers(call->server, call->result); return true;
+	case CONSOLE_PAUSE: return server_pause(call->server, call->caller, call->request, call->error);
+	case CONSOLE_RESUME: return server_resume(call->server, call->caller, call->request, call->error);
 	default: return not_available(call);
 	}
 }

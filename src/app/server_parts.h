@@ -11,6 +11,7 @@
 #include "app/server.h"
 #include "catalog/watcher.h"
 #include "config/watch.h"
+#include "fleet/cutover.h"
 
 #include <pthread.h>
 #include <uv.h>
@@ -22,6 +23,7 @@ struct server_database {
 	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
 	uint64_t checked;		 /* under server->lock: the newest ticket of the watcher's that is answered */
 	uint64_t looked;		 /* … and that was published */
+	uint64_t fresh;			 /* under server->lock: … and for which the catalog could be read */
 	uint64_t awaited;		 /* a reload is tried again once this one is */
 	bool has_facts;
 };
@@ -43,6 +45,7 @@ struct server {
 	struct http *http; /* NULL: off */
 	struct main_calls *calls;
 	struct console *console; /* NULL: off */
+	struct server_cutovers *cutovers;
 	struct server_database *databases;
 	size_t database_count;
 	bool accepting, stopping;
@@ -98,6 +101,27 @@ struct server_database *server_find_entry(struct server *server, const struct co
 bool server_set_flag(struct server *server, const struct console_request *request, const struct server_order *order,
 		     struct error *error_out);
 bool server_rewrite(struct server *server, bool on, const struct server_order *order, struct error *error_out);
+
+bool server_write_flags(struct server_database *database, const struct state_stage *stages, size_t count,
+			struct error *error_out);
+
+/* ---- server_cutover.c: on the console's threads ---- */
+
+struct server_cutovers;
+
+struct server_cutovers *server_cutovers_new(void);
+void server_cutovers_free(struct server_cutovers *cutovers); /* accepts NULL */
+
+/* CUTOVER, REVERSE: returns at its end. */
+bool server_cutover(struct server *server, const struct console_caller *caller, const struct console_request *request,
+		    struct error *error_out);
+bool server_cancel_cutover(struct server *server, struct error *error_out);
+void server_show_cutovers(struct server *server, struct console_result *result);
+void server_show_blockers(struct server *server, struct console_result *result);
+bool server_pause(struct server *server, const struct console_caller *caller, const struct console_request *request,
+		  struct error *error_out);
+bool server_resume(struct server *server, const struct console_caller *caller, const struct console_request *request,
+		   struct error *error_out);
 
 /* ---- server_console.c ---- */
 

@@ -241,6 +241,34 @@ static bool edit_flags(const struct server_database *database, const struct rule
 	return ok;
 }
 
+/* After a cutover: the file follows what is true already. */
+bool server_write_flags(struct server_database *database, const struct state_stage *stages, size_t count,
+			struct error *error_out)
+{
+	const char *path = settings_of(database)->flags_path;
+	const struct ruleset *ruleset = rules_current(database->rules);
+	struct buf text;
+	buf_init(&text);
+	bool ok = path && file_read(path, &text, error_out);
+	if (!path)
+		error_set(error_out, SQLSTATE_NOT_IN_STATE, "the configuration names no flags file to write to");
+	for (size_t i = 0; ok && i < count; i++) {
+		const struct ruleset_entry *entry = ruleset_entry_by_key(ruleset, stages[i].table);
+		struct buf next;
+		buf_init(&next);
+		ok = !entry || flags_edit(buf_slice(&text), path, entry->names[SIDE_OLD], stages[i].to, &next, error_out);
+		if (ok && entry) {
+			buf_deinit(&text);
+			text = next;
+		} else {
+			buf_deinit(&next);
+		}
+	}
+	ok = ok && file_replace(path, buf_slice(&text), error_out);
+	buf_deinit(&text);
+	return ok;
+}
+
 /* What cannot be noted is not done. */
 static bool put_in_force(struct server_database *database, struct rules_change *change, struct slice text,
 			 const struct server_order *order, struct error *error_out)

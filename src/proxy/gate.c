@@ -328,25 +328,28 @@ bool gate_view_add(struct gate_view *view, struct pause *pause)
 	return wanted;
 }
 
-static void remove_at(struct gate_view *view, size_t index)
+static struct pause *take_at(struct gate_view *view, size_t index)
 {
 	struct pause *pause = view->pauses[index];
 	view->pauses[index] = view->pauses[--view->count];
+	return pause;
+}
+
+void gate_view_opened(struct gate_view *view, struct pause *pause)
+{
 	pthread_mutex_lock(&view->gate->lock);
 	acknowledge(view->gate, pause);
 	pthread_mutex_unlock(&view->gate->lock);
 	pause_unref(pause);
 }
 
-bool gate_view_remove(struct gate_view *view, const struct pause *pause)
+struct pause *gate_view_remove(struct gate_view *view, const struct pause *pause)
 {
 	for (size_t i = 0; i < view->count; i++) {
-		if (view->pauses[i] == pause) {
-			remove_at(view, i);
-			return true;
-		}
+		if (view->pauses[i] == pause)
+			return take_at(view, i);
 	}
-	return false;
+	return NULL;
 }
 
 /* Decided under the lock, so that it cannot be renewed at the same moment. */
@@ -367,25 +370,20 @@ static bool is_expired(struct gate *gate, struct pause *pause, uint64_t now_us)
 	return due;
 }
 
-bool gate_view_expire(struct gate_view *view)
+struct pause *gate_view_expired(struct gate_view *view)
 {
 	uint64_t now_us = clock_monotonic_us();
-	bool any = false;
-	for (size_t i = 0; i < view->count;) {
-		if (is_expired(view->gate, view->pauses[i], now_us)) {
-			remove_at(view, i);
-			any = true;
-		} else {
-			i++;
-		}
+	for (size_t i = 0; i < view->count; i++) {
+		if (is_expired(view->gate, view->pauses[i], now_us))
+			return take_at(view, i);
 	}
-	return any;
+	return NULL;
 }
 
 void gate_view_deinit(struct gate_view *view)
 {
 	while (view->count)
-		remove_at(view, view->count - 1);
+		gate_view_opened(view, take_at(view, view->count - 1));
 }
 
 static bool concerns(const struct pause *pause, const char *database)

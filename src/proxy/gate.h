@@ -59,10 +59,11 @@ struct gate_view {
 
 /* Takes over the reference. False: it has ended already. */
 bool gate_view_add(struct gate_view *view, struct pause *pause);
-/* False: it was not there. */
-bool gate_view_remove(struct gate_view *view, const struct pause *pause);
-/* Removes those that ended by themselves; true: there were some. */
-bool gate_view_expire(struct gate_view *view);
+/* Takes one out that has ended, or NULL: the one given, or any that ended by itself. Its reference is the
+ * caller's, who lets what was parked go on and then says gate_view_opened, which drops it. */
+struct pause *gate_view_remove(struct gate_view *view, const struct pause *pause);
+struct pause *gate_view_expired(struct gate_view *view);
+void gate_view_opened(struct gate_view *view, struct pause *pause);
 void gate_view_deinit(struct gate_view *view);
 
 uint64_t gate_hash(const char *table);

@@ -12,10 +12,17 @@ static void for_all_sessions(struct worker *worker, void (*act)(struct session *
 	act(LIST_ENTRY(link, struct session, link));
 }
 
+static void open_gate(struct worker *worker, struct pause *ended)
+{
+	for_all_sessions(worker, session_on_gate);
+	gate_view_opened(&worker->gate, ended);
+}
+
 void worker_expire_pauses(struct worker *worker)
 {
-	if (gate_view_expire(&worker->gate))
-		for_all_sessions(worker, session_on_gate);
+	struct pause *ended;
+	while ((ended = gate_view_expired(&worker->gate)))
+		open_gate(worker, ended);
 }
 
 /* ---- begin and end of a pause ---- */
@@ -46,8 +53,9 @@ static void run_pause(struct inbox_task *task)
 static void run_open(struct inbox_task *task)
 {
 	struct pause_task *change = (struct pause_task *)task;
-	if (gate_view_remove(&change->worker->gate, change->pause))
-		for_all_sessions(change->worker, session_on_gate);
+	struct pause *ended = gate_view_remove(&change->worker->gate, change->pause);
+	if (ended)
+		open_gate(change->worker, ended);
 	pause_unref(change->pause);
 	free(change);
 }

@@ -20,7 +20,7 @@ LIBRARIES = {
     "uv.h": {"net", "proxy", "catalog", "app"},
     "openssl/": {"auth", "net"},
     "stringprep.h": {"auth"},
-    "libpq-fe.h": {"net", "catalog", "app"},
+    "libpq-fe.h": {"net", "catalog", "fleet", "app"},
     "pg_query": {"rewrite"},
     "argp.h": {"app"},
     "microhttpd.h": {"admin"},

@@ -57,7 +57,8 @@ static void open_gate(uint64_t id)
 {
 	struct pause *pause = gate_resume(gate, id);
 	cr_assert_not_null(pause);
-	cr_assert(gate_view_remove(&view, pause));
+	cr_assert_eq(gate_view_remove(&view, pause), pause);
+	gate_view_opened(&view, pause);
 	pause_unref(pause);
 	conversation_unpause(&talk->conversation);
 }
@@ -322,7 +323,8 @@ Test(gate, a_pause_that_nobody_renews_ends_by_itself)
 	uint64_t id = close_gate_of(NULL, "public.t", 1);
 	say(talk, "Q:used");
 	sleep_ms(5);
-	cr_assert(gate_view_expire(&view));
+	gate_view_opened(&view, gate_view_expired(&view));
+	cr_assert_null(gate_view_expired(&view));
 	cr_assert_eq(look(id).end, PAUSE_EXPIRED);
 	cr_assert_not(gate_renew(gate, id, 1000));
 	cr_assert_null(gate_resume(gate, id));
@@ -335,7 +337,7 @@ Test(gate, a_renewed_pause_goes_on)
 	uint64_t id = close_gate_of(NULL, "public.t", 1);
 	cr_assert(gate_renew(gate, id, 60000));
 	sleep_ms(5);
-	cr_assert_not(gate_view_expire(&view));
+	cr_assert_null(gate_view_expired(&view));
 	open_gate(id);
 }
 
@@ -351,7 +353,8 @@ Test(gate, too_many_bytes_that_wait_end_the_pause)
 	cr_assert_eq(look(id).end, PAUSE_LIMIT);
 	pause_unpark(gate, pause, 500, 0);
 	pause_unref(pause);
-	cr_assert(gate_view_expire(&view));
+	gate_view_opened(&view, gate_view_expired(&view));
+	cr_assert_null(gate_view_expired(&view));
 	conversation_unpause(&talk->conversation);
 	cr_assert_str_neq(resumed(talk), "");
 }

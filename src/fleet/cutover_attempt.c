@@ -1,0 +1,304 @@
+/*
+ * One attempt: pause, drain, lock, move, commit, publish, open. Whatever goes
+ * wrong before COMMIT opens the gate again and leaves everything as it was.
+ */
+#include "fleet/cutover_parts.h"
+
+#include "base/clock.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+
+enum {
+	TTL_SPARE_MS = 1500,
+	MOVE_MS = 5000,	 /* for the statements after the locks */
+	DRAIN_FIRST_MS = 1,
+	DRAIN_LAST_MS = 10,
+	LOCK_SHARE = 8, /* tenths of deadlock_timeout that a lock may be waited for */
+};
+
+/* ---- the pause ---- */
+
+static bool begin_pause(struct cutover *cutover, struct error *error_out)
+{
+	const struct cutover_request *request = &cutover->request;
+	struct proxy_pause wanted = { request->database, cutover->plan->keys, cutover->plan->key_count,
+				      request->wish.reverse ? "reverse" : "cutover",
+				      request->max_stall_ms + TTL_SPARE_MS };
+	cutover_set_step(cutover, CUTOVER_PAUSE);
+	cutover->paused_at_us = clock_monotonic_us();
+	cutover->stall_deadline_us = cutover->paused_at_us + (uint64_t)request->max_stall_ms * 1000;
+	if (!request->proxy)
+		return true;
+	cutover->pause = proxy_pause(request->proxy, &wanted, error_out);
+	if (!cutover->pause)
+		return false;
+	if (proxy_pause_await(request->proxy, cutover->pause, PAUSE_PAUSING, cutover_left_ms(cutover->stall_deadline_us)))
+		return true;
+	error_set(error_out, SQLSTATE_INTERNAL_ERROR, "not every worker has paused within %u ms", request->max_stall_ms);
+	return false;
+}
+
+static bool renew_pause(struct cutover *cutover, uint32_t ttl_ms, struct error *error_out)
+{
+	if (!cutover->pause || proxy_pause_renew(cutover->request.proxy, cutover->pause, ttl_ms))
+		return true;
+	error_set(error_out, "55P03", "the pause ended before the tables were moved");
+	return false;
+}
+
+static void note_pause(struct cutover *cutover)
+{
+	struct proxy_pause_info info;
+	if (!proxy_pause_look(cutover->request.proxy, cutover->pause, &info))
+		return;
+	pthread_mutex_lock(&cutover->lock);
+	cutover->status.parked_total += info.parked_total;
+	cutover->status.last_us = info.longest_us;
+	if (info.longest_us > cutover->status.longest_us)
+		cutover->status.longest_us = info.longest_us;
+	pthread_mutex_unlock(&cutover->lock);
+}
+
+static void end_pause(struct cutover *cutover)
+{
+	pthread_mutex_lock(&cutover->lock);
+	cutover->status.paused_us = clock_monotonic_us() - cutover->paused_at_us;
+	pthread_mutex_unlock(&cutover->lock);
+	if (!cutover->pause)
+		return;
+	proxy_resume(cutover->request.proxy, cutover->pause);
+	proxy_pause_await(cutover->request.proxy, cutover->pause, PAUSE_OPENING, ACKNOWLEDGE_MS);
+	note_pause(cutover);
+	cutover->pause = 0;
+}
+
+/* ---- drain ---- */
+
+static bool is_in(const struct pid_list *list, uint32_t pid)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->pids[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+/* A session that waits at the gate and holds what we wait for, or keeps one that does waiting, must go on. */
+static void release_blockers(struct cutover *cutover, struct proxy_census *census, const struct pid_list *holders,
+			     const struct pid_list *blockers)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < census->parked_count; i++) {
+		uint32_t pid = census->parked[i];
+		if (pid && (is_in(holders, pid) || is_in(blockers, pid)))
+			census->parked[count++] = pid;
+	}
+	if (count)
+		proxy_pause_release(cutover->request.proxy, cutover->pause, census->parked, count);
+}
+
+enum look { LOOK_FREE, LOOK_HELD, LOOK_FAILED };
+
+static enum look look_once(struct cutover *cutover, struct error *error_out)
+{
+	struct pid_list holders = { 0 }, blockers = { 0 };
+	struct proxy_census census = { 0 };
+	uint32_t left_ms = cutover_left_ms(cutover->stall_deadline_us);
+	if (cutover->pause && !proxy_pause_census(cutover->request.proxy, cutover->pause, left_ms, &census)) {
+		error_set(error_out, "55P03", "the pause ended, or not every worker answered in time");
+		return LOOK_FAILED;
+	}
+	bool ok = holders_poll(cutover->connection, cutover->plan->watched, cutover->plan->watched_count, POLL_MS,
+			       &holders, &blockers, error_out);
+	bool held = census.in_flight || holders.count;
+	if (ok && held && cutover->pause)
+		release_blockers(cutover, &census, &holders, &blockers);
+	free(census.parked);
+	free(holders.pids);
+	free(blockers.pids);
+	return !ok ? LOOK_FAILED : held ? LOOK_HELD : LOOK_FREE;
+}
+
+static void remember_holders(struct cutover *cutover)
+{
+	struct holders holders;
+	struct error ignored;
+	if (holders_read(cutover->connection, cutover->plan->watched, cutover->plan->watched_count, 0, POLL_MS, &holders,
+			 &ignored))
+		cutover_set_holders(cutover, &holders);
+}
+
+static enum attempt drain(struct cutover *cutover, struct error *error_out)
+{
+	uint32_t pause_ms = DRAIN_FIRST_MS;
+	enum look look;
+	cutover_set_step(cutover, CUTOVER_DRAIN);
+	while ((look = look_once(cutover, error_out)) == LOOK_HELD) {
+		if (clock_monotonic_us() + pause_ms * 1000 >= cutover->stall_deadline_us)
+			break;
+		if (!cutover_sleep(cutover, pause_ms))
+			break;
+		pause_ms = pause_ms * 2 < DRAIN_LAST_MS ? pause_ms * 2 : DRAIN_LAST_MS;
+	}
+	if (look == LOOK_FREE) {
+		if (cutover->pause)
+			proxy_pause_drained(cutover->request.proxy, cutover->pause);
+		return ATTEMPT_DONE;
+	}
+	if (look == LOOK_HELD)
+		error_set(error_out, "55P03", "the tables were still in use %u ms after the pause began",
+			  cutover->request.max_stall_ms);
+	return ATTEMPT_AGAIN;
+}
+
+/* ---- the transaction ---- */
+
+/* What is worth another attempt: locks not had in time, a clash with somebody else's DDL, a lost connection. */
+static enum attempt judge(const struct cutover *cutover, const struct error *error)
+{
+	static const char *const passing[] = { "55P03", "57014", "40P01", "40001", "55006", "57P01", "57P02", "57P03",
+					       "25P03", "25P04", "08006", "08003", "53300" };
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		if (strcmp(error->sqlstate, passing[i]) == 0)
+			return ATTEMPT_AGAIN;
+	}
+	return strstr(error->message, "concurrently") || !catalog_connection_is_alive(cutover->connection) ?
+		       ATTEMPT_AGAIN :
+		       ATTEMPT_FAILED;
+}
+
+/* Below deadlock_timeout, so that a deadlock ends with us and not with an application. */
+static uint32_t lock_timeout_ms(const struct cutover *cutover)
+{
+	uint32_t left = cutover_left_ms(cutover->stall_deadline_us);
+	uint32_t most = cutover->deadlock_timeout_ms / 10 * LOCK_SHARE + cutover->deadlock_timeout_ms % 10 * LOCK_SHARE / 10;
+	return most && most < left ? most : left;
+}
+
+static enum attempt lock(struct cutover *cutover, struct error *error_out)
+{
+	uint32_t timeout_ms = lock_timeout_ms(cutover);
+	struct buf sql;
+	cutover_set_step(cutover, CUTOVER_LOCK);
+	buf_init(&sql);
+	/* Should we stop answering, the server ends the transaction, and with it the locks. */
+	buf_printf(&sql,
+		   "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %u;"
+		   " SET LOCAL statement_timeout = %u; SET LOCAL idle_in_transaction_session_timeout = %u;",
+		   timeout_ms, timeout_ms, cutover->request.max_stall_ms + TTL_SPARE_MS);
+	for (size_t i = 0; i < cutover->plan->lock_count; i++)
+		buf_printf(&sql, "%s;", cutover->plan->statements[i].sql);
+	bool ok = catalog_execute(cutover->connection, buf_cstr(&sql), timeout_ms + TTL_SPARE_MS, error_out);
+	buf_deinit(&sql);
+	return ok ? ATTEMPT_DONE : judge(cutover, error_out);
+}
+
+static void append_change(struct cutover *cutover, struct buf *sql)
+{
+	struct state_change change = { cutover->status.id,   cutover->request.wish.reverse ? "reverse" : "cutover",
+				       cutover->plan->stages, cutover->plan->stage_count,
+				       cutover->request.who,  cutover->request.reason,
+				       "done",		      NULL };
+	state_append_journal(cutover->connection, sql, &change);
+	state_append_stages(cutover->connection, sql, &change);
+}
+
+static bool ask_xid(struct cutover *cutover, struct error *error_out)
+{
+	PGresult *result = NULL;
+	if (!catalog_query(cutover->connection, "SELECT txid_current()", POLL_MS, &result, 1, error_out))
+		return false;
+	snprintf(cutover->xid, sizeof(cutover->xid), "%s", PQgetvalue(result, 0, 0));
+	cutover->commit_pid = (uint32_t)catalog_connection_pid(cutover->connection);
+	PQclear(result);
+	return true;
+}
+
+static enum attempt move(struct cutover *cutover, struct error *error_out)
+{
+	struct buf sql;
+	cutover_set_step(cutover, CUTOVER_MOVE);
+	if (!renew_pause(cutover, MOVE_MS + 2 * TTL_SPARE_MS, error_out))
+		return ATTEMPT_AGAIN;
+	buf_init(&sql);
+	buf_printf(&sql, "SET LOCAL statement_timeout = %d;", MOVE_MS);
+	for (size_t i = cutover->plan->lock_count; i < cutover->plan->statement_count; i++)
+		buf_printf(&sql, "%s;", cutover->plan->statements[i].sql);
+	append_change(cutover, &sql);
+	bool ok = catalog_execute(cutover->connection, buf_cstr(&sql), MOVE_MS + TTL_SPARE_MS, error_out) && ask_xid(cutover, error_out);
+	buf_deinit(&sql);
+	return ok ? ATTEMPT_DONE : judge(cutover, error_out);
+}
+
+static void roll_back(struct cutover *cutover)
+{
+	struct error ignored;
+	if (!catalog_connection_is_alive(cutover->connection))
+		catalog_execute(cutover->connection, "ROLLBACK", POLL_MS, &ignored);
+}
+
+/* From here on only the server knows. */
+static enum attempt commit(struct cutover *cutover, struct error *error_out)
+{
+	if (cutover_is_stopped(cutover) || !renew_pause(cutover, SETTLE_TTL_MS, error_out))
+		return ATTEMPT_AGAIN;
+	cutover_set_step(cutover, CUTOVER_COMMIT);
+	if (catalog_execute(cutover->connection, "COMMIT", COMMIT_MS, error_out))
+		return ATTEMPT_DONE;
+	cutover_set_step(cutover, CUTOVER_SETTLE);
+	cutover_say(cutover, CUTOVER_LINE_STEP, "COMMIT was not answered: %s; asking the server what became of it",
+		    error_out->message);
+	switch (cutover_settle(cutover)) {
+	case SETTLED_COMMITTED:
+		return ATTEMPT_DONE;
+	case SETTLED_ABORTED:
+		return ATTEMPT_AGAIN;
+	default:
+		error_set(error_out, "08007", "the server could not be asked whether the tables have moved");
+		error_hint(error_out, "The proxy follows the catalog as soon as it can be read; SHOW TABLES says where "
+				      "the rows are.");
+		return ATTEMPT_IN_DOUBT;
+	}
+}
+
+/* ---- all of it ---- */
+
+static enum attempt transact(struct cutover *cutover, struct error *error_out)
+{
+	enum attempt outcome = lock(cutover, error_out);
+	if (outcome == ATTEMPT_DONE)
+		outcome = move(cutover, error_out);
+	if (outcome == ATTEMPT_DONE)
+		outcome = commit(cutover, error_out);
+	if (outcome == ATTEMPT_AGAIN || outcome == ATTEMPT_FAILED)
+		roll_back(cutover);
+	return outcome;
+}
+
+static void publish(struct cutover *cutover, bool certain)
+{
+	const struct cutover_callbacks *callbacks = &cutover->callbacks;
+	const struct move_plan *plan = cutover->plan;
+	cutover_set_step(cutover, CUTOVER_PUBLISH);
+	if (callbacks->publish &&
+	    !callbacks->publish(callbacks->context, plan->stages, certain ? plan->stage_count : 0, PUBLISH_MS))
+		cutover_say(cutover, CUTOVER_LINE_WARNING,
+			    "the catalog could not be read again; the proxy follows as soon as it can");
+}
+
+enum attempt cutover_attempt(struct cutover *cutover, struct error *error_out)
+{
+	enum attempt outcome = ATTEMPT_AGAIN;
+	if (begin_pause(cutover, error_out))
+		outcome = drain(cutover, error_out);
+	if (outcome == ATTEMPT_DONE)
+		outcome = transact(cutover, error_out);
+	if (outcome == ATTEMPT_DONE || outcome == ATTEMPT_IN_DOUBT)
+		publish(cutover, outcome == ATTEMPT_DONE);
+	cutover_set_step(cutover, CUTOVER_OPEN);
+	end_pause(cutover);
+	if (outcome == ATTEMPT_AGAIN)
+		remember_holders(cutover);
+	return outcome;
+}

@@ -1,0 +1,274 @@
+/* From the check to the outcome: attempts, and the waits between them. */
+#include "fleet/cutover_parts.h"
+
+#include "base/clock.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+
+enum { AGAIN_FIRST_MS = 100, AGAIN_LAST_MS = 5000, OLD_POLL_MS = 100, SAY_EVERY_MS = 2000 };
+
+/* Nobody else moves tables of this database: "cxfd" and its database, by the lock's own scope. */
+#define LOCK_OUT_OTHERS "SELECT pg_try_advisory_lock(1668834916)"
+
+/* ---- the connection ---- */
+
+static bool ask_text(struct cutover *cutover, const char *sql, char *out, size_t size, struct error *error_out)
+{
+	PGresult *result = NULL;
+	if (!catalog_query(cutover->connection, sql, QUERY_MS, &result, 1, error_out))
+		return false;
+	snprintf(out, size, "%s", PQntuples(result) && !PQgetisnull(result, 0, 0) ? PQgetvalue(result, 0, 0) : "");
+	PQclear(result);
+	return true;
+}
+
+static bool check_server(struct cutover *cutover, struct error *error_out)
+{
+	char standby[8], timeout[16];
+	if (!ask_text(cutover, "SELECT pg_is_in_recovery()", standby, sizeof(standby), error_out) ||
+	    !ask_text(cutover, "SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout'", timeout, sizeof(timeout),
+		      error_out))
+		return false;
+	cutover->deadlock_timeout_ms = (uint32_t)strtoul(timeout, NULL, 10);
+	if (standby[0] != 't')
+		return true;
+	error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED, "this server is a standby");
+	error_hint(error_out, "Tables are moved on the primary; its standbys follow by themselves.");
+	return false;
+}
+
+bool cutover_connect(struct cutover *cutover, struct error *error_out)
+{
+	if (cutover->connection && catalog_connection_is_alive(cutover->connection))
+		return true;
+	catalog_connection_free(cutover->connection);
+	cutover->connection = NULL;
+	return catalog_connect(cutover->request.dsn, cutover->stop_fd, CONNECT_MS, &cutover->connection, error_out) &&
+	       catalog_execute(cutover->connection, "SET search_path = pg_catalog; SET application_name = 'crossfade cutover'",
+			       QUERY_MS, error_out);
+}
+
+static bool lock_out_others(struct cutover *cutover, struct error *error_out)
+{
+	char got[8];
+	if (!ask_text(cutover, LOCK_OUT_OTHERS, got, sizeof(got), error_out))
+		return false;
+	if (got[0] == 't')
+		return true;
+	error_set(error_out, "55006", "another cutover is under way in this database");
+	error_hint(error_out, "Wait for its end, or cancel it with CANCEL CUTOVER.");
+	return false;
+}
+
+/* ---- check ---- */
+
+static bool prepare(struct cutover *cutover, struct error *error_out)
+{
+	const struct cutover_request *request = &cutover->request;
+	return cutover_connect(cutover, error_out) && check_server(cutover, error_out) &&
+	       (request->dry_run || (lock_out_others(cutover, error_out) &&
+				     state_ensure(cutover->connection, QUERY_MS, error_out))) &&
+	       move_plan_make(cutover->connection, request->ruleset, &request->wish, QUERY_MS, &cutover->plan, error_out);
+}
+
+static enum cutover_outcome refuse(struct cutover *cutover, struct error *error_out)
+{
+	const struct move_plan *plan = cutover->plan;
+	*error_out = plan->problems[0];
+	if (plan->problem_count > 1)
+		error_detail(error_out, "There are %zu more problems.", plan->problem_count - 1);
+	return CUTOVER_REFUSED;
+}
+
+/* ---- old transactions ---- */
+
+static bool is_too_old(const struct cutover *cutover, const struct holder *holder)
+{
+	return !holder->pid || holder->age_ms > cutover->request.max_stall_ms;
+}
+
+static bool look_for_old(struct cutover *cutover, bool *found_out, struct error *error_out)
+{
+	struct holders holders;
+	bool found = false;
+	if (!holders_read(cutover->connection, cutover->plan->watched, cutover->plan->watched_count, 0, QUERY_MS,
+			  &holders, error_out))
+		return false;
+	size_t kept = 0;
+	for (size_t i = 0; i < holders.count; i++) {
+		if (is_too_old(cutover, &holders.items[i]))
+			holders.items[kept++] = holders.items[i];
+	}
+	holders.count = kept;
+	found = kept > 0;
+	cutover_set_holders(cutover, &holders);
+	*found_out = found;
+	return true;
+}
+
+static void say_holders(struct cutover *cutover)
+{
+	struct holders holders;
+	cutover_blockers(cutover, &holders);
+	cutover_say_holders(cutover, &holders);
+	holders_free(&holders);
+}
+
+static bool time_is_over(const struct cutover *cutover)
+{
+	return clock_monotonic_us() >= cutover->deadline_us;
+}
+
+/* They would use up the whole stall: nobody is held up for them. False: cancelled, over or failed. */
+static bool wait_for_old(struct cutover *cutover, struct error *error_out)
+{
+	uint64_t said_us = 0;
+	bool found = true;
+	cutover_set_step(cutover, CUTOVER_WAIT);
+	while (look_for_old(cutover, &found, error_out) && found) {
+		uint64_t now_us = clock_monotonic_us();
+		if (now_us - said_us > (uint64_t)SAY_EVERY_MS * 1000) {
+			cutover_say(cutover, CUTOVER_LINE_STEP, "waiting: transactions older than %u ms hold the tables",
+				    cutover->request.max_stall_ms);
+			say_holders(cutover);
+			said_us = now_us;
+		}
+		if (time_is_over(cutover) || !cutover_sleep(cutover, OLD_POLL_MS))
+			return false;
+	}
+	return !found;
+}
+
+/* ---- attempts ---- */
+
+static void back_off(struct cutover *cutover)
+{
+	uint32_t next = cutover->pause_ms ? cutover->pause_ms * 2 : AGAIN_FIRST_MS;
+	cutover->pause_ms = next < AGAIN_LAST_MS ? next : AGAIN_LAST_MS;
+	uint32_t left = cutover_left_ms(cutover->deadline_us);
+	cutover_sleep(cutover, cutover->pause_ms < left ? cutover->pause_ms : left);
+}
+
+static void count_attempt(struct cutover *cutover)
+{
+	pthread_mutex_lock(&cutover->lock);
+	cutover->status.attempt++;
+	pthread_mutex_unlock(&cutover->lock);
+}
+
+static enum cutover_outcome give_up(struct cutover *cutover, const struct error *last, struct error *error_out)
+{
+	struct holders holders;
+	if (cutover_is_stopped(cutover)) {
+		error_set(error_out, SQLSTATE_QUERY_CANCELED, "the cutover was cancelled; nothing has changed");
+		return CUTOVER_CANCELLED;
+	}
+	cutover_blockers(cutover, &holders);
+	error_set(error_out, "55P03", "gave up after %u ms; nothing has changed", cutover->request.timeout_ms);
+	if (holders.count)
+		error_detail(error_out, "In its way: pid %u, user %s, application %s, transaction %.1f s old%s.",
+			     holders.items[0].pid, holders.items[0].user, holders.items[0].application,
+			     (double)holders.items[0].age_ms / 1000, holders.count > 1 ? ", and others" : "");
+	else if (last->message[0])
+		error_detail(error_out, "%s", last->message);
+	error_hint(error_out, "End what is in its way, or try again with a longer --timeout or --max-stall.");
+	say_holders(cutover);
+	holders_free(&holders);
+	return CUTOVER_GAVE_UP;
+}
+
+/* A lost connection is no reason to give up before the time is over. */
+static bool reconnect(struct cutover *cutover, struct error *last)
+{
+	struct error error;
+	while (!cutover_connect(cutover, &error) || !lock_out_others(cutover, &error)) {
+		*last = error;
+		if (time_is_over(cutover) || !cutover_sleep(cutover, 200))
+			return false;
+	}
+	return true;
+}
+
+/* What has come between two attempts, such as a new partition, belongs to the next one. */
+static bool plan_again(struct cutover *cutover, struct error *error_out)
+{
+	struct move_plan *plan;
+	if (!cutover->status.attempt)
+		return true;
+	if (!move_plan_make(cutover->connection, cutover->request.ruleset, &cutover->request.wish, QUERY_MS, &plan,
+			    error_out))
+		return false;
+	if (plan->problem_count)
+		*error_out = plan->problems[0];
+	bool good = !plan->problem_count;
+	move_plan_free(good ? cutover->plan : plan);
+	if (good)
+		cutover->plan = plan;
+	return good;
+}
+
+static enum cutover_outcome try_until_over(struct cutover *cutover, struct error *error_out)
+{
+	struct error last = { .sqlstate = "" };
+	while (!time_is_over(cutover) && !cutover_is_stopped(cutover)) {
+		if (!reconnect(cutover, &last))
+			break;
+		if (!wait_for_old(cutover, &last) || !plan_again(cutover, &last)) {
+			cutover_sleep(cutover, OLD_POLL_MS);
+			continue;
+		}
+		count_attempt(cutover);
+		switch (cutover_attempt(cutover, &last)) {
+		case ATTEMPT_DONE:
+			return CUTOVER_DONE;
+		case ATTEMPT_FAILED:
+			*error_out = last;
+			return CUTOVER_FAILED;
+		case ATTEMPT_IN_DOUBT:
+			*error_out = last;
+			return CUTOVER_IN_DOUBT;
+		case ATTEMPT_AGAIN:
+			cutover_say(cutover, CUTOVER_LINE_STEP, "attempt %u: %s", cutover->status.attempt, last.message);
+			say_holders(cutover);
+			back_off(cutover);
+		}
+	}
+	return give_up(cutover, &last, error_out);
+}
+
+/* ---- the journal of what did not happen ---- */
+
+static void note_outcome(struct cutover *cutover, enum cutover_outcome outcome, const struct error *error)
+{
+	const struct move_plan *plan = cutover->plan;
+	struct state_change change = { cutover->status.id,	 cutover->request.wish.reverse ? "reverse" : "cutover",
+				       plan->stages,		 plan->stage_count,
+				       cutover->request.who,	 cutover->request.reason,
+				       cutover_outcome_name(outcome), error->message };
+	struct error ignored;
+	struct buf sql;
+	if (!cutover_connect(cutover, &ignored))
+		return;
+	buf_init(&sql);
+	state_append_journal(cutover->connection, &sql, &change);
+	catalog_execute(cutover->connection, buf_cstr(&sql), QUERY_MS, &ignored);
+	buf_deinit(&sql);
+}
+
+enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_out)
+{
+	if (!prepare(cutover, error_out))
+		return CUTOVER_FAILED;
+	cutover_say_plan(cutover);
+	if (cutover->plan->problem_count)
+		return refuse(cutover, error_out);
+	if (cutover->request.dry_run)
+		return CUTOVER_DRY;
+	if (!cutover->plan->stage_count)
+		return CUTOVER_NOTHING;
+	enum cutover_outcome outcome = try_until_over(cutover, error_out);
+	if (outcome != CUTOVER_DONE && outcome != CUTOVER_IN_DOUBT)
+		note_outcome(cutover, outcome, error_out);
+	return outcome;
+}

@@ -1,0 +1,50 @@
+/*
+ * The schema `crossfade` of a database: what a cutover writes in the same
+ * transaction as its DDL, so that neither is there without the other, and
+ * what the proxies of one database tell each other.
+ *
+ *   about             the version of this schema, and the oldest crossfade that can use it
+ *   stages            one row per map entry that was ever changed
+ *   journal           every change: who, when, from, to, why, and how it ended
+ *   pauses            one row per pause of tables; it ends when its row says so
+ *   proxies           one row per running proxy, with its lease
+ *   acknowledgements  which proxy has taken up which pause
+ */
+#ifndef CROSSFADE_FLEET_STATE_H
+#define CROSSFADE_FLEET_STATE_H
+
+#include "base/error.h"
+#include "catalog/connection.h"
+#include "model/stage.h"
+
+enum { STATE_VERSION = 1, STATE_ID_BYTES = 37 };
+
+/* A random UUID, as text. */
+void state_make_id(char id_out[STATE_ID_BYTES]);
+
+/* Makes the schema where it is missing; fails when a newer crossfade has left one that this cannot use. */
+bool state_ensure(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out);
+
+struct state_stage {
+	const char *table; /* the entry's key */
+	enum stage from, to;
+};
+
+struct state_change {
+	const char *id;	    /* state_make_id */
+	const char *kind;   /* "cutover", "reverse", "flag", "rewrite" */
+	const struct state_stage *stages;
+	size_t stage_count;
+	const char *who, *reason; /* NULL: none given */
+	const char *outcome;	  /* "done", or why it was not */
+	const char *detail;	  /* NULL: none */
+};
+
+/* Statements that write a change's journal row; those that also set the stages, when it is done. */
+void state_append_journal(struct catalog_connection *connection, struct buf *sql, const struct state_change *change);
+void state_append_stages(struct catalog_connection *connection, struct buf *sql, const struct state_change *change);
+/* Whether that change was committed. */
+bool state_has_journal(struct catalog_connection *connection, const char *id, uint32_t timeout_ms, bool *found_out,
+		       struct error *error_out);
+
+#endif
