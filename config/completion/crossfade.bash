@@ -4,7 +4,8 @@ _crossfade_options()
 {
 	case $1 in
 	serve) echo --config --check ;;
-	status) echo --config --server ;;
+	status) echo --config --console --server ;;
+	flags) echo list set history --config --console --reason --force --format ;;
 	rewrite) echo --config --map --flags --stage --catalog --search-path --user --database --explain ;;
 	report) echo --config --ledger --format --table --ready --diff --app --user --since --until --side --statements --from --line-prefix --database ;;
 	check) echo --config --format --grants --capture --write --propose --old --new --database ;;
@@ -21,7 +22,7 @@ _crossfade_value()
 	--format) mapfile -t COMPREPLY < <(compgen -W 'text json csv html' -- "$word") ;;
 	--side) mapfile -t COMPREPLY < <(compgen -W 'old new' -- "$word") ;;
 	--since | --until | --diff) mapfile -t COMPREPLY < <(compgen -W '1h 1d 7d 35d' -- "$word") ;;
-	--table | --ready | --app | --user | --statements | --stage | --search-path | --database | --old | --new | --line-prefix) COMPREPLY=() ;;
+	--table | --ready | --app | --user | --statements | --stage | --console | --reason | --search-path | --database | --old | --new | --line-prefix) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
@@ -38,7 +39,7 @@ _crossfade()
 		before=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'serve status rewrite report check config --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'serve status flags rewrite report check config --help --version' -- "$word")
 	elif ! _crossfade_value "$before" "$word"; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_crossfade_options "$command") --help" -- "$word")
 	fi

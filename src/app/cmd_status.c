@@ -1,25 +1,26 @@
 /*
  * `crossfade status`, for exec probes: asks the proxy that the configuration
- * describes how it is, over its http port or, without one, as a client that
- * only says hello.
+ * describes how it is: its http port or, without one, its console or, where
+ * that does not let us in, as a client that only says hello.
  */
 #include "app/commands.h"
 
 #include "admin/probe.h"
-#include "app/settings.h"
+#include "app/console_client.h"
 
 #include <argp.h>
 #include <stdlib.h>
 
-enum { KEY_SERVER = 256, TIMEOUT_MS = 3000 };
+enum { KEY_SERVER = 256, KEY_CONSOLE, TIMEOUT_MS = 3000 };
 
 struct arguments {
-	const char *config;
+	const char *config, *console;
 	bool server;
 };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	{ "console", KEY_CONSOLE, "DSN", 0, "Ask this console, and nothing else", 0 },
 	{ "server", KEY_SERVER, NULL, 0, "Also check that PostgreSQL can be reached", 0 },
 	{ 0 },
 };
@@ -29,6 +30,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	struct arguments *arguments = state->input;
 	switch (key) {
 	case 'c': arguments->config = value; break;
+	case KEY_CONSOLE: arguments->console = value; break;
 	case KEY_SERVER: arguments->server = true; break;
 	case ARGP_KEY_ARG: argp_error(state, "unexpected argument: %s", value); break;
 	default: return ARGP_ERR_UNKNOWN;
@@ -63,15 +65,84 @@ static bool check_postgres(const struct endpoint *endpoint, const char *check)
 	return say(check, endpoint, ok, ok ? "answers" : error.message);
 }
 
-static bool check_all(const struct settings *settings, const struct arguments *arguments)
+static const char *stat_of(const struct console_client *client, const char *name)
 {
-	bool ok;
-	if (settings->http.host) {
-		ok = check_http(&settings->http, "process", "/healthz");
-		ok = ok && check_http(&settings->http, "proxy", "/readyz");
-	} else {
-		ok = check_postgres(&settings->listen.items[0].endpoint, "proxy");
+	for (size_t row = 0; row < console_client_rows(client); row++) {
+		const char *value = console_client_cell(client, row, 1);
+		if (value && strcmp(console_client_cell(client, row, 0), name) == 0)
+			return value;
 	}
+	return "unknown";
+}
+
+static bool ask_console(struct console_client *client, const char *place)
+{
+	struct error error;
+	if (!console_client_run(client, "SHOW STATS", NULL, &error)) {
+		printf("FAIL proxy at %s: %s\n", place, error.message);
+		return false;
+	}
+	const char *phase = stat_of(client, "phase");
+	bool ready = strcmp(phase, "ready") == 0, passing = strcmp(stat_of(client, "rewriting"), "off") == 0;
+	printf("%-4s proxy at %s: %s%s\n", ready ? "ok" : "FAIL", place, phase, passing ? ", rewriting is OFF" : "");
+	return ready;
+}
+
+enum answer { ANSWER_OK, ANSWER_FAIL, ANSWER_NONE };
+
+/* ANSWER_NONE: it does not let us in, or is not there; others may know more. */
+static enum answer check_console(const char *dsn, const char *place)
+{
+	struct console_client *client;
+	struct error error;
+	if (!console_client_open(dsn, TIMEOUT_MS / 1000, &client, &error))
+		return ANSWER_NONE;
+	bool ok = ask_console(client, place);
+	console_client_free(client);
+	return ok ? ANSWER_OK : ANSWER_FAIL;
+}
+
+static enum answer check_own_console(struct settings *settings)
+{
+	struct error unused;
+	const char *dsn;
+	if (!settings->console.endpoint_count || !console_client_dsn(settings, &settings->arena, &dsn, &unused))
+		return ANSWER_NONE;
+	struct buf place;
+	buf_init(&place);
+	endpoint_append(&place, &settings->console.endpoints[0]);
+	enum answer answer = check_console(dsn, buf_cstr(&place));
+	buf_deinit(&place);
+	return answer;
+}
+
+static int check_this_console(const char *dsn)
+{
+	struct console_client *client;
+	struct error error;
+	if (!console_client_open(dsn, TIMEOUT_MS / 1000, &client, &error)) {
+		printf("FAIL console: %s\n", error.message);
+		return EXIT_HOLDS_NOT;
+	}
+	bool ok = ask_console(client, "the console");
+	console_client_free(client);
+	return ok ? EXIT_HOLDS : EXIT_HOLDS_NOT;
+}
+
+static bool check_proxy(struct settings *settings)
+{
+	if (settings->http.host)
+		return check_http(&settings->http, "process", "/healthz") &&
+		       check_http(&settings->http, "proxy", "/readyz");
+	enum answer answer = check_own_console(settings);
+	if (answer != ANSWER_NONE)
+		return answer == ANSWER_OK;
+	return check_postgres(&settings->listen.items[0].endpoint, "proxy");
+}
+
+static bool check_all(struct settings *settings, const struct arguments *arguments)
+{
+	bool ok = check_proxy(settings);
 	if (arguments->server)
 		ok = check_postgres(&settings->server, "server") && ok;
 	return ok;
@@ -88,6 +159,8 @@ int cmd_status(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
+	if (arguments.console)
+		return check_this_console(arguments.console);
 	if (!settings_load(arguments.config, &settings, &error)) {
 		error_print(&error, stderr);
 		return EXIT_USAGE;

@@ -348,6 +348,44 @@ def test_shutdown_at_once(console, proxy):
     proxy.start()
 
 
+# ---- the command line ----
+
+def test_flags_command(console, proxy, pg):
+    two_tables(pg)
+
+    def flags(*args, status=0):
+        done = proxy.command('flags', '-c', proxy.config_file, *args)
+        assert done.returncode == status, (done.stdout, done.stderr)
+        return done.stdout + done.stderr
+    assert flags('history') == 'nothing yet\n'
+    assert flags('set', 'public.prices', 'live', '--reason', "it's time") == 'public.prices is at stage live\n'
+    assert count(proxy) == '7'
+    lines = flags('list').splitlines()
+    assert lines[0].split()[:3] == ['database', 'table', 'stage'] and "it's time" in lines[1]
+    assert [r['stage'] for r in json.loads(flags('list', '--format', 'json'))] == ['live', 'old']
+    assert 'crossfade report' in flags('set', 'prices', 'complete', status=1)
+    assert 'Did you mean live?' in flags('set', 'prices', 'lives', status=2)
+    assert 'Did you mean public.prices?' in flags('set', 'public.price', 'live', status=2)
+    flags('set', 'prices', 'complete', status=2, *['--force'])
+    flags('set', 'prices', 'complete', '--force', '--reason', 'really')
+    history = json.loads(flags('history', 'prices', '--format', 'json'))
+    assert [(h['to'], h['forced']) for h in history] == [('complete', True), ('complete', False), ('live', False)]
+    assert 'set needs' in flags('set', 'prices', status=2)
+    dsn = console.dsn()
+    assert 'complete' in proxy.command('flags', '--console', dsn, 'list').stdout
+    done = proxy.command('flags', '--console', 'host=/nonexistent', 'list')
+    assert done.returncode == 1 and 'cannot reach the console' in done.stderr
+
+
+def test_status_asks_the_console(console, proxy):
+    done = proxy.command('status', '-c', proxy.config_file)
+    assert done.returncode == 0 and f'run:{console.port}: ready' in done.stdout, done.stdout
+    with console.connect() as k:
+        k.execute('rewrite off')
+    assert 'rewriting is OFF' in proxy.command('status', '--console', console.dsn()).stdout
+    assert proxy.command('status', '--console', 'host=/nonexistent').returncode == 1
+
+
 # ---- hostile input ----
 
 def test_what_no_client_should_send(calm):
