@@ -38,6 +38,11 @@ static void forget_identity(struct conversation *conversation)
 	if (conversation->identity)
 		usage_identity_release(conversation->env->counter, conversation->identity);
 	conversation->identity = NULL;
+	for (size_t i = 0; i < PLACED_MAX; i++) {
+		if (conversation->placed[i].identity)
+			usage_identity_release(conversation->env->counter, conversation->placed[i].identity);
+		conversation->placed[i].identity = NULL;
+	}
 }
 
 void conversation_deinit(struct conversation *conversation)
@@ -381,12 +386,36 @@ void conversation_reported(struct conversation *conversation, struct slice name,
 
 /* ---- settling ---- */
 
-void conversation_count(struct conversation *conversation, struct statement_shape *shape, enum usage_outcome outcome,
-			uint64_t rows)
+/* Origins are compared by hash: who forges one could as well write the other's name. */
+static struct usage_identity *identity_at(struct conversation *conversation, const struct origin *origin)
+{
+	struct placed *placed = &conversation->placed[origin->hash % PLACED_MAX];
+	struct usage_counter *counter = conversation->env->counter;
+	if (placed->identity && placed->hash == origin->hash)
+		return placed->identity;
+	struct usage_who who = conversation->who;
+	if (*origin->values[ORIGIN_APPLICATION] && !conversation->application_fixed)
+		who.application = origin->values[ORIGIN_APPLICATION];
+	who.controller = origin->values[ORIGIN_CONTROLLER];
+	who.route = origin->values[ORIGIN_ROUTE];
+	who.action = origin->values[ORIGIN_ACTION];
+	if (placed->identity)
+		usage_identity_release(counter, placed->identity);
+	placed->hash = origin->hash;
+	placed->identity = usage_identity_take(counter, &who);
+	return placed->identity;
+}
+
+void conversation_count(struct conversation *conversation, const struct rewrite *rewrite,
+			struct statement_shape *shape, enum usage_outcome outcome, uint64_t rows)
 {
 	struct usage_counter *counter = conversation->env->counter;
 	if (!shape || !counter)
 		return;
+	if (rewrite && rewrite->origin) {
+		usage_count(counter, identity_at(conversation, rewrite->origin), shape, outcome, rows);
+		return;
+	}
 	if (!conversation->identity)
 		conversation->identity = usage_identity_take(counter, &conversation->who);
 	usage_count(counter, conversation->identity, shape, outcome, rows);
@@ -418,7 +447,7 @@ static void run_prepared(struct conversation *conversation, const char *text, st
 	struct name *name = names_find(&conversation->statements, slice_str(text));
 	if (!name)
 		return;
-	conversation_count(conversation, shape_of_name(name), USAGE_OK, tag_rows(tag));
+	conversation_count(conversation, name->rewrite, shape_of_name(name), USAGE_OK, tag_rows(tag));
 	if (name->rewrite && name->rewrite->statement_count)
 		session_vars_completed(&conversation->vars, &name->rewrite->statements[0], tag);
 }
@@ -526,12 +555,12 @@ static void settle_success(struct conversation *conversation, struct request *re
 {
 	const struct rewrite_statement *statement = running_statement(request);
 	if (request->kind == REQUEST_EXECUTE && request->name && counts)
-		conversation_count(conversation, request->name->shape, USAGE_OK, tag_rows(tag));
+		conversation_count(conversation, request->rewrite, request->name->shape, USAGE_OK, tag_rows(tag));
 	if (!statement)
 		return;
 	/* PREPARE uses nothing yet: each EXECUTE does. */
 	if (counts && !find_effect(statement, EFFECT_PREPARE))
-		conversation_count(conversation, statement->shape, USAGE_OK, tag_rows(tag));
+		conversation_count(conversation, request->rewrite, statement->shape, USAGE_OK, tag_rows(tag));
 	session_vars_completed(&conversation->vars, statement, tag);
 	for (size_t i = 0; i < statement->effect_count; i++) {
 		apply_to_names(conversation, &statement->effects[i], tag);
@@ -546,5 +575,5 @@ void conversation_settle(struct conversation *conversation, struct request *requ
 	if (outcome == USAGE_OK)
 		settle_success(conversation, request, counts, tag);
 	else if (counts)
-		conversation_count(conversation, conversation_shape(conversation, request), outcome, 0);
+		conversation_count(conversation, request->rewrite, conversation_shape(conversation, request), outcome, 0);
 }

@@ -37,6 +37,7 @@ struct conversation_env {
 	struct rewriter *rewriter;
 	struct usage_counter *counter; /* NULL: nothing is counted */
 	struct forecast_desk *forecasts; /* NULL: nothing is foretold */
+	struct refusal_log *refusals; /* NULL: none */
 	struct traffic *traffic;
 	size_t message_bytes;
 	uint32_t pipeline;
@@ -68,6 +69,8 @@ enum hold {
 enum described { DESCRIBED_NOT, DESCRIBED_ROWS, DESCRIBED_NO_ROWS };
 
 enum violation { VIOLATION_NONE, VIOLATION_CLIENT, VIOLATION_SERVER };
+
+enum { PLACED_MAX = 8 }; /* origins that a session remembers; a power of two */
 
 struct conversation {
 	const struct conversation_env *env;
@@ -113,6 +116,10 @@ struct conversation {
 	const char *violation_text;
 
 	struct usage_identity *identity; /* NULL: not taken yet */
+	struct placed {
+		uint64_t hash; /* of the origin */
+		struct usage_identity *identity; /* NULL: free */
+	} placed[PLACED_MAX]; /* identities of statements that say where they come from */
 	struct usage_who who;		 /* texts belong to the session, but the application */
 	bool application_fixed;		 /* the listener says it, not the client */
 	char application[NAME_TEXT_BYTES];
@@ -212,8 +219,9 @@ void conversation_settle(struct conversation *conversation, struct request *requ
 struct statement_shape *conversation_shape(struct conversation *conversation, const struct request *request);
 /* The statement that runs now makes or drops temporary tables. */
 bool conversation_only_temporary(const struct request *request);
-void conversation_count(struct conversation *conversation, struct statement_shape *shape, enum usage_outcome outcome,
-			uint64_t rows);
+/* rewrite: of the text that says where the statement comes from; NULL: none. */
+void conversation_count(struct conversation *conversation, const struct rewrite *rewrite,
+			struct statement_shape *shape, enum usage_outcome outcome, uint64_t rows);
 
 enum { HIDDEN_TEMPS_MAX = 1024 };
 void hidden_deinit(struct conversation *conversation);

@@ -286,6 +286,16 @@ static struct rewrite *rewrite_text(struct conversation *conversation, const str
 	return rewrite;
 }
 
+/* What is counted for the text is counted for the place in the application's code that it names. */
+static struct rewrite *place(const struct conversation *conversation, struct slice sql, struct rewrite *rewrite)
+{
+	struct origin origin;
+	if (!conversation->env->counter || !rewrite->statement_count || !origin_is_likely(sql) ||
+	    !origin_read(sql, &origin))
+		return rewrite;
+	return rewrite_with_origin(rewrite, &origin);
+}
+
 enum verdict conversation_on_text(struct conversation *conversation, const struct message *message,
 				  struct round *round)
 {
@@ -299,7 +309,7 @@ enum verdict conversation_on_text(struct conversation *conversation, const struc
 	struct rewrite *rewrite = rewrite_text(conversation, &text);
 	if (!rewrite)
 		return hold(conversation, HOLD_PARSE);
-	return use_rewrite(conversation, &text, rewrite, round);
+	return use_rewrite(conversation, &text, place(conversation, text.sql, rewrite), round);
 }
 
 /* Too long to be kept: it fails, and the rest of it is thrown away. */

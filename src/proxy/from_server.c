@@ -5,6 +5,7 @@
  */
 #include "proxy/answer_names.h"
 #include "proxy/conversation.h"
+#include "proxy/refusal_log.h"
 
 #include "wire/error_fields.h"
 
@@ -150,7 +151,7 @@ static enum verdict on_suspended(struct conversation *conversation, const struct
 		struct statement_shape *shape = head->rewrite && head->rewrite->statement_count ?
 							head->rewrite->statements[0].shape :
 							NULL;
-		conversation_count(conversation, shape ? shape : head->name ? head->name->shape : NULL, USAGE_OK,
+		conversation_count(conversation, head->rewrite, shape ? shape : head->name ? head->name->shape : NULL, USAGE_OK,
 				   head->statement);
 	}
 	conversation_pop(conversation);
@@ -340,6 +341,7 @@ static enum verdict fail_head(struct conversation *conversation, struct request 
 		give_notice(head, round);
 	if (refused) {
 		error_append_like(output_own(&round->to_client), fields, &refusal);
+		refusal_log_note(conversation->env->refusals, conversation, head);
 		verdict = VERDICT_DONE;
 	} else {
 		verdict = pass_translated(conversation, head, message, fields, round);

@@ -37,6 +37,7 @@ static struct conversation_env make_env(struct worker *worker)
 		.rewriter = rewriter_new(settings->rewriter),
 		.counter = worker->owner->usage ? usage_counter_new(worker->owner->usage) : NULL,
 		.forecasts = forecast_desk_new(worker->owner->forecaster),
+		.refusals = &worker->refusals,
 		.traffic = &worker->traffic,
 		.message_bytes = settings->message_bytes,
 		.pipeline = settings->pipeline,
@@ -62,6 +63,7 @@ int worker_init(struct worker *worker, struct worker_owner *owner, unsigned inde
 	worker->read_buffer = memory_alloc(owner->settings->read_buffer_bytes);
 	worker->gate.gate = owner->gate;
 	worker->env = make_env(worker);
+	refusal_log_init(&worker->refusals);
 	worker->next_session_id = (uint64_t)index + 1;
 	uv_timer_init(&worker->loop.uv, &worker->tick);
 	uv_timer_init(&worker->loop.uv, &worker->flush);

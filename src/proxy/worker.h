@@ -13,6 +13,7 @@
 #include "proxy/cancel_registry.h"
 #include "proxy/conversation.h"
 #include "proxy/proxy.h"
+#include "proxy/refusal_log.h"
 #include "proxy/security.h"
 
 /* What the workers share with their owner. */
@@ -42,6 +43,7 @@ struct worker {
 	struct worker_owner *owner;
 	struct conversation_env env;
 	struct traffic traffic;
+	struct refusal_log refusals;
 	uint64_t assigned; /* sessions the owner gave to it; the owner's alone */
 	struct worker_rules *rules;
 	struct gate_view gate;

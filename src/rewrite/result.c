@@ -191,10 +191,27 @@ void rewrite_unref(struct rewrite *rewrite)
 {
 	if (!rewrite || rewrite->refs == RESULT_SHARED || --rewrite->refs)
 		return;
+	if (rewrite->inner) {
+		rewrite_unref(rewrite->inner);
+		free(rewrite);
+		return;
+	}
 	for (size_t i = 0; i < rewrite->statement_count; i++)
 		statement_shape_unref(rewrite->statements[i].shape);
 	statement_shape_unref(rewrite->parameter_shape);
 	free(rewrite);
+}
+
+/* All of the inner result is used as it stands. */
+struct rewrite *rewrite_with_origin(struct rewrite *rewrite, const struct origin *origin)
+{
+	char *block = memory_alloc(aligned(sizeof(*rewrite)) + sizeof(*origin)), *at = block + aligned(sizeof(*rewrite));
+	struct rewrite *copy = (struct rewrite *)(void *)block;
+	*copy = *rewrite;
+	copy->refs = 1;
+	copy->inner = rewrite;
+	copy->origin = memcpy(at, origin, sizeof(*origin));
+	return copy;
 }
 
 void rewrite_set_foretold(struct rewrite *rewrite)

@@ -12,6 +12,7 @@
 #include "model/ruleset.h"
 #include "model/session_state.h"
 #include "model/use.h"
+#include "rewrite/origin.h"
 
 struct rewriter;
 
@@ -70,6 +71,8 @@ struct rewrite {
 	struct statement_shape *parameter_shape; /* the statement without uses, to count theirs; NULL: no parameters */
 	bool foretold;	/* its shapes have been shown to the forecaster (rewrite_set_foretold) */
 	bool depends_on_state;	/* another search_path or temp table could change the outcome */
+	const struct origin *origin; /* what the text's comment says of where it comes from; NULL: nothing */
+	struct rewrite *inner;	/* private: whose parts these are; NULL: its own */
 	const struct rewrite_splice *splices; /* private to rewrite/ */
 	size_t bytes; /* private: of this block */
 	size_t splice_count;
@@ -100,6 +103,8 @@ struct rewrite *rewriter_known(struct rewriter *rewriter, struct slice sql, cons
 /* Some results are shared, immutable and never freed; ref and unref know them. */
 struct rewrite *rewrite_ref(struct rewrite *rewrite);
 void rewrite_unref(struct rewrite *rewrite);
+/* The same with an origin, which is copied. Takes the reference over. */
+struct rewrite *rewrite_with_origin(struct rewrite *rewrite, const struct origin *origin);
 /* The one thing about a result that changes: not for those that all threads share. */
 void rewrite_set_foretold(struct rewrite *rewrite);
 

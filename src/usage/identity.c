@@ -13,7 +13,8 @@ struct identity_key {
 
 static void build_key(const struct usage_who *who, struct identity_key *key_out)
 {
-	const char *fields[USAGE_FIELD_COUNT] = { who->database, who->user, who->application, who->address };
+	const char *fields[USAGE_FIELD_COUNT] = { who->database,   who->user,  who->application, who->address,
+						  who->controller, who->route, who->action };
 	key_out->len = 0;
 	for (int i = 0; i < USAGE_FIELD_COUNT; i++) {
 		key_out->starts[i] = key_out->len;

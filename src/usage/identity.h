@@ -13,7 +13,10 @@
 #include "usage/usage.h"
 
 /* To record more about a client: a row here, one in usage_who, and a migration in schema.c. */
-enum usage_field { USAGE_DATABASE, USAGE_USER, USAGE_APPLICATION, USAGE_ADDRESS, USAGE_FIELD_COUNT };
+enum usage_field {
+	USAGE_DATABASE, USAGE_USER, USAGE_APPLICATION, USAGE_ADDRESS, USAGE_CONTROLLER, USAGE_ROUTE, USAGE_ACTION,
+	USAGE_FIELD_COUNT
+};
 
 enum { USAGE_FIELD_MAX_BYTES = 128 };
 #define USAGE_OTHER "(other)"

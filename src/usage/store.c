@@ -38,12 +38,14 @@ bool usage_store_write(struct usage_store *store, const struct usage_batch *batc
 	int64_t now_ms = clock_wall_ms();
 	if (store_begin(store) && write_rows(store, batch, now_ms) && store_run(store, SQL_COMMIT)) {
 		store->observation->written_ms = now_ms;
+		first_use_settle(&store->first_use, true);
 		return true;
 	}
 	int code = sqlite3_errcode(store->db);
 	store->broken = code != SQLITE_FULL && code != SQLITE_BUSY && code != SQLITE_LOCKED;
 	usage_schema_error(store->db, store->path, "write to", error_out);
 	store_undo(store);
+	first_use_settle(&store->first_use, false);
 	return false;
 }
 
@@ -179,6 +181,7 @@ void usage_store_abandon(struct usage_store *store)
 	if (!store)
 		return;
 	store_finalize(store);
+	first_use_deinit(&store->first_use);
 	sqlite3_close(store->db);
 	free(store->path);
 	free(store);
@@ -194,6 +197,7 @@ bool usage_store_open(const struct usage_settings *settings, struct usage_observ
 	store->path = memory_strdup(settings->path);
 	store->observation = observation;
 	store->generation = store_next_generation();
+	first_use_init(&store->first_use);
 	if (!open_db(store, error_out) || !remember_inode(store) || !begin_observation(store, error_out)) {
 		usage_store_abandon(store);
 		return false;

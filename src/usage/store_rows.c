@@ -34,8 +34,6 @@ static void bind_identity(sqlite3_stmt *statement, const struct usage_identity *
 {
 	for (int i = 0; i < USAGE_FIELD_COUNT; i++)
 		store_bind_text(statement, i + 1, identity->fields[i]);
-	for (int i = USAGE_FIELD_COUNT; i < 7; i++)
-		store_bind_text(statement, i + 1, "");
 }
 
 static bool identity_row(struct usage_store *store, const struct usage_identity *identity, int64_t *id_out)
@@ -142,10 +140,26 @@ static bool add_to_existing(struct usage_store *store, const struct use_key *key
 	return store_run_for_id(store, SQL_ADD_COUNTS, id_out);
 }
 
+/* Before the row is there: is it the application's first use of the old name? */
+static bool note_first_use(struct usage_store *store, const struct use_key *key, const struct usage_slot *slot)
+{
+	const char *application = slot->identity->fields[USAGE_APPLICATION];
+	sqlite3_stmt *statement = store_sql(store, SQL_FIND_OLD_USE);
+	int64_t known;
+	if (key->use->side != SIDE_OLD || !first_use_is_open(&store->first_use, key->entry, application))
+		return true;
+	sqlite3_bind_int64(statement, 1, key->entry);
+	store_bind_text(statement, 2, application);
+	if (!store_run_for_id(store, SQL_FIND_OLD_USE, &known))
+		return false;
+	first_use_note(&store->first_use, key->entry, slot, key->use, !known);
+	return true;
+}
+
 static bool add_use(struct usage_store *store, struct use_key key, const struct usage_slot *slot, int64_t *id_out)
 {
 	int64_t id;
-	if (!add_to_existing(store, &key, slot, &id))
+	if (!add_to_existing(store, &key, slot, &id) || (id < 0 && !note_first_use(store, &key, slot)))
 		return false;
 	if (id < 0 && store->use_count >= store->settings.uses_max && key.statement != USAGE_OTHER_ID) {
 		key.statement = USAGE_OTHER_ID;
@@ -191,6 +205,9 @@ static bool add_slot(struct usage_store *store, const struct usage_slot *slot)
 		key.use = use;
 		if (!store_entry_id(store, use->table ? use->table : "(unknown)", &key.entry) ||
 		    !add_use(store, key, slot, &use_row) || !add_hour(store, use_row, slot))
+			return false;
+		const struct store_rows rows = { key.entry, key.identity, key.statement };
+		if (!store_add_columns(store, &rows, use, slot))
 			return false;
 	}
 	return true;

@@ -37,14 +37,26 @@ static const char *const sql_texts[SQL_COUNT] = {
 			   " refused_count = refused_count + ?11, row_count = row_count + ?12,"
 			   " first_ms = min(first_ms, ?13), last_ms = max(last_ms, ?14)"
 			   " WHERE " USE_KEY " RETURNING id",
+	/* of a table with two names */
+	[SQL_FIND_OLD_USE] = "SELECT e.new_name IS e.table_name OR EXISTS (SELECT 1 FROM uses u JOIN identities i"
+			     " ON i.id = u.identity WHERE u.entry = e.id AND u.side = 'old' AND i.application = ?2)"
+			     " FROM entries e WHERE e.id = ?1",
 	[SQL_ADD_USE] = "INSERT INTO uses (entry, statement, identity, side, kind, rewritten, refused, unparsed,"
 			" ok_count, error_count, refused_count, row_count, first_ms, last_ms)"
 			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
 	[SQL_ADD_HOUR] = "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, ?6)" ADD_SERIES,
 	[SQL_ADD_FORECAST] = "INSERT OR REPLACE INTO forecasts (statement, entry, stage, outcome, reason, made_ms, side)"
 			     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_ADD_COLUMN_COUNT] = "UPDATE column_uses SET count = count + ?5, first_ms = min(first_ms, ?6),"
+				 " last_ms = max(last_ms, ?7)"
+				 " WHERE entry = ?1 AND side = ?2 AND column_name = ?3 AND identity = ?4",
+	[SQL_ADD_COLUMN] = "INSERT INTO column_uses (entry, side, column_name, identity, count, first_ms, last_ms)"
+			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_ADD_STATEMENT_COLUMN] = "INSERT OR IGNORE INTO statement_columns (statement, entry, side, column_name)"
+				     " VALUES (?1, ?2, ?3, ?4)",
 	[SQL_COUNT_ROWS] = "SELECT (SELECT count(*) FROM identities), (SELECT count(*) FROM statements),"
-			   " (SELECT count(*) FROM uses)",
+			   " (SELECT count(*) FROM uses), (SELECT count(*) FROM column_uses),"
+			   " (SELECT count(*) FROM statement_columns)",
 	[SQL_BEGIN_OBSERVATION] = "INSERT INTO observations (host, pid, version, started_ms, heartbeat_ms)"
 				  " VALUES (?1, ?2, '" CROSSFADE_VERSION "', ?3, ?3)",
 	[SQL_FIND_OBSERVATION] = "SELECT id FROM observations WHERE id = ?1 AND pid = ?2 AND started_ms = ?3",
@@ -93,8 +105,18 @@ static const char *const sql_texts[SQL_COUNT] = {
 	[SQL_DROP_UNUSED_STATEMENTS] = "DELETE FROM statements"
 				       " WHERE id <> 0 AND id NOT IN (SELECT statement FROM uses)",
 	[SQL_DROP_UNUSED_IDENTITIES] = "DELETE FROM identities"
-				       " WHERE id <> 0 AND id NOT IN (SELECT identity FROM uses)",
+				       " WHERE id <> 0 AND id NOT IN (SELECT identity FROM uses)"
+				       " AND id NOT IN (SELECT identity FROM column_uses)",
 	[SQL_DROP_UNUSED_FORECASTS] = "DELETE FROM forecasts WHERE statement NOT IN (SELECT id FROM statements)",
+	[SQL_DROP_UNUSED_STATEMENT_COLUMNS] = "DELETE FROM statement_columns"
+					      " WHERE statement NOT IN (SELECT id FROM statements)",
+	[SQL_FORGET_COLUMNS] = "INSERT INTO column_uses (entry, side, column_name, identity, count, first_ms, last_ms)"
+			       " SELECT entry, side, column_name, 0, sum(count), min(first_ms), max(last_ms)"
+			       " FROM column_uses WHERE identity <> 0 AND last_ms < ?1 GROUP BY entry, side, column_name"
+			       " ON CONFLICT (entry, side, column_name, identity)"
+			       " DO UPDATE SET count = count + excluded.count, first_ms = min(first_ms, excluded.first_ms),"
+			       " last_ms = max(last_ms, excluded.last_ms)",
+	[SQL_DROP_FORGOTTEN_COLUMNS] = "DELETE FROM column_uses WHERE identity <> 0 AND last_ms < ?1",
 	[SQL_TRIM_FLIPS] = "DELETE FROM flips WHERE id <= (SELECT max(id) FROM flips) - ?1",
 	[SQL_TRIM_OBSERVATIONS] = "DELETE FROM observations WHERE id <= (SELECT max(id) FROM observations) - ?1",
 };
@@ -147,6 +169,8 @@ bool store_recount(struct usage_store *store)
 		store->identity_count = (size_t)sqlite3_column_int64(statement, 0);
 		store->statement_count = (size_t)sqlite3_column_int64(statement, 1);
 		store->use_count = (size_t)sqlite3_column_int64(statement, 2);
+		store->column_count = (size_t)sqlite3_column_int64(statement, 3);
+		store->statement_column_count = (size_t)sqlite3_column_int64(statement, 4);
 	}
 	sqlite3_reset(statement);
 	return ok;

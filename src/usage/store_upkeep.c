@@ -61,10 +61,13 @@ static bool is_filling(size_t count, size_t max)
 static bool forget_stale(struct usage_store *store, int64_t now_s)
 {
 	static const enum sql_id steps[] = { SQL_FORGET_USES, SQL_FORGET_HOURS, SQL_DROP_FORGOTTEN_HOURS,
-					     SQL_FORGET_DAYS, SQL_DROP_FORGOTTEN_DAYS, SQL_DROP_FORGOTTEN_USES };
+					     SQL_FORGET_DAYS, SQL_DROP_FORGOTTEN_DAYS, SQL_DROP_FORGOTTEN_USES,
+					     SQL_FORGET_COLUMNS, SQL_DROP_FORGOTTEN_COLUMNS };
 	if (!is_filling(store->statement_count, store->settings.shapes_max) &&
 	    !is_filling(store->identity_count, store->settings.identities_max) &&
-	    !is_filling(store->use_count, store->settings.uses_max))
+	    !is_filling(store->use_count, store->settings.uses_max) &&
+	    !is_filling(store->column_count, store->settings.uses_max) &&
+	    !is_filling(store->statement_column_count, store->settings.uses_max))
 		return true;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (!run_until(store, steps[i], (now_s - STALE_DAYS * DAY_S) * 1000))
@@ -72,6 +75,7 @@ static bool forget_stale(struct usage_store *store, int64_t now_s)
 	}
 	store->generation = store_next_generation();
 	return store_run(store, SQL_DROP_UNUSED_STATEMENTS) && store_run(store, SQL_DROP_UNUSED_FORECASTS) &&
+	       store_run(store, SQL_DROP_UNUSED_STATEMENT_COLUMNS) &&
 	       store_run(store, SQL_DROP_UNUSED_IDENTITIES) && store_recount(store);
 }
 

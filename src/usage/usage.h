@@ -74,6 +74,7 @@ void usage_counter_flush(struct usage_counter *counter);
 
 struct usage_who {
 	const char *database, *user, *application, *address; /* address without port; unix: "local" */
+	const char *controller, *route, *action; /* where in the application's code; NULL: not known */
 };
 /* NULL when counting is off. */
 struct usage_identity *usage_identity_take(struct usage_counter *counter, const struct usage_who *who);

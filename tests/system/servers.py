@@ -302,7 +302,7 @@ class Crossfade(Process):
         self.map_file.write_text(map_text)
         self.flags_file.write_text(flags)
         admin = admin or f'host=127.0.0.1 port={pg.port} user=postgres dbname={dbname}'
-        listen = listen or f'["127.0.0.1:{self.port}", "{self.dir}/run:{self.port}"]'
+        listen = listen and listen.replace('PORT', str(self.port)) or f'["127.0.0.1:{self.port}", "{self.dir}/run:{self.port}"]'
         self.config_file.write_text(f"""listen: {listen}
 server: {server_address or f'127.0.0.1:{pg.port}'}
 map: map.yaml

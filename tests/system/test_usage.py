@@ -1,5 +1,6 @@
 """The ledger counts every statement that names a mapped table, once, and outlives the proxy."""
 import json
+import re
 import time
 
 import pytest
@@ -196,3 +197,96 @@ def test_report_formats_name_the_table(proxy, format_):
     expect(proxy, 'public.prices', 'old', 1)
     done = proxy.command('report', '-c', proxy.config_file, '--format', format_)
     assert done.returncode == 0 and 'public.prices' in done.stdout, done.stderr
+
+
+def test_comments_say_where_in_the_code_a_statement_is(proxy):
+    place = "/*action='show',controller='orders',route='%2Forders%2F%3Aid',traceparent='00-{}-01'*/"
+    with session(proxy, application_name='psycopg') as c:
+        for i in range(3):
+            c.ask('select 1 from prices limit 1 ' + place.format(i))
+        c.ask('select 1 from prices limit 1')
+        c.ask("select 1 from prices limit 1 /*application='nightly',controller='a'*/;")
+        c.send(parse('select close from prices ' + place.format(9), 'st') + sync())
+        c.until()
+        for i in range(2):
+            c.send(bind([], '', 'st') + execute() + sync())
+            c.until()
+        c.ask('select nix from prices ' + place.format(5))
+        c.ask("select '/*controller=''x''*/' from prices /* no such comment */")
+    expect(proxy, 'public.prices', 'old', 9)
+    who = side(proxy, 'public.prices', 'old')['clients']
+    counts = {(w['application'], w['controller'], w['action'], w['route']): w['count'] for w in who}
+    assert counts == {('psycopg', 'orders', 'show', '/orders/:id'): 6, ('psycopg', '', '', ''): 2,
+                      ('nightly', 'a', '', ''): 1}
+    done = proxy.command('report', '-c', proxy.config_file)
+    assert 'psycopg (orders#show /orders/:id)' in done.stdout
+    assert 'traceparent' not in done.stdout
+
+
+def test_the_port_says_who_it_is_whatever_the_client_says(pg, make_proxy):
+    moves.create(pg)
+    proxy = make_proxy(pg, map_text=moves.MAP, dbname='moves', config='limits: {usage_flush: 200ms}\n',
+                       listen='[{address: "127.0.0.1:PORT", app: billing}]')
+    with session(proxy, application_name='psql') as c:
+        c.ask("select 1 from prices limit 1 /*application='liar',controller='c'*/")
+    expect(proxy, 'public.prices', 'old', 1)
+    who = side(proxy, 'public.prices', 'old')['clients']
+    assert [(w['application'], w['controller']) for w in who] == [('billing', 'c')]
+
+
+def test_columns_are_counted_under_their_old_names_and_deprecated_ones_told(pg, make_proxy):
+    moves.create(pg)
+    map_text = moves.MAP.replace('public.prices: data.prices', 'public.prices: {to: data.prices, deprecated: [close]}')
+    assert map_text != moves.MAP
+    proxy = make_proxy(pg, map_text=map_text, dbname='moves', config='limits: {usage_flush: 200ms}\n')
+    with session(proxy, application_name='billing') as c:
+        c.ask("select close from prices where code = '1'")
+        c.ask("select close from data.prices where code = '1'")
+    with session(proxy, application_name='loader') as c:
+        c.ask("update prices set close = 1 where code = '1'")
+        c.ask('select * from prices')
+    expect(proxy, 'public.prices', 'old', 3)
+    table = next(t for t in json.loads(proxy.report().stdout)['tables'] if t['table'] == 'public.prices')
+    columns = {c['column']: c for c in table['columns']}
+    assert (columns['close']['old_count'], columns['close']['new_count']) == (2, 1)
+    assert columns['close']['deprecated'] and columns['close']['applications'] == ['billing', 'loader']
+    assert columns['code']['old_count'] == 2 and not columns['code']['deprecated']
+    assert columns['*']['old_count'] == 1
+    assert any(s['columns'] == ['close', 'code'] for s in table['old']['statements'])
+    assert 'deprecated columns still read: close by billing, loader' in table['verdict']['text']
+
+
+def test_the_next_stage_is_foretold(proxy):
+    with session(proxy) as c:
+        c.ask('select 1 from prices limit 1')
+        c.ask("do $$ begin perform 1 from public.prices; end $$")
+    expect(proxy, 'public.prices', 'old', 2)
+
+    def foretold():
+        table = next(t for t in json.loads(proxy.report().stdout)['tables'] if t['table'] == 'public.prices')
+        return table['next'] if table['next'] and table['next']['fine'] + table['next']['opaque'] == 2 else None
+    assert wait_for(foretold, 15, 'forecasts') == {'stage': 'live', 'fine': 1, 'opaque': 1, 'refused': 0, 'not_tried': 0}
+
+
+def test_the_log_tells_first_uses_and_refusals(proxy):
+    mark = proxy.log_mark()
+    with session(proxy, application_name='billing') as c:
+        c.ask("select 1 from prices where code = 'hush'")
+        c.ask('select 1 from data.prices')
+    proxy.wait_log(r'event=old_name_first_used table=public.prices application=billing', mark)
+    with session(proxy, application_name='billing') as c:
+        c.ask('select 2 from prices')
+    with session(proxy, application_name='loader') as c:
+        c.ask('select 3 from prices')
+    proxy.wait_log(r'event=old_name_first_used table=public.prices application=loader', mark)
+    assert proxy.log_since(mark).count('old_name_first_used') == 2
+    proxy.flags_file.write_text('flags: {public.prices: complete}\n')
+    proxy.reload()
+    proxy.wait_log('event=reload ', mark)
+    with session(proxy, application_name='billing') as c:
+        for _ in range(30):
+            c.ask("select 1 from public.prices where code = 'hush'")
+        wait_for(lambda: proxy.log_since(mark).count('event=refused') >= 20, 10, 'refusals in the log')
+        assert proxy.log_since(mark).count('event=refused') in range(20, 30)
+    assert re.search(r'event=refused table=public.prices stage=complete .*application=billing', proxy.log_since(mark))
+    assert 'hush' not in proxy.log()

@@ -1,3 +1,4 @@
+#include "base/log_limit.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -109,4 +110,20 @@ Test(list, keeps_order_and_allows_removal_while_walking)
 	}
 	cr_assert_eq(seen, 5);
 	cr_assert(link_is_empty(&head));
+}
+
+Test(log_limit, lets_some_through_in_each_span_and_counts_the_rest)
+{
+	struct log_limit limit = { .lines = 2, .span_us = 1000 };
+	uint64_t suppressed = 99;
+	cr_assert(log_limit_pass(&limit, 5, &suppressed));
+	cr_assert_eq(suppressed, 0);
+	cr_assert(log_limit_pass(&limit, 6, &suppressed));
+	for (int i = 0; i < 7; i++)
+		cr_assert_not(log_limit_pass(&limit, 900, &suppressed));
+	cr_assert(log_limit_pass(&limit, 1005, &suppressed));
+	cr_assert_eq(suppressed, 7);
+	cr_assert(log_limit_pass(&limit, 1006, &suppressed));
+	cr_assert_eq(suppressed, 0);
+	cr_assert_not(log_limit_pass(&limit, 1007, &suppressed));
 }

@@ -260,3 +260,13 @@ void forecast_desk_show(struct forecast_desk *desk, struct slice sql, enum rewri
 			const struct session_state *state, struct ruleset *ruleset, struct rewrite *rewrite)
 {
 }
+
+bool origin_read(struct slice sql, struct origin *origin_out)
+{
+	return false;
+}
+
+struct rewrite *rewrite_with_origin(struct rewrite *rewrite, const struct origin *origin)
+{
+	return rewrite;
+}
