@@ -10,7 +10,8 @@
 enum {
 	CONTEXTS_MAX = 64,
 	STAMPS = 256,		    /* remembered pairs of session stamp and context */
-	SEEN_BITS = 1 << 16,	    /* texts seen once, roughly */
+	SEEN_BITS = 1 << 19,	    /* texts seen once, roughly: … */
+	SEEN_MOST = SEEN_BITS / 16, /* … of so many, one in sixteen new ones is taken for known */
 	TEXT_MAX_BYTES = 64 * 1024, /* longer texts are not worth their room */
 	BUCKETS_LEAST = 256,
 	SKELETON_CONTEXT = 1 << 16, /* told apart from texts of the same context */
@@ -265,7 +266,7 @@ static bool seen_before(struct rewrite_cache *cache, uint64_t hash)
 	uint8_t mask = (uint8_t)(1u << (bit & 7));
 	if (cache->seen[bit / 8] & mask)
 		return true;
-	if (++cache->seen_count > SEEN_BITS / 2) {
+	if (++cache->seen_count > SEEN_MOST) {
 		memset(cache->seen, 0, sizeof(cache->seen));
 		cache->seen_count = 1;
 	}
