@@ -241,7 +241,7 @@ static void watch_all_files(struct server *server)
 	const struct settings *settings = &server->settings;
 	const struct tls_settings *client = &settings->security.client, *tls = &settings->security.server;
 	size_t count = 0;
-	const char **paths = memory_zalloc((7 + 2 * settings->databases.count) * sizeof(*paths));
+	const char **paths = memory_zalloc((8 + 2 * settings->databases.count) * sizeof(*paths));
 	paths[count++] = settings->file;
 	paths[count++] = client->cert;
 	paths[count++] = client->key;
@@ -249,6 +249,7 @@ static void watch_all_files(struct server *server)
 	paths[count++] = tls->cert;
 	paths[count++] = tls->key;
 	paths[count++] = tls->ca;
+	paths[count++] = settings->security.users_file;
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		paths[count++] = settings->databases.items[i].map_path;
 		paths[count++] = settings->databases.items[i].flags_path;
@@ -292,6 +293,8 @@ static bool reload(struct server *server, const struct server_order *order, bool
 		return false;
 	}
 	struct security *security = NULL;
+	if (!server->auth_query)
+		fresh.security.auth_query = NULL; /* it needs a restart */
 	if (!security_new(&fresh.security, &security, error_out) ||
 	    !reload_rules(server, &fresh, order, stale_out, error_out)) {
 		security_unref(security);
@@ -484,7 +487,7 @@ static bool open_http(struct server *server, struct error *error_out)
 
 static bool open_all(struct server *server, struct error *error_out)
 {
-	struct proxy_callbacks callbacks = { server, on_stopped, on_facts_stale };
+	struct proxy_callbacks callbacks = { server, on_stopped, on_facts_stale, server_find_verifier, server_verifier_stale };
 	server->files = watch_new(WATCH_SETTLE_MS);
 	watch_all_files(server);
 	if (!usage_open(&server->settings.usage, &server->usage, error_out))
@@ -492,7 +495,8 @@ static bool open_all(struct server *server, struct error *error_out)
 	server->overview = overview_new(server->settings.databases.count);
 	overview_set_server(server->overview, server->settings.server.host, server->settings.server.port);
 	server->proxy = proxy_new(&server->loop, &server->settings.proxy, server->usage, callbacks);
-	if (!open_rules(server, error_out) || !open_listeners(server, error_out))
+	if (!server_open_auth_query(server, error_out) || !open_rules(server, error_out) ||
+	    !open_listeners(server, error_out))
 		return false;
 	declare_entries(server);
 	return open_http(server, error_out) && server_open_console(server, error_out);
@@ -505,6 +509,7 @@ bool server_new(struct settings *settings, const char *config_path, struct serve
 	signal(SIGPIPE, SIG_IGN);
 	server->settings = *settings;
 	server->config_path = memory_strdup(config_path);
+	server_forbid_core_dumps(settings);
 	init_loop(server);
 	if (!open_all(server, error_out)) {
 		server_free(server);
@@ -554,6 +559,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	server_close_console(server);
+	auth_query_free(server->auth_query); /* its answers go to the proxy */
 	http_free(server->http);
 	http_report_free(server->http_report);
 	for (size_t i = 0; i < server->database_count; i++)
@@ -576,10 +582,8 @@ void server_free(struct server *server)
 
 bool server_check(const struct settings *settings, struct error *error_out)
 {
-	struct security *security;
-	if (!security_new(&settings->security, &security, error_out))
+	if (!server_check_security(settings, error_out))
 		return false;
-	security_unref(security);
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		const struct settings_database *database = &settings->databases.items[i];
 		struct rules *rules = rules_new(database->name, NULL, NULL);

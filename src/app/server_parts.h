@@ -9,6 +9,7 @@
 #include "app/main_calls.h"
 #include "app/rules.h"
 #include "app/server.h"
+#include "catalog/auth_query.h"
 #include "catalog/watcher.h"
 #include "config/watch.h"
 #include "fleet/cutover.h"
@@ -40,6 +41,7 @@ struct server {
 	struct watch *files;
 	struct usage *usage;
 	struct proxy *proxy;
+	struct auth_query *auth_query; /* NULL: none */
 	struct overview *overview;
 	struct http_report *http_report;
 	struct http *http; /* NULL: off */
@@ -122,6 +124,16 @@ bool server_pause(struct server *server, const struct console_caller *caller, co
 		  struct error *error_out);
 bool server_resume(struct server *server, const struct console_caller *caller, const struct console_request *request,
 		   struct error *error_out);
+
+/* ---- server_security.c ---- */
+
+bool server_open_auth_query(struct server *server, struct error *error_out);
+bool server_check_security(const struct settings *settings, struct error *error_out);
+/* For the proxy, on workers' threads. */
+void server_find_verifier(void *context, const char *user, struct proxy_asker *asker);
+void server_verifier_stale(void *context, const char *user);
+/* Where keys or verifiers are in memory. */
+void server_forbid_core_dumps(const struct settings *settings);
 
 /* ---- server_console.c ---- */
 

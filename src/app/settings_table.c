@@ -446,6 +446,7 @@ static const char *const ddl_words[] = { "refuse", "allow", NULL };
 static const char *const errors_words[] = { "mapped", "raw", NULL };
 static const char *const syntax_words[] = { "refuse", "pass", NULL };
 static const char *const level_words[] = { "debug", "info", "warning", "error", "fatal", NULL };
+static const char *const auth_words[] = { "passthrough", "password", "scram", NULL };
 static const char *const client_tls_words[] = { "disable", "allow", "require", NULL };
 static const char *const server_tls_words[] = { "disable", "prefer", "require", "verify-ca", "verify-full", NULL };
 static const char *const verify_words[] = { "none", "optional", "require", NULL };
@@ -569,7 +570,17 @@ static const struct field fields[] = {
 	{ .path = "limits.idle_days", .kind = FIELD_INT, .reloadable = true, AT(idle_days), .max = 3650,
 	  .unit = "days", .help = "Without any use of its old name, observed without a gap, before a table counts as "
 				  "ready for stage complete." },
-	RESERVED("auth", "passthrough", "Who checks passwords: the server, through the proxy."),
+	{ .path = "auth", .kind = FIELD_ENUM, .reloadable = true, AT(security.auth), .words = auth_words,
+	  .help = "Who checks passwords: the server, through crossfade; the server, with a password that the client gave "
+		  "crossfade inside TLS; or crossfade by SCRAM, against copies of the server's verifiers." },
+	{ .path = "auth_users_file", .kind = FIELD_PATH, .reloadable = true, AT(security.users_file),
+	  .example = "users.txt",
+	  .help = "For `auth: scram`: lines \"name\" \"SCRAM-SHA-256$…\" as in pg_authid.rolpassword, readable by the "
+		  "owner alone." },
+	{ .path = "auth_query", .kind = FIELD_TEXT, AT(security.auth_query),
+	  .example = "\"SELECT rolpassword FROM pg_authid WHERE rolname = $1\"",
+	  .help = "For `auth: scram`: asks the server, through admin.dsn, for the verifier of a user ($1) that the file "
+		  "does not have; the answer's last column counts." },
 	{ .path = "client_tls.mode", .kind = FIELD_ENUM, .reloadable = true, AT(security.client_mode),
 	  .words = client_tls_words,
 	  .help = "TLS between clients and crossfade: not offered, taken by who wants it, or asked of everybody but "

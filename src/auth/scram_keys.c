@@ -6,7 +6,9 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <openssl/sha.h>
+#include <stdlib.h>
 
 #define PREFIX "SCRAM-SHA-256$"
 
@@ -23,6 +25,12 @@ void secret_buf_deinit(struct buf *buf)
 }
 
 /* ---- keys ---- */
+
+void scram_key_random(struct scram_key *key_out)
+{
+	if (RAND_bytes(key_out->bytes, SCRAM_KEY_BYTES) != 1)
+		abort(); /* a secret that can be guessed would be worse */
+}
 
 void scram_hash(const void *data, size_t len, struct scram_key *hash_out)
 {

@@ -45,6 +45,7 @@ bool scram_salted_password(struct slice password, struct slice salt, uint32_t it
 void scram_hmac(const struct scram_key *key, struct slice text, struct scram_key *mac_out);
 void scram_client_key(const struct scram_key *salted, struct scram_key *key_out);
 void scram_server_key(const struct scram_key *salted, struct scram_key *key_out);
+void scram_key_random(struct scram_key *key_out);
 void scram_hash(const void *data, size_t len, struct scram_key *hash_out);
 /* In the same time whatever they are. */
 bool scram_key_equal(const struct scram_key *a, const struct scram_key *b);

@@ -129,11 +129,21 @@ static bool take_lines(struct parser *parser, struct slice text, struct users *u
 	return ok;
 }
 
+/* Without a sample nothing lasts that others do not know: the secret is a new one each time. */
 static void make_secret(struct users *users)
 {
-	static const struct scram_key nothing;
-	const struct scram_key *from = users->sample ? &users->sample->verifier.stored_key : &nothing;
-	scram_hmac(from, slice_str("crossfade mock authentication"), &users->secret);
+	if (users->sample)
+		scram_hmac(&users->sample->verifier.stored_key, slice_str("crossfade mock authentication"), &users->secret);
+	else
+		scram_key_random(&users->secret);
+}
+
+struct users *users_none(void)
+{
+	struct users *users = memory_zalloc(sizeof(*users));
+	ref_init(&users->ref);
+	make_secret(users);
+	return users;
 }
 
 bool users_parse(struct slice text, const char *file, struct users **users_out, struct error *error_out)

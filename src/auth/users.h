@@ -19,6 +19,8 @@ struct users;
 bool users_load(const char *path, struct users **users_out, struct error *error_out);
 /* file: for messages. */
 bool users_parse(struct slice text, const char *file, struct users **users_out, struct error *error_out);
+/* Nobody: what is unknown looks as users of PostgreSQL do by default. */
+struct users *users_none(void);
 struct users *users_ref(struct users *users);
 void users_unref(struct users *users);
 size_t users_count(const struct users *users);

@@ -293,6 +293,24 @@ bool catalog_execute(struct catalog_connection *connection, const char *sql, uin
 	return false;
 }
 
+bool catalog_query_for(struct catalog_connection *connection, const char *sql, const char *parameter,
+		       uint32_t timeout_ms, struct pg_result **result_out, struct error *error_out)
+{
+	uint64_t deadline_us = deadline_after(timeout_ms);
+	const char *const parameters[] = { parameter };
+	PGresult *result = NULL;
+	size_t count = 0;
+	if (!PQsendQueryParams(connection->pg, sql, 1, NULL, parameters, NULL, NULL, 0))
+		return fail_connection(connection, error_out);
+	if (send_all(connection, deadline_us, timeout_ms, error_out) &&
+	    collect(connection, deadline_us, timeout_ms, &result, 1, &count, error_out) && count) {
+		*result_out = result;
+		return true;
+	}
+	PQclear(result);
+	return false;
+}
+
 void catalog_append_literal(struct catalog_connection *connection, struct buf *sql, const char *text)
 {
 	char *literal = PQescapeLiteral(connection->pg, text, strlen(text));

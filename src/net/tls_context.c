@@ -142,6 +142,8 @@ static void init_accepting(struct tls_context *context, const struct tls_setting
 	SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(context->ssl, id, sizeof(id) - 1);
 	SSL_CTX_set_num_tickets(context->ssl, 1);
+	if (settings->secret)
+		SSL_CTX_set_options(context->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_alpn_select_cb(context->ssl, choose_alpn, NULL);
 	if (settings->ca)
 		SSL_CTX_set_client_CA_list(context->ssl, SSL_load_client_CA_file(settings->ca));

@@ -28,6 +28,7 @@ enum tls_verify {
 struct tls_settings {
 	const char *cert, *key, *ca;
 	enum tls_verify verify;
+	bool secret; /* what arrives may be a password: OpenSSL keeps no copy of it */
 };
 
 /* For connections that others open to us, and for those that we open. */

@@ -14,7 +14,7 @@ static const struct {
 	[CLOSE_CLIENT_TLS] = { "client_tls", "TLS with the client could not be agreed on." },
 	[CLOSE_TLS_REQUIRED] = { "tls_required", "The client did not encrypt, but client_tls.mode is require." },
 	[CLOSE_CANCEL_REQUEST] = { "cancel_request", "The connection carried a cancel request, which was passed on." },
-	[CLOSE_AUTH_FAILED] = { "auth_failed", "The server refused the login." },
+	[CLOSE_AUTH_FAILED] = { "auth_failed", "The login was refused." },
 	[CLOSE_SERVER_UNREACHABLE] = { "server_unreachable", "The server could not be reached." },
 	[CLOSE_SERVER_TLS] = { "server_tls", "TLS with the server could not be agreed on, or its certificate is not trusted." },
 	[CLOSE_SERVER_REFUSED] = { "server_refused", "The server ended the connection during login." },

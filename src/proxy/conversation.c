@@ -347,6 +347,7 @@ const char *conversation_waits_for(const struct conversation *conversation)
 	case HOLD_QUIET:
 	case HOLD_HIDDEN: return "search_path";
 	case HOLD_FACT: return "the catalog";
+	case HOLD_PARSE: return "a statement that is being parsed";
 	case HOLD_PAUSE: return "the end of a pause";
 	}
 	return NULL;

@@ -17,6 +17,7 @@
 #include "rewrite/rewriter.h"
 #include "usage/usage.h"
 
+struct proxy_asker;
 struct security;
 struct uv_loop_s;
 struct proxy;
@@ -62,6 +63,11 @@ struct proxy_callbacks {
 	 * that was done; 0: it will not be. NULL: ignored. Called on a worker's
 	 * thread. */
 	uint64_t (*facts_stale)(void *context, const char *database);
+	/* A session needs the verifier of a user that no file has, on a worker's
+	 * thread; answer once, on any thread, with proxy_answer_verifier. */
+	void (*find_verifier)(void *context, const char *user, struct proxy_asker *asker);
+	/* The last answer about this user did not fit. NULL: ignored. */
+	void (*verifier_stale)(void *context, const char *user);
 };
 
 /* usage may be NULL: nothing is counted. Settings are copied. */
@@ -98,6 +104,9 @@ bool proxy_start(struct proxy *proxy, struct error *error_out);
 void proxy_drain(struct proxy *proxy);
 /* Ends all sessions now, with FATAL 57P01. */
 void proxy_stop(struct proxy *proxy);
+
+/* verifier NULL without error: there is no such user. Both are copied. */
+void proxy_answer_verifier(struct proxy_asker *asker, const char *verifier, const struct error *error);
 
 struct proxy_stats {
 	uint64_t sessions;	      /* now */

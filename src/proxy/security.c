@@ -13,16 +13,17 @@ static bool fail(struct error *error_out, const char *message, const char *hint)
 
 static bool make_client(const struct security_settings *settings, struct security *security, struct error *error_out)
 {
-	const struct tls_settings *tls = &settings->client;
+	struct tls_settings tls = settings->client;
 	if (settings->client_mode == CLIENT_TLS_DISABLE)
 		return true;
-	if (!tls->cert || !tls->key)
+	if (!tls.cert || !tls.key)
 		return fail(error_out, "`client_tls` needs a certificate and its key",
 			    "Set client_tls.cert and client_tls.key, or client_tls.mode: disable.");
-	if (tls->verify != TLS_VERIFY_NONE && !tls->ca)
+	if (tls.verify != TLS_VERIFY_NONE && !tls.ca)
 		return fail(error_out, "`client_tls.verify` needs the authorities of client certificates",
 			    "Set client_tls.ca, or client_tls.verify: none.");
-	return tls_context_accepting(tls, &security->client, error_out);
+	tls.secret = settings->auth == AUTH_PASSWORD;
+	return tls_context_accepting(&tls, &security->client, error_out);
 }
 
 /* With authorities at hand the certificate is looked at in every mode, and prefer goes on without TLS
@@ -41,13 +42,32 @@ static bool make_server(const struct security_settings *settings, struct securit
 	return tls_context_connecting(&tls, &security->server, error_out);
 }
 
+static bool make_auth(const struct security_settings *settings, struct security *security, struct error *error_out)
+{
+	security->auth = settings->auth;
+	security->asks_server = settings->auth_query != NULL;
+	if (settings->auth == AUTH_PASSWORD && settings->client_mode == CLIENT_TLS_DISABLE)
+		return fail(error_out, "`auth: password` takes passwords inside TLS only, and `client_tls.mode` is disable",
+			    "Set client_tls.mode to allow or require, with a certificate.");
+	if (settings->auth != AUTH_SCRAM)
+		return true;
+	if (settings->users_file)
+		return users_load(settings->users_file, &security->users, error_out);
+	if (!settings->auth_query)
+		return fail(error_out, "`auth: scram` needs the verifiers of the users",
+			    "Set auth_users_file to a file of them, or auth_query.");
+	security->users = users_none();
+	return true;
+}
+
 bool security_new(const struct security_settings *settings, struct security **security_out, struct error *error_out)
 {
 	struct security *security = memory_zalloc(sizeof(*security));
 	ref_init(&security->ref);
 	security->client_mode = settings->client_mode;
 	security->server_mode = settings->server_mode;
-	if (!make_client(settings, security, error_out) || !make_server(settings, security, error_out)) {
+	if (!make_client(settings, security, error_out) || !make_server(settings, security, error_out) ||
+	    !make_auth(settings, security, error_out)) {
 		security_unref(security);
 		return false;
 	}
@@ -67,5 +87,6 @@ void security_unref(struct security *security)
 		return;
 	tls_context_unref(security->client);
 	tls_context_unref(security->server);
+	users_unref(security->users);
 	free(security);
 }

@@ -7,7 +7,9 @@
 #define CROSSFADE_PROXY_SECURITY_H
 
 #include "base/ref.h"
+#include "auth/users.h"
 #include "net/tls_context.h"
+#include "proxy/credentials.h"
 
 enum client_tls_mode { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 
@@ -24,6 +26,9 @@ struct security_settings {
 	enum client_tls_mode client_mode;
 	enum server_tls_mode server_mode;
 	struct tls_settings client, server; /* server.verify follows from the mode */
+	enum auth_mode auth;
+	const char *users_file; /* NULL: none */
+	const char *auth_query; /* NULL: none */
 };
 
 struct security {
@@ -31,6 +36,9 @@ struct security {
 	enum client_tls_mode client_mode;
 	enum server_tls_mode server_mode;
 	struct tls_context *client, *server; /* NULL: disabled */
+	enum auth_mode auth;
+	bool asks_server; /* for verifiers of users that the file does not have */
+	struct users *users; /* with AUTH_SCRAM */
 };
 
 bool security_new(const struct security_settings *settings, struct security **security_out, struct error *error_out);

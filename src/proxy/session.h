@@ -47,6 +47,7 @@ struct session {
 	bool client_local; /* on a unix socket */
 	bool direct_tls;   /* the client began with it */
 	bool server_plain; /* TLS was tried, and without it is fine */
+	bool verifier_asked, keys_asked; /* slow steps of the login that were begun */
 	enum server_leg server_leg;
 	struct security *security; /* as it was when the session began; NULL: none */
 	unsigned open_streams;

@@ -44,7 +44,21 @@ bool session_server_tls_failed(struct session *session);
 /* The server's first words are a refusal. True: another attempt without TLS is being made. */
 bool session_tries_plain(struct session *session);
 
+/* ---- session_auth.c ---- */
+
+/* False: not with this `auth` on this connection; the session is over. */
+bool session_may_log_in(struct session *session);
+/* The server is reached, and has not spoken yet. */
+void session_begin_auth(struct session *session);
+/* Begins the slow steps that the login waits for. */
+void session_serve_login(struct session *session);
+
 /* ---- session_relay.c ---- */
+
+struct round session_begin_round(struct session *session);
+void session_write_round(struct session *session, const struct round *round);
+/* What the server said and had to wait. */
+void session_resume_server(struct session *session);
 
 /* Reads behind what is left of the last round; *data_out and *len_out are all that is there. */
 ssize_t session_read(struct session *session, struct stream *stream, struct buf *rest, char **data_out,

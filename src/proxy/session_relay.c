@@ -43,19 +43,28 @@ void session_update_reading(struct session *session)
 		stream_read_enable(&session->server, stream_unsent(&session->client) <= high);
 }
 
-static struct round begin_round(struct worker *worker)
+struct round session_begin_round(struct session *session)
 {
+	struct worker *worker = session->worker;
 	return (struct round){ output_of(&worker->to_server), output_of(&worker->to_client) };
 }
 
+/* A login that crossfade takes part in: a password may be among what the client says and the server hears. */
+static bool holds_secrets(const struct session *session)
+{
+	return session->login && session->login->client_auth;
+}
+
 /* What cannot be written breaks the stream, whose callback ends the session. */
-static void write_round(struct session *session, const struct round *round)
+void session_write_round(struct session *session, const struct round *round)
 {
 	struct slice to_server = output_slice(&round->to_server), to_client = output_slice(&round->to_client);
 	if (to_server.len)
 		stream_write(&session->server, to_server.data, to_server.len);
 	if (to_client.len)
 		stream_write(&session->client, to_client.data, to_client.len);
+	if (holds_secrets(session))
+		secret_wipe(session->worker->to_server.data, session->worker->to_server.len);
 }
 
 static size_t feed_client(struct session *session, const char *data, size_t len, struct round *round)
@@ -137,9 +146,12 @@ bool session_is_quiet(const struct session *session)
 bool session_after_round(struct session *session)
 {
 	struct conversation *conversation = &session->conversation;
+	if (session->login)
+		session_serve_login(session);
 	if (session->login && session->login->violation) {
 		struct error error = session->login->error;
 		session_fail(session,
+			     session->login->refused ? CLOSE_AUTH_FAILED :
 			     session->login->violation == VIOLATION_CLIENT ? CLOSE_CLIENT_PROTOCOL :
 									     CLOSE_SERVER_PROTOCOL,
 			     &error);
@@ -170,35 +182,57 @@ void session_resume_client(struct session *session)
 	struct buf *rest = &session->client_rest;
 	if (!rest->len || session->phase < SESSION_LOGIN || session->phase > SESSION_RELAY || client_must_wait(session))
 		return;
-	struct round round = begin_round(session->worker);
+	struct round round = session_begin_round(session);
 	size_t taken = feed_client(session, rest->data, rest->len, &round);
-	write_round(session, &round);
+	session_write_round(session, &round);
 	session_keep_rest(rest, rest->data, rest->len, taken);
 	watch_for_facts(session);
 }
 
+/* As session_keep_rest, but what was there before is wiped. */
+static void keep_secret_rest(struct buf *rest, const char *data, size_t len, size_t taken)
+{
+	struct buf fresh;
+	buf_init(&fresh);
+	if (taken < len)
+		buf_append(&fresh, data + taken, len - taken);
+	secret_buf_deinit(rest);
+	*rest = fresh;
+}
+
 void session_from_client(struct session *session, char *data, size_t len)
 {
-	struct round round = begin_round(session->worker);
+	struct round round = session_begin_round(session);
 	size_t taken = feed_client(session, data, len, &round);
-	write_round(session, &round);
-	session_keep_rest(&session->client_rest, data, len, taken);
+	session_write_round(session, &round);
+	if (holds_secrets(session))
+		keep_secret_rest(&session->client_rest, data, len, taken);
+	else
+		session_keep_rest(&session->client_rest, data, len, taken);
 	watch_for_facts(session);
+	session_resume_server(session);
 	if (session_after_round(session))
 		session_update_reading(session);
+}
+
+void session_resume_server(struct session *session)
+{
+	struct buf *rest = &session->server_rest;
+	if (session->phase == SESSION_LOGIN && rest->len && login_server_may_go_on(session->login))
+		session_from_server(session, rest->data, rest->len);
 }
 
 void session_from_server(struct session *session, char *data, size_t len)
 {
 	if (data[0] == SERVER_ERROR && session_tries_plain(session))
 		return;
-	struct round round = begin_round(session->worker);
+	struct round round = session_begin_round(session);
 	size_t taken = feed_server(session, data, len, &round);
 	if (session->phase == SESSION_LOGIN && session->login->ready && !session->login->violation) {
 		session_finish_login(session);
 		taken += feed_server(session, data + taken, len - taken, &round);
 	}
-	write_round(session, &round);
+	session_write_round(session, &round);
 	session_keep_rest(&session->server_rest, data, len, taken);
 	if (!session_after_round(session))
 		return;

@@ -54,7 +54,7 @@ static void begin_session(struct session *session, struct slice packet)
 	copy_identity(session);
 	prepare_conversation(session);
 	log_start(session);
-	if (!session_may_be_plain(session))
+	if (!session_may_be_plain(session) || !session_may_log_in(session))
 		return;
 	if (session->over_limit) {
 		error_set(&error, SQLSTATE_TOO_MANY_CONNECTIONS, "sorry, too many clients already");
@@ -191,6 +191,7 @@ void session_server_ready(struct session *session)
 		buf_deinit(&session->cancel_packet);
 	} else {
 		session->phase = SESSION_LOGIN;
+		session_begin_auth(session);
 		stream_write(&session->server, session->login->packet.data, session->login->packet.len);
 		if (session->client_ended)
 			stream_shutdown(&session->server);

@@ -82,9 +82,7 @@ static const struct bad_input bad_settings[] = {
 	  "themselves)",
 	  "libpq" },
 	{ HEAD "admin: {dns: x}\n", 4, 9, "unknown key `dns` in `admin`", "Did you mean `dsn`?" },
-	/* announced, not there yet */
-	{ HEAD "auth: scram\n", 4, 7, "`auth` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")",
-	  "leave it at passthrough" },
+	{ HEAD "auth: scrum\n", 4, 7, "`auth` must be passthrough, password or scram, but is `scrum`", "Did you mean `scram`?" },
 	{ HEAD "client_tls: {mode: prefer}\n", 4, 20, "`client_tls.mode` must be disable, allow or require, but is `prefer`",
 	  "" },
 	{ HEAD "server_tls: {mode: verify_full}\n", 4, 20,
