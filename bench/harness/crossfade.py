@@ -27,6 +27,7 @@ map: {name}.map.yaml
 flags: {name}.flags.yaml
 usage: {usage}
 admin: {{dsn: "host=127.0.0.1 port={server_port} user={user} dbname={database}"}}
+log: {{level: warning}}
 """
 
 
