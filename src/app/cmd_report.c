@@ -5,6 +5,7 @@
 #include "app/commands.h"
 
 #include "admin/page.h"
+#include "app/report_blockers.h"
 #include "app/report_changes.h"
 #include "app/report_csv.h"
 #include "app/report_from.h"
@@ -187,6 +188,8 @@ static bool add_configuration(struct report *report, const struct arguments *arg
 	bool ok = arguments->ledger_count || add_configured_ledger(report, &settings, error_out);
 	for (size_t i = 0; ok && i < settings.databases.count; i++)
 		ok = add_database(report, &settings, &settings.databases.items[i], error_out);
+	for (size_t i = 0; ok && !arguments->diff_ms && i < settings.databases.count; i++)
+		report_blockers_add(report, &settings, &settings.databases.items[i]);
 	settings_deinit(&settings);
 	return ok;
 }

@@ -524,9 +524,10 @@ static void watch_catalogs(struct server *server)
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *database = &server->databases[i];
 		struct catalog_watcher_settings settings = catalog_watcher_settings_default();
-		struct catalog_watcher_callbacks callbacks = { database, on_facts, on_checked };
+		struct catalog_watcher_callbacks callbacks = { database, on_facts, on_checked, server_on_activity };
 		settings.dsn = server->settings.databases.items[i].admin_dsn;
 		settings.poll_ms = server->settings.poll_ms;
+		settings.activity_ms = server->settings.sessions_ms;
 		if (!settings.dsn)
 			continue;
 		database->watcher = catalog_watcher_new(&settings, rules_map(database->rules), callbacks);
@@ -551,6 +552,7 @@ static void free_database(struct server_database *database)
 {
 	catalog_watcher_free(database->watcher);
 	facts_unref(database->arrived);
+	free(database->seen);
 	rules_free(database->rules);
 }
 

@@ -26,6 +26,8 @@ struct server_database {
 	uint64_t looked;		 /* … and that was published */
 	uint64_t fresh;			 /* under server->lock: … and for which the catalog could be read */
 	uint64_t awaited;		 /* a reload is tried again once this one is */
+	uint32_t *seen; /* the watcher's thread: server processes of the last look, sorted */
+	size_t seen_count;
 	bool has_facts;
 };
 
@@ -83,6 +85,11 @@ struct rules_files server_files_of(const struct settings *settings, const struct
 /* Has the catalog of every database read again. */
 void server_poke(struct server *server);
 bool server_has_looked(const struct server *server);
+
+/* ---- server_bypass.c ---- */
+
+/* A catalog_watcher's callback for a server_database; on the watcher's thread. */
+void server_on_activity(void *context, const struct activity *activity);
 
 /* ---- server_stages.c ---- */
 

@@ -18,6 +18,7 @@ void settings_init(struct settings *settings)
 {
 	*settings = (struct settings){
 		.poll_ms = 1000,
+		.sessions_ms = 60000,
 		.idle_days = 35,
 		.journal = settings_journal_auto,
 		.log_level = LOG_INFO,

@@ -62,6 +62,7 @@ struct settings {
 	struct settings_database single;     /* the short form as written */
 	uint32_t workers;		     /* 0: one per usable core */
 	uint32_t poll_ms;		     /* how often the catalog is looked at */
+	uint32_t sessions_ms;		     /* … and who is connected; 0: never */
 	uint32_t idle_days;		     /* without old use before `complete` */
 	enum log_level log_level;
 	enum log_format log_format;

@@ -488,6 +488,8 @@ static const struct field fields[] = {
 		  "passfile and service work. Without it tables are found by the map and the flags alone." },
 	{ .path = "admin.poll", .kind = FIELD_DURATION, .reloadable = true, AT(poll_ms), .stored_ms = 1, .min = 100,
 	  .max = 3600000, .help = "How often the catalog is checked for changes made outside the proxy." },
+	{ .path = "admin.sessions", .kind = FIELD_DURATION, .zero = "off", AT(sessions_ms), .stored_ms = 1, .min = 1000,
+	  .max = 3600000, .help = "How often to look who is connected to the server past the proxy, for the report." },
 	{ .path = "databases", .kind = FIELD_CUSTOM, .reloadable = true, AT(databases), .parse = parse_databases,
 	  .format = format_databases, .unit = "mapping",
 	  .help = "The long form for several databases: {aegis: {map: FILE, flags: FILE, admin: {dsn: …}}}." },

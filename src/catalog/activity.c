@@ -11,9 +11,8 @@
 static const char query[] =
 	"SELECT pg_catalog.current_database(), a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''),"
 	" CASE WHEN a.client_addr IS NOT NULL THEN pg_catalog.host(a.client_addr) WHEN a.client_port = -1 THEN 'local' END,"
-	" a.backend_type, extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start) * 1000"
-	" FROM pg_catalog.pg_stat_activity a WHERE a.datname = pg_catalog.current_database()"
-	" AND a.pid <> pg_catalog.pg_backend_pid() AND a.usename IS NOT NULL"
+	" a.backend_type, extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start) * 1000,"
+	" a.datname = pg_catalog.current_database() FROM pg_catalog.pg_stat_activity a WHERE a.datname IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid() AND a.usename IS NOT NULL"
 	" AND coalesce(a.backend_type, '') NOT IN ('autovacuum worker', 'parallel worker')"
 	" AND NOT (a.application_name = 'crossfade' AND a.usename = current_user) ORDER BY a.pid";
 
@@ -33,6 +32,7 @@ static void take(struct activity *activity, const PGresult *result)
 			.application = keep(activity, result, row, 3),
 			.address = keep(activity, result, row, 4),
 			.kind = keep(activity, result, row, 5),
+			.is_here = PQgetvalue(result, row, 7)[0] == 't',
 			.age_ms = PQgetisnull(result, row, 6) ? -1 : (int64_t)strtod(PQgetvalue(result, row, 6), NULL),
 		};
 }

@@ -1,4 +1,4 @@
-/* Who is connected to the database we are connected to, as pg_stat_activity shows it. */
+/* Who is connected to the server, as pg_stat_activity shows it. */
 #ifndef CROSSFADE_CATALOG_ACTIVITY_H
 #define CROSSFADE_CATALOG_ACTIVITY_H
 
@@ -7,6 +7,7 @@
 
 struct activity_session {
 	uint32_t pid;
+	bool is_here; /* in our database */
 	const char *user, *application, *address; /* address NULL: we may not see it; "local": a unix socket */
 	const char *kind; /* client backend, walsender, …; NULL: we may not see it */
 	int64_t age_ms;	  /* -1: we may not see it */

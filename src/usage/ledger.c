@@ -26,6 +26,7 @@ struct writer {
 	struct usage_declaration *declaration; /* the latest; kept for a file that is made anew */
 	bool declared;				/* it is in the file */
 	struct list_link foretold;
+	struct usage_sightings sightings;
 	uint32_t retry_ms;	/* 0: all is well */
 	uint64_t failing_since_us;
 	uint64_t maintained_us;
@@ -57,6 +58,7 @@ static void take_foretold(struct writer *writer)
 static void collect(struct writer *writer)
 {
 	take_foretold(writer);
+	usage_sightings_take(&writer->sightings, &writer->usage->sightings);
 	writer->count = 0;
 	LIST_FOR_EACH(link, &writer->usage->pending) {
 		if (writer->count == writer->capacity) {
@@ -150,7 +152,7 @@ static bool write_round(struct writer *writer)
 	struct error error;
 	bool opened = reopen(writer, &error);
 	struct usage_batch batch = { writer->tables, writer->count, writer->declared ? NULL : writer->declaration,
-				     &writer->foretold };
+				     &writer->foretold, &writer->sightings };
 	if (!opened || !usage_store_write(writer->store, &batch, &error)) {
 		note_failure(writer, &error);
 		return false;
@@ -161,6 +163,7 @@ static bool write_round(struct writer *writer)
 		usage_tally_add(&writer->usage->tally, writer->tables[i]);
 	writer->declared = true;
 	free_foretold(writer);
+	usage_sightings_deinit(&writer->sightings);
 	give_back(writer);
 	note_success(writer);
 	return true;
@@ -235,6 +238,7 @@ static void finish(struct writer *writer)
 	}
 	usage_store_close(writer->store, lost);
 	free_foretold(writer);
+	usage_sightings_deinit(&writer->sightings);
 	usage_declaration_free(writer->declaration);
 	free(writer->tables);
 }
@@ -258,6 +262,7 @@ static void *run(void *context)
 {
 	struct writer writer = { .usage = context };
 	link_init(&writer.foretold);
+	usage_sightings_init(&writer.sightings);
 	if (!open_and_tell(&writer))
 		return NULL;
 	while (wait_for_work(&writer)) {
@@ -274,6 +279,7 @@ static void usage_free(struct usage *usage)
 	pthread_cond_destroy(&usage->opened);
 	pthread_mutex_destroy(&usage->lock);
 	usage_tally_deinit(&usage->tally);
+	usage_sightings_deinit(&usage->sightings);
 	usage_declaration_free(usage->declared);
 	free((char *)usage->settings.path);
 	free(usage);
@@ -289,6 +295,7 @@ static struct usage *usage_new(const struct usage_settings *settings)
 	link_init(&usage->counters);
 	link_init(&usage->pending);
 	link_init(&usage->foretold);
+	usage_sightings_init(&usage->sightings);
 	pthread_mutex_init(&usage->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -386,6 +393,16 @@ void usage_foretell(struct usage *usage, struct statement_shape *shape, const ch
 		usage->foretold_count++;
 		pthread_cond_signal(&usage->wake);
 	}
+	pthread_mutex_unlock(&usage->lock);
+}
+
+void usage_looked(struct usage *usage, const char *database, const struct usage_bypass *items, size_t count)
+{
+	if (!usage)
+		return;
+	struct usage_sighting *sighting = usage_sighting_new(database, items, count, clock_wall_ms());
+	pthread_mutex_lock(&usage->lock);
+	usage_sightings_add(&usage->sightings, sighting);
 	pthread_mutex_unlock(&usage->lock);
 }
 

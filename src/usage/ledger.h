@@ -12,6 +12,7 @@
 #ifndef CROSSFADE_USAGE_LEDGER_H
 #define CROSSFADE_USAGE_LEDGER_H
 
+#include "usage/sightings.h"
 #include "usage/store.h"
 #include "usage/tally.h"
 
@@ -43,6 +44,7 @@ struct usage {
 	struct list_link pending; /* usage_table.pending */
 	struct usage_declaration *declared; /* newest, not yet written; NULL: none */
 	struct list_link foretold; /* usage_foretold.link, not yet taken by the store thread */
+	struct usage_sightings sightings; /* not yet taken by the store thread */
 	size_t foretold_count;	   /* with those it has taken and not written */
 	bool stopping, started, usable;
 	struct error open_error;

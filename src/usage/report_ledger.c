@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-enum { BUSY_TIMEOUT_MS = 5000, RUNNING_MS = 30000 };
+enum { BUSY_TIMEOUT_MS = 5000, RUNNING_MS = 30000, DAY_MS = 86400000 };
 
 #define ROW_COLUMNS                                                                                \
 	"SELECT e.table_name, u.side, u.kind, i.database, i.user, i.application, i.address, i.controller," \
@@ -62,6 +62,12 @@ static const char forecasts_sql[] =
 static const char flips_sql[] =
 	"SELECT e.table_name, f.at_ms, f.from_stage, f.to_stage FROM flips f JOIN entries e ON e.id = f.entry"
 	" WHERE (?1 IS NULL OR e.table_name = ?1 OR e.new_name = ?1) ORDER BY f.at_ms DESC LIMIT 1000";
+
+static const char bypasses_sql[] =
+	"SELECT user, application, max(most_sessions) FROM bypasses"
+	" WHERE last_ms >= ?4 AND (?2 IS NULL OR application = ?2) AND (?3 IS NULL OR user = ?3) GROUP BY user, application ORDER BY 3 DESC, 1, 2";
+
+static const char looks_sql[] = "SELECT count(*) FROM bypass_looks WHERE last_ms >= ?4";
 
 /* ---- reading ---- */
 
@@ -207,6 +213,17 @@ static void read_flip(struct report *report, sqlite3_stmt *statement)
 	};
 }
 
+static void read_bypass(struct report *report, sqlite3_stmt *statement)
+{
+	report_add_bypass(report, text_at(statement, 0), text_at(statement, 1), (uint64_t)sqlite3_column_int64(statement, 2));
+}
+
+static void read_looks(struct report *report, sqlite3_stmt *statement)
+{
+	if (sqlite3_column_int64(statement, 0))
+		report_set_bypass_known(report);
+}
+
 static void read_series_start(struct report *report, sqlite3_stmt *statement)
 {
 	int64_t from_ms = sqlite3_column_int64(statement, 0) * 1000;
@@ -225,6 +242,8 @@ static void bind_filter(sqlite3_stmt *statement, const struct report_filter *fil
 	bind_name(statement, 1, filter->table);
 	bind_name(statement, 2, filter->application);
 	bind_name(statement, 3, filter->user);
+	if (sqlite3_bind_parameter_count(statement) == 4)
+		sqlite3_bind_int64(statement, 4, filter->now_ms - (int64_t)filter->idle_days * DAY_MS);
 	if (sqlite3_bind_parameter_count(statement) >= 5) {
 		sqlite3_bind_int64(statement, 4, filter->since_ms / 1000);
 		sqlite3_bind_int64(statement, 5, (filter->until_ms + 999) / 1000);
@@ -259,6 +278,7 @@ static bool read_ledger(struct report *report, sqlite3 *db)
 	       read_all(report, db, columns_sql, read_column) &&
 	       read_all(report, db, statement_columns_sql, read_statement_column) &&
 	       read_all(report, db, forecasts_sql, read_forecast) && read_all(report, db, flips_sql, read_flip) &&
+	       read_all(report, db, bypasses_sql, read_bypass) && read_all(report, db, looks_sql, read_looks) &&
 	       sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
 }
 

@@ -136,8 +136,21 @@ static const char version_2[] =
 	"CREATE VIEW recent_flips AS SELECT strftime('%Y-%m-%dT%H:%M:%SZ', f.at_ms / 1000, 'unixepoch') AS at,"
 	" e.table_name, f.from_stage, f.to_stage FROM flips f JOIN entries e ON e.id = f.entry;";
 
+/* Sessions that came past the proxy. */
+static const char version_3[] =
+	"CREATE TABLE bypasses (id INTEGER PRIMARY KEY, database TEXT NOT NULL, user TEXT NOT NULL,"
+	" application TEXT NOT NULL, address TEXT NOT NULL, kind TEXT NOT NULL, most_sessions INTEGER NOT NULL,"
+	" looks INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
+	" UNIQUE (database, user, application, address, kind));"
+	"CREATE TABLE bypass_looks (database TEXT PRIMARY KEY, looks INTEGER NOT NULL, first_ms INTEGER NOT NULL,"
+	" last_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE VIEW bypass AS SELECT b.database, b.user, b.application, b.address, b.kind, b.most_sessions,"
+	" b.looks AS seen, l.looks, strftime('%Y-%m-%dT%H:%M:%SZ', b.first_ms / 1000, 'unixepoch') AS first_seen,"
+	" strftime('%Y-%m-%dT%H:%M:%SZ', b.last_ms / 1000, 'unixepoch') AS last_seen"
+	" FROM bypasses b JOIN bypass_looks l ON l.database = b.database;";
+
 /* migrations[n] takes version n to n + 1. */
-static const char *const migrations[USAGE_SCHEMA_VERSION] = { version_1, version_2 };
+static const char *const migrations[USAGE_SCHEMA_VERSION] = { version_1, version_2, version_3 };
 
 void usage_schema_error(sqlite3 *db, const char *path, const char *doing, struct error *error_out)
 {

@@ -11,7 +11,7 @@
 
 #include <sqlite3.h>
 
-enum { USAGE_SCHEMA_VERSION = 2 };
+enum { USAGE_SCHEMA_VERSION = 3 };
 
 /* Ids of the rows that stand for what there was no room for. */
 enum { USAGE_OTHER_ID = 0 };

@@ -30,7 +30,8 @@ static bool write_rows(struct usage_store *store, const struct usage_batch *batc
 		if (!store_add_table(store, batch->tables[i]))
 			return false;
 	}
-	return (!batch->foretold || store_add_foretold(store, batch->foretold, now_ms)) && heartbeat(store, now_ms);
+	return (!batch->foretold || store_add_foretold(store, batch->foretold, now_ms)) &&
+	       (!batch->sightings || store_add_sightings(store, batch->sightings)) && heartbeat(store, now_ms);
 }
 
 bool usage_store_write(struct usage_store *store, const struct usage_batch *batch, struct error *error_out)

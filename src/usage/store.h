@@ -8,6 +8,7 @@
 #include "usage/table.h"
 
 struct usage_store;
+struct usage_sightings;
 
 /* A copy of what usage_declare was given. */
 struct usage_declaration {
@@ -51,6 +52,7 @@ struct usage_batch {
 	size_t count;
 	const struct usage_declaration *declaration; /* NULL: as before */
 	const struct list_link *foretold;	     /* NULL: none */
+	const struct usage_sightings *sightings;     /* NULL: none */
 };
 /* All of it and the heartbeat. False: nothing of it is in the file; call again with the same. */
 bool usage_store_write(struct usage_store *store, const struct usage_batch *batch, struct error *error_out);

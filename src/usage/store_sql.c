@@ -54,6 +54,12 @@ static const char *const sql_texts[SQL_COUNT] = {
 			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_ADD_STATEMENT_COLUMN] = "INSERT OR IGNORE INTO statement_columns (statement, entry, side, column_name)"
 				     " VALUES (?1, ?2, ?3, ?4)",
+	[SQL_ADD_LOOK] = "INSERT INTO bypass_looks VALUES (?1, 1, ?2, ?2) ON CONFLICT (database)"
+			 " DO UPDATE SET looks = looks + 1, last_ms = max(last_ms, ?2)",
+	[SQL_ADD_BYPASS] = "INSERT INTO bypasses (database, user, application, address, kind, most_sessions, looks,"
+			   " first_ms, last_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)"
+			   " ON CONFLICT (database, user, application, address, kind) DO UPDATE SET"
+			   " most_sessions = max(most_sessions, ?6), looks = looks + 1, last_ms = max(last_ms, ?7)",
 	[SQL_COUNT_ROWS] = "SELECT (SELECT count(*) FROM identities), (SELECT count(*) FROM statements),"
 			   " (SELECT count(*) FROM uses), (SELECT count(*) FROM column_uses),"
 			   " (SELECT count(*) FROM statement_columns)",
@@ -117,6 +123,8 @@ static const char *const sql_texts[SQL_COUNT] = {
 			       " DO UPDATE SET count = count + excluded.count, first_ms = min(first_ms, excluded.first_ms),"
 			       " last_ms = max(last_ms, excluded.last_ms)",
 	[SQL_DROP_FORGOTTEN_COLUMNS] = "DELETE FROM column_uses WHERE identity <> 0 AND last_ms < ?1",
+	[SQL_TRIM_BYPASSES] = "DELETE FROM bypasses WHERE id NOT IN"
+			      " (SELECT id FROM bypasses ORDER BY last_ms DESC LIMIT ?1)",
 	[SQL_TRIM_FLIPS] = "DELETE FROM flips WHERE id <= (SELECT max(id) FROM flips) - ?1",
 	[SQL_TRIM_OBSERVATIONS] = "DELETE FROM observations WHERE id <= (SELECT max(id) FROM observations) - ?1",
 };

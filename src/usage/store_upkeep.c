@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "usage/schema.h"
 
-enum { OBSERVATIONS_MAX = 10000, FLIPS_MAX = 10000, STALE_DAYS = 60, HOUR_S = 3600 };
+enum { OBSERVATIONS_MAX = 10000, FLIPS_MAX = 10000, BYPASSES_MAX = 10000, STALE_DAYS = 60, HOUR_S = 3600 };
 #define DAY_S INT64_C(86400)
 
 static bool run_until(struct usage_store *store, enum sql_id id, int64_t value)
@@ -86,7 +86,8 @@ static bool maintain(struct usage_store *store)
 	return roll_up(store, today_s - store->settings.hours_days * DAY_S) &&
 	       run_until(store, SQL_DROP_DAYS, today_s - store->settings.keep_days * DAY_S) &&
 	       run_until(store, SQL_TRIM_OBSERVATIONS, OBSERVATIONS_MAX) &&
-	       run_until(store, SQL_TRIM_FLIPS, FLIPS_MAX) && bound_series(store, now_s) &&
+	       run_until(store, SQL_TRIM_FLIPS, FLIPS_MAX) && run_until(store, SQL_TRIM_BYPASSES, BYPASSES_MAX) &&
+	       bound_series(store, now_s) &&
 	       forget_stale(store, now_s);
 }
 

@@ -65,6 +65,15 @@ const char *usage_forecast_name(enum usage_forecast forecast);
 void usage_foretell(struct usage *usage, struct statement_shape *shape, const char *table, enum side side,
 		    enum stage stage, enum usage_forecast forecast, const char *reason);
 
+/* Sessions of the server that came past the proxy. */
+struct usage_bypass {
+	const char *user, *application;
+	const char *address, *kind; /* of the other side, and of the session; NULL: not known */
+	uint32_t sessions;
+};
+/* Somebody has looked who is connected to the database, and these were not the proxy's. As usage_foretell. */
+void usage_looked(struct usage *usage, const char *database, const struct usage_bypass *items, size_t count);
+
 /* NULL usage gives a counter that counts nothing. */
 struct usage_counter *usage_counter_new(struct usage *usage);
 /* Hands over what is left. Identities must have been released. */

@@ -1,4 +1,5 @@
 /* A report says what the ledger's rows add up to, and no more than they allow. */
+#include "usage/sightings.h"
 #include "usage/report.h"
 #include "usage/report_diff.h"
 
@@ -612,6 +613,43 @@ Test(report, unobserved_time_has_the_gaps_and_what_came_before)
 
 /* ---- an older ledger ---- */
 
+Test(report, sessions_past_the_proxy_add_up_over_the_looks)
+{
+	struct usage_bypass two[] = { { "etl", "nightly", "10.0.0.1", "client backend", 1 },
+				      { "etl", "nightly", "10.0.0.1", "client backend", 1 },
+				      { "repl", "", NULL, NULL, 1 } };
+	struct ledger ledger;
+	struct report_filter filter = report_filter_default();
+	ledger_init(&ledger);
+	struct usage *usage = ledger_open(&ledger);
+	usage_looked(usage, "aegis", two, 3);
+	usage_looked(usage, "aegis", two, 1);
+	usage_close(usage);
+	struct report *report = report_of(&ledger, &filter, NULL, 0);
+	cr_assert(report->bypass_known);
+	cr_assert_eq(report->bypass_count, 2);
+	cr_expect_str_eq(report->bypasses[0].application, "nightly");
+	cr_expect_eq(report->bypasses[0].sessions, 2);
+	cr_expect_eq(ledger_number(&ledger, "SELECT looks FROM bypasses WHERE user = 'etl'"), 2);
+	cr_expect_eq(ledger_number(&ledger, "SELECT looks FROM bypass_looks"), 2);
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+Test(report, more_looks_than_can_wait_are_dropped)
+{
+	struct usage_bypass one = { "etl", "nightly", "10.0.0.1", NULL, 1 };
+	struct usage_sightings sightings, more;
+	usage_sightings_init(&sightings);
+	usage_sightings_init(&more);
+	for (int64_t i = 0; i < 1000; i++)
+		usage_sightings_add(i % 2 ? &sightings : &more, usage_sighting_new("aegis", &one, 1, i));
+	usage_sightings_take(&sightings, &more);
+	cr_expect_eq(sightings.count, 64);
+	cr_expect_eq(more.count, 0);
+	usage_sightings_deinit(&sightings);
+}
+
 Test(report, a_ledger_of_version_1_is_brought_up_to_date_with_its_counts)
 {
 	struct ledger ledger;
@@ -620,7 +658,8 @@ Test(report, a_ledger_of_version_1_is_brought_up_to_date_with_its_counts)
 	ledger_exec(&ledger,
 		    "DROP VIEW usage; DROP VIEW usage_by_table; DROP VIEW usage_by_hour; DROP VIEW usage_by_column;"
 		    "DROP VIEW next_stage; DROP VIEW recent_flips; DROP TABLE column_uses; DROP TABLE statement_columns;"
-		    "DROP TABLE forecasts; DROP TABLE flips; ALTER TABLE entries DROP COLUMN deprecated;"
+		    "DROP TABLE forecasts; DROP TABLE flips; DROP VIEW bypass; DROP TABLE bypasses; DROP TABLE bypass_looks;"
+		    "ALTER TABLE entries DROP COLUMN deprecated;"
 		    "CREATE TABLE identities_1 (id INTEGER PRIMARY KEY, database TEXT NOT NULL, user TEXT NOT NULL,"
 		    " application TEXT NOT NULL, address TEXT NOT NULL, UNIQUE (database, user, application, address));"
 		    "INSERT INTO identities_1 SELECT id, database, user, application, address FROM identities;"

@@ -1,0 +1,63 @@
+/* Telling the sessions that came past the proxy from its own, each time somebody has looked who is connected. */
+#include "app/server_parts.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+/* Just now it may have been one of ours that had not heard yet which process serves it. */
+enum { SETTLED_MS = 3000 };
+
+static int compare_pids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+static bool has_pid(const uint32_t *pids, size_t count, uint32_t pid)
+{
+	return count && bsearch(&pid, pids, count, sizeof(*pids), compare_pids);
+}
+
+/* Whoever may not see how old a session is takes those that were there the last time. */
+static bool has_settled(const struct server_database *database, const struct activity_session *session)
+{
+	return session->age_ms < 0 ? has_pid(database->seen, database->seen_count, session->pid)
+				   : session->age_ms >= SETTLED_MS;
+}
+
+/* They come sorted. */
+static void remember_seen(struct server_database *database, const struct activity *activity)
+{
+	free(database->seen);
+	database->seen = memory_zalloc((activity->count + 1) * sizeof(*database->seen));
+	database->seen_count = activity->count;
+	for (size_t i = 0; i < activity->count; i++)
+		database->seen[i] = activity->sessions[i].pid;
+}
+
+/*
+ * On the watcher's thread. With a pooler between us and the server none of our
+ * sessions can be told apart: then nothing is said rather than something wrong.
+ */
+void server_on_activity(void *context, const struct activity *activity)
+{
+	struct server_database *database = context;
+	size_t pid_count, count = 0, ours = 0;
+	uint32_t *pids = proxy_server_pids(database->server->proxy, &pid_count);
+	struct usage_bypass *items = memory_zalloc((activity->count + 1) * sizeof(*items));
+	qsort(pids, pid_count, sizeof(*pids), compare_pids);
+	for (size_t i = 0; i < activity->count; i++) {
+		const struct activity_session *session = &activity->sessions[i];
+		if (has_pid(pids, pid_count, session->pid))
+			ours++;
+		else if (session->is_here && has_settled(database, session))
+			items[count++] = (struct usage_bypass){ session->user, session->application, session->address,
+								session->kind, 1 };
+	}
+	if (ours || !pid_count)
+		usage_looked(database->server->usage, activity->database, items, count);
+	remember_seen(database, activity);
+	free(items);
+	free(pids);
+}
