@@ -409,7 +409,7 @@ static void (*const handlers[])(struct analysis *a, const PgQuery__Node *node) =
 	HANDLER(CREATE_STATS) = on_other_ddl,
 	HANDLER(CREATE_POLICY) = on_other_ddl,
 	HANDLER(ALTER_POLICY) = on_other_ddl,
-	HANDLER(GRANT) = on_other_ddl,
+	HANDLER(GRANT) = objects_grant,
 	HANDLER(COMPOSITE_TYPE) = on_other_ddl,
 };
 

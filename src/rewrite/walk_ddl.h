@@ -16,6 +16,7 @@ void objects_drop(struct analysis *a, const PgQuery__Node *node);
 void objects_comment(struct analysis *a, const PgQuery__Node *node);
 void objects_security_label(struct analysis *a, const PgQuery__Node *node);
 void objects_extension_contents(struct analysis *a, const PgQuery__Node *node);
+void objects_grant(struct analysis *a, const PgQuery__Node *node);
 /* OWNED BY table.column of a sequence. */
 void objects_owned_by(struct analysis *a);
 

@@ -105,6 +105,7 @@ void objects_drop(struct analysis *a, const PgQuery__Node *node)
 	size_t words = schema ? 1 : type_words(drop->remove_type);
 	size_t at = a->first + 1 + words + (drop->concurrent ? 1 : 0) + (drop->missing_ok ? 2 : 0) + (of_table ? 2 : 0);
 	a->changes_catalog = schema || !words;
+	walk_nodes(a, drop->objects, drop->n_objects); /* types, in signatures of functions and the like */
 	if (schema)
 		on_drop_schema(a, drop, at);
 	for (size_t i = 0; words && !schema && i < drop->n_objects; i++) {
@@ -121,16 +122,19 @@ void objects_drop(struct analysis *a, const PgQuery__Node *node)
 void objects_comment(struct analysis *a, const PgQuery__Node *node)
 {
 	object_at(a, a->first + 2, node->comment_stmt->objtype);
+	walk_node(a, node->comment_stmt->object);
 }
 
 void objects_security_label(struct analysis *a, const PgQuery__Node *node)
 {
 	object_at(a, a->first + (clause_is_word(a, a->first + 2, "for") ? 5 : 3), node->sec_label_stmt->objtype);
+	walk_node(a, node->sec_label_stmt->object);
 }
 
 void objects_extension_contents(struct analysis *a, const PgQuery__Node *node)
 {
 	object_at(a, a->first + 4, node->alter_extension_contents_stmt->objtype);
+	walk_node(a, node->alter_extension_contents_stmt->object);
 }
 
 void objects_owned_by(struct analysis *a)
@@ -141,4 +145,26 @@ void objects_owned_by(struct analysis *a)
 		    name.count >= 2)
 			walk_named_tokens(a, &name, name.count - 1, USE_DDL);
 	}
+}
+
+/* ON TYPE a, b: row types have privileges of their own. */
+static void grant_on_types(struct analysis *a)
+{
+	size_t at = clause_find_word(a, a->first, a->end - 1, "on") + 2;
+	struct token_name name;
+	while (walk_token_name(a, at, &name)) {
+		walk_named_tokens(a, &name, name.count, USE_DDL);
+		if (!clause_is_mark(a, name.last + 1, ","))
+			return;
+		at = name.last + 2;
+	}
+}
+
+void objects_grant(struct analysis *a, const PgQuery__Node *node)
+{
+	const PgQuery__GrantStmt *grant = node->grant_stmt;
+	a->changes_catalog = true;
+	if (grant->objtype == OBJECT(TYPE) || grant->objtype == OBJECT(DOMAIN))
+		grant_on_types(a);
+	walk_nodes(a, grant->objects, grant->n_objects);
 }

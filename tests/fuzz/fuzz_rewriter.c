@@ -103,6 +103,9 @@ static struct facts *build_facts(const struct map *map)
 	}
 	struct rel_name index = { "data", "prices_pkey" };
 	facts_set_owner(facts, facts_add_relation(facts, index, FACT_INDEX, 20000), map->entries[0].new_name);
+	facts_add_constraint(facts, map->entries[0].new_name, "prices_fk");
+	facts_add_constraint(facts, map->entries[1].new_name, "prices_fk");
+	facts_add_code(facts, "to_app", FACT_CODE_SESSION | FACT_CODE_CATALOG);
 	facts_seal(facts);
 	return facts;
 }
@@ -145,6 +148,8 @@ static struct session_state *build_state(uint8_t choice)
 	struct session_state *state = session_state_new("db", "brain", paths[choice & 3]);
 	session_state_reported(state, "client_encoding", encodings[choice >> 2 & 3]);
 	session_state_reported(state, "standard_conforming_strings", choice & 16 ? "off" : "on");
+	if ((choice >> 2 & 3) == 1) /* keeps results out of the cache */
+		session_state_apply(state, &(struct effect){ .kind = EFFECT_PREPARE, .name = "p", .value = "1 2" });
 	return state;
 }
 
@@ -179,6 +184,19 @@ static void check_result(struct slice sql, const struct rewrite *rewrite, const 
 	rewrite_unref(again);
 }
 
+static void explain(struct slice sql, const struct session_state *state, const struct ruleset *ruleset)
+{
+	struct arena arena;
+	struct rewrite_explanation explanation;
+	arena_init(&arena);
+	rewrite_unref(rewriter_explain(rewriter, sql, REWRITE_SIMPLE, state, ruleset, &arena, &explanation));
+	for (size_t i = 0; i < explanation.count; i++) {
+		const struct rewrite_reference *r = &explanation.items[i];
+		must(r->offset + r->len <= sql.len && r->written && r->resolved && r->rule, "references are in the text");
+	}
+	arena_deinit(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!rewriter)
@@ -194,6 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_result(sql, rewrite, state, ruleset);
 		rewrite_unref(rewrite);
 	}
+	explain(sql, state, ruleset);
 	struct buf name;
 	struct use uses[8];
 	buf_init(&name);
