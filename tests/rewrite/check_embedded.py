@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 
-MAP = "old: v10\nnew: v13\ntables:\n  public.prices: data.prices\n  public.stocks: data.instruments\n"
-FLAGS = "flags:\n  public.prices: live\n  public.stocks: complete\n"
+MAP = ("old: v10\nnew: v13\ntables:\n  public.prices: data.prices\n  public.stocks: data.instruments\n"
+       "  public.investor: {to: data.flow, columns: {code: stock_code}, shape: {code: text, n: int},\n"
+       "    new_shape: {stock_code: text, n: int}}\n")
+FLAGS = "flags:\n  public.prices: live\n  public.stocks: complete\n  public.investor: live\n"
 
 
-def run(example, folder, sql):
-    done = subprocess.run([example, folder / "map.yaml", folder / "flags.yaml", sql], capture_output=True, text=True)
+def run(example, folder, sql, *values):
+    done = subprocess.run([example, folder / "map.yaml", folder / "flags.yaml", sql, *values], capture_output=True, text=True)
     return done.returncode, done.stdout.strip(), done.stderr
 
 
@@ -29,7 +31,14 @@ def check_example(example):
         (folder / "flags.yaml").write_text(FLAGS)
         code, out, err = run(example, folder, "select close from prices")
         check("rewritten", (code, out), (0, "select close from data.prices"))
-        check("uses", err, "uses public.prices by its old name: select\n")
+        check("explanation and uses", err, "prices is public.prices (search_path): data.prices [move]\n"
+              "uses public.prices by its old name: select\n")
+        code, out, err = run(example, folder, "select 'x', $2::regclass", "prices", "public.prices")
+        check("parameters", (code, err.splitlines()[-1]), (0, "$2 is bound to data.prices"))
+        code, out, err = run(example, folder, "select code from public.investor")
+        check("columns", (code, out), (0, "select code from data.flow AS investor(code, n)"))
+        code, out, err = run(example, folder, "do 'begin delete from public.prices; end'")
+        check("notice", (code, "HINT:  Its rows are in data.prices" in err), (0, True))
         check("unchanged", run(example, folder, "select 1")[:2], (0, "select 1"))
         code, out, err = run(example, folder, "select * from public.stocks")
         check("refused", (code, out, "42P01" in err, "data.instruments" in err), (1, "", True, True))
