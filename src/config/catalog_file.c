@@ -150,15 +150,28 @@ static bool read_columns(struct loader *loader, const struct yaml_value *map, st
 
 /* ---- relations ---- */
 
+static bool read_constraints(struct loader *loader, const struct yaml_value *list, struct rel_name table)
+{
+	const char *name;
+	if (!yaml_expect(loader->doc, list, YAML_LIST, "`constraints`", loader->error))
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		if (!read_single(loader, &list->items[i], "constraint", &name))
+			return false;
+		facts_add_constraint(loader->facts, table, name);
+	}
+	return true;
+}
+
 static bool read_relation(struct loader *loader, const struct yaml_value *key, const struct yaml_value *value)
 {
-	static const char *const keys[] = { "kind", "owned_by", "columns" };
+	static const char *const keys[] = { "kind", "owned_by", "columns", "constraints" };
 	struct rel_name name, owner = { 0 };
 	size_t kind = FACT_TABLE;
 	if (!read_table(loader, key, &name))
 		return false;
 	bool is_map = value->kind == YAML_MAP;
-	if (is_map && !yaml_check_keys(loader->doc, value, keys, 3, "a relation", loader->error))
+	if (is_map && !yaml_check_keys(loader->doc, value, keys, 4, "a relation", loader->error))
 		return false;
 	const struct yaml_value *kind_value = is_map ? yaml_get(value, "kind") : value;
 	const struct yaml_value *owned_by = yaml_get(value, "owned_by"), *columns = yaml_get(value, "columns");
@@ -168,8 +181,11 @@ static bool read_relation(struct loader *loader, const struct yaml_value *key, c
 	if (is_given(owned_by) && !read_table(loader, owned_by, &owner))
 		return false;
 	struct fact_relation *relation = facts_add_relation(loader->facts, name, (enum fact_kind)kind, 0);
+	const struct yaml_value *constraints = yaml_get(value, "constraints");
 	if (owner.name)
 		facts_set_owner(loader->facts, relation, owner);
+	if (is_given(constraints) && !read_constraints(loader, constraints, name))
+		return false;
 	return !is_given(columns) || read_columns(loader, columns, relation);
 }
 
@@ -278,6 +294,34 @@ static bool read_denied(struct loader *loader, const struct yaml_value *map)
 	return true;
 }
 
+static bool read_function(struct loader *loader, const struct yaml_value *key, const struct yaml_value *list)
+{
+	const char *function;
+	unsigned flags = 0;
+	if (!read_single(loader, key, "function", &function) ||
+	    !yaml_expect(loader->doc, list, YAML_LIST, "what a function changes", loader->error))
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		size_t index;
+		if (!read_word(loader, &list->items[i], "what a function changes", catalog_code_words, 2, &index))
+			return false;
+		flags |= 1u << index;
+	}
+	facts_add_code(loader->facts, function, flags);
+	return true;
+}
+
+static bool read_functions(struct loader *loader, const struct yaml_value *map)
+{
+	if (!yaml_expect(loader->doc, map, YAML_MAP, "`functions`", loader->error))
+		return false;
+	for (size_t i = 0; i < map->count; i++) {
+		if (!read_function(loader, &map->keys[i], &map->items[i]))
+			return false;
+	}
+	return true;
+}
+
 static bool read_database(struct loader *loader, const struct yaml_value *value)
 {
 	return read_text(loader, value, "`database`", &loader->facts->database);
@@ -299,10 +343,11 @@ static bool read_version(struct loader *loader, const struct yaml_value *value)
 }
 
 static const char *const root_keys[] = { "database", "server_version", "search_path", "schemas",
-					 "relations", "settings",	"denied" };
+					 "relations", "settings",	"denied",      "functions" };
 
 static bool (*const root_readers[])(struct loader *, const struct yaml_value *) = {
 	read_database, read_version, read_search_path, read_schemas, read_relations, read_settings, read_denied,
+	read_functions,
 };
 
 enum { ROOT_COUNT = sizeof(root_keys) / sizeof(root_keys[0]) };

@@ -9,6 +9,7 @@ const char *const catalog_kind_words[CATALOG_KIND_COUNT] = {
 	[FACT_INDEX] = "index",	    [FACT_COMPOSITE] = "composite",
 };
 const char *const catalog_identity_words[2] = { "always", "by default" };
+const char *const catalog_code_words[2] = { "session", "catalog" };
 
 /* An SQL identifier inside a YAML text. */
 static void append_name(struct buf *out, const char *schema, const char *name)
@@ -42,7 +43,32 @@ static void write_column(const struct fact_column *column, struct buf *out)
 	buf_append_str(out, "}\n");
 }
 
-static void write_relation(const struct fact_relation *relation, struct buf *out)
+static void write_constraints(const struct facts *facts, const struct fact_relation *relation, struct buf *out)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < facts->constraint_count; i++) {
+		if (!rel_name_eq(facts->constraints[i].table, relation->name))
+			continue;
+		buf_append_str(out, count++ ? ", " : "    constraints: [");
+		append_name(out, NULL, facts->constraints[i].name);
+	}
+	buf_append_str(out, count ? "]\n" : "");
+}
+
+static void write_code(const struct facts *facts, struct buf *out)
+{
+	buf_append_str(out, facts->code_count ? "functions:\n" : "");
+	for (size_t i = 0; i < facts->code_count; i++) {
+		unsigned flags = facts->code[i].flags;
+		buf_append_str(out, "  ");
+		append_name(out, NULL, facts->code[i].function);
+		buf_printf(out, ": [%s%s%s]\n", flags & FACT_CODE_SESSION ? catalog_code_words[0] : "",
+			   flags == (FACT_CODE_SESSION | FACT_CODE_CATALOG) ? ", " : "",
+			   flags & FACT_CODE_CATALOG ? catalog_code_words[1] : "");
+	}
+}
+
+static void write_relation(const struct facts *facts, const struct fact_relation *relation, struct buf *out)
 {
 	buf_append_str(out, "  ");
 	append_name(out, relation->name.schema, relation->name.name);
@@ -52,6 +78,7 @@ static void write_relation(const struct fact_relation *relation, struct buf *out
 		append_name(out, relation->owned_by.schema, relation->owned_by.name);
 		buf_append_byte(out, '\n');
 	}
+	write_constraints(facts, relation, out);
 	if (relation->column_count)
 		buf_append_str(out, "    columns:\n");
 	for (size_t i = 0; i < relation->column_count; i++)
@@ -114,7 +141,8 @@ void catalog_file_write(const struct facts *facts, struct buf *out)
 	buf_append_str(out, "]\n");
 	write_settings(facts, out);
 	write_denied(facts, out);
+	write_code(facts, out);
 	buf_append_str(out, facts->relation_count ? "relations:\n" : "relations: {}\n");
 	for (size_t i = 0; i < facts->relation_count; i++)
-		write_relation(facts->relations[i], out);
+		write_relation(facts, facts->relations[i], out);
 }

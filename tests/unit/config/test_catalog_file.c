@@ -20,6 +20,10 @@ static const struct bad_input bad_catalogs[] = {
 	{ "relations:\n  a.b: table\n  A.B: view\n", 2, 3, "relation a.b is given twice", NULL },
 	{ "settings: [{role: x}]\n", 1, 12, "an item of `settings` has no `search_path`", NULL },
 	{ "denied: {app: x}\n", 1, 15, "the schemas a role may not use must be a list, but is a text", NULL },
+	{ "functions: {f: session}\n", 1, 16, "what a function changes must be a list, but is a text", NULL },
+	{ "functions: {f: [sesion]}\n", 1, 17, "what a function changes cannot be `sesion`", "Did you mean `session`?" },
+	{ "relations:\n  a.b: {constraints: {x: y}}\n", 2, 22,
+	  "`constraints` must be a list, but is a mapping", NULL },
 	{ "schemas: [a.b]\n", 1, 11, "schema `a.b` must be a single name without a dot", NULL },
 };
 
@@ -43,8 +47,10 @@ static const char sample[] =
 	"  - {role: app, search_path: 'app, public'}\n"
 	"  - {role: app, this_database: true, search_path: here}\n"
 	"denied: {app: [secret, empty], '\"Other Role\"': [secret]}\n"
+	"functions: {to_app: [session], '\"Odd\"': [catalog, session], quiet: []}\n"
 	"relations:\n"
 	"  public.prices:\n"
+	"    constraints: [prices_pkey, '\"Odd fk\"']\n"
 	"    columns:\n"
 	"      id: {type: integer, not_null: true, default: \"nextval('public.prices_id_seq'::regclass)\"}\n"
 	"      Code: varchar(10)\n"
@@ -65,6 +71,13 @@ static void check_sample(const struct facts *facts)
 	cr_expect_not(facts_may_use(facts, "app", "secret"));
 	cr_expect_not(facts_may_use(facts, "Other Role", "secret"));
 	cr_expect(facts_may_use(facts, "Other Role", "empty"));
+	cr_expect_eq(facts_code_flags(facts, "to_app"), FACT_CODE_SESSION);
+	cr_expect_eq(facts_code_flags(facts, "Odd"), FACT_CODE_SESSION | FACT_CODE_CATALOG);
+	cr_expect_eq(facts_code_flags(facts, "quiet"), 0);
+	size_t constraint_count = 0;
+	const struct fact_constraint *constraint = facts_constraints(facts, "Odd fk", &constraint_count);
+	cr_assert_eq(constraint_count, 1);
+	cr_expect_str_eq(constraint->table.name, "prices");
 	const struct fact_relation *prices = facts_find(facts, "public", "prices");
 	cr_assert_not_null(prices);
 	cr_assert_eq(prices->column_count, 4);
