@@ -147,6 +147,19 @@ CROSSFADE_API struct crossfade_error crossfade_result_notice(const struct crossf
 /* A server's error position, 1-based, in characters of the rewritten text → of the original. */
 CROSSFADE_API uint32_t crossfade_result_position(const struct crossfade_result *result, uint32_t position);
 
+/* ---- answers ---- */
+
+/* What an ErrorResponse or NoticeResponse says; NULL: nothing of that. */
+struct crossfade_answer {
+	const char *sqlstate, *message, *schema, *table, *column, *constraint;
+	uint32_t position; /* 0: none */
+};
+/* What the server says of a statement of the text, counted from 0, told in the names and at the position that the
+ * text has. What changes lives as long as result and rules, and until the next call for this result. */
+CROSSFADE_API void crossfade_result_translate(struct crossfade_result *result, const struct crossfade_rules *rules,
+					      const struct crossfade_session *session, size_t statement,
+					      struct crossfade_answer *answer);
+
 /* ---- parameters ---- */
 
 /* The numbers of the parameters whose values are names of relations: $1::regclass, nextval($1), …

@@ -8,6 +8,7 @@
 #include "config/catalog_file.h"
 #include "config/flags_file.h"
 #include "config/map_file.h"
+#include "rewrite/answer_names.h"
 #include "rewrite/rewriter.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct crossfade_result {
 	struct rewrite *rewrite; /* NULL: of a parameter */
 	struct crossfade_error refusal;
 	struct buf value; /* of a parameter; empty: unchanged */
+	struct buf told; /* the message of an answer */
 	struct use uses[PARAMETER_USES];
 	size_t use_count;
 };
@@ -255,6 +257,7 @@ void crossfade_result_free(struct crossfade_result *result)
 		return;
 	rewrite_unref(result->rewrite);
 	buf_deinit(&result->value);
+	buf_deinit(&result->told);
 	free(result);
 }
 
@@ -329,6 +332,45 @@ struct crossfade_error crossfade_result_notice(const struct crossfade_result *re
 		}
 	}
 	return notice;
+}
+
+/* ---- answers ---- */
+
+static struct slice slice_or_none(const char *text)
+{
+	return text ? slice_str(text) : slice_of(NULL, 0);
+}
+
+/* Texts of the ruleset end in NUL; those of the message are made so. */
+static void take(const char **slot, struct slice changed)
+{
+	if (changed.data)
+		*slot = changed.data;
+}
+
+void crossfade_result_translate(struct crossfade_result *result, const struct crossfade_rules *rules,
+				const struct crossfade_session *session, size_t statement,
+				struct crossfade_answer *answer)
+{
+	const struct rewrite *rewrite = result->rewrite;
+	struct answer_fields said = { slice_or_none(answer->sqlstate), slice_or_none(answer->message),
+				      slice_or_none(answer->schema),   slice_or_none(answer->table),
+				      slice_or_none(answer->column),   slice_or_none(answer->constraint) };
+	struct answer_changes changes = { 0 };
+	if (!rewrite || statement >= rewrite->statement_count)
+		return;
+	struct answer about = { .ruleset = rules->ruleset,
+				.shape = rewrite->statements[statement].shape,
+				.has_position = answer->position,
+				.encoding = session_state_encoding(session->state) };
+	about.at_replaced = rewrite_replaced_at(rewrite, answer->position, &about.replaced_len);
+	answer_names_translate(&about, &said, &result->told, &changes);
+	if (changes.message.data)
+		answer->message = buf_cstr(&result->told);
+	take(&answer->schema, changes.schema);
+	take(&answer->table, changes.table);
+	take(&answer->column, changes.column);
+	answer->position = rewrite_map_position(rewrite, answer->position);
 }
 
 /* ---- parameters ---- */

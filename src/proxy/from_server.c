@@ -3,8 +3,9 @@
  * settle the request at the head of the pipeline; rows and copy data are
  * hopped over by their length and passed on from the read buffer.
  */
-#include "proxy/answer_names.h"
 #include "proxy/conversation.h"
+
+#include "rewrite/answer_names.h"
 #include "proxy/refusal_log.h"
 
 #include "wire/error_fields.h"
@@ -276,6 +277,19 @@ static bool describe_answer(struct conversation *conversation, const struct requ
 	return true;
 }
 
+static void translate_names(const struct answer *answer, const struct error_fields *fields, struct buf *text,
+			    struct error_changes *changes)
+{
+	struct answer_fields said = { fields->sqlstate, fields->message, fields->schema,
+				      fields->table,	fields->column,	 fields->constraint };
+	struct answer_changes changed = { 0 };
+	answer_names_translate(answer, &said, text, &changed);
+	changes->message = changed.message;
+	changes->schema = changed.schema;
+	changes->table = changed.table;
+	changes->column = changed.column;
+}
+
 /* The same message, with its position in the text that the client wrote and the names as written there. */
 static enum verdict pass_translated(struct conversation *conversation, const struct request *head,
 				    const struct message *message, const struct error_fields *fields,
@@ -290,7 +304,7 @@ static enum verdict pass_translated(struct conversation *conversation, const str
 		changes.position = rewrite_map_position(head->rewrite, fields->position);
 		changes.moved = changes.position != fields->position;
 	}
-	answer_names_translate(&answer, fields, &text, &changes);
+	translate_names(&answer, fields, &text, &changes);
 	bool changed = changes.moved || changes.message.data || changes.table.data;
 	if (changed)
 		error_fields_append_changed(output_own(&round->to_client), message->type, message_body(message),

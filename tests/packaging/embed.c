@@ -98,6 +98,26 @@ static void check_parameters(struct test *test)
 	crossfade_result_free(result);
 }
 
+static void check_answers(struct test *test)
+{
+	struct crossfade_result *result = run(test, "SELECT 1; INSERT INTO public.investor (code) VALUES (NULL)");
+	struct crossfade_answer answer = { .sqlstate = "23502", .schema = "data", .table = "flow", .column = "stock_code",
+					   .message = "null value in column \"stock_code\" of relation \"flow\" violates it" };
+	crossfade_result_translate(result, test->rules, test->session, 1, &answer);
+	check(test, strcmp(answer.schema, "public") == 0 && strcmp(answer.table, "investor") == 0 &&
+		      strcmp(answer.column, "code") == 0, "fields are told in the names of the text");
+	check(test, strcmp(answer.message, "null value in column \"code\" of relation \"investor\" violates it") == 0,
+	      "so is the message");
+	crossfade_result_free(result);
+	result = run(test, "SELECT nix FROM public.prices WHERE nox");
+	struct crossfade_answer unknown = { .sqlstate = "42703", .message = "column \"nox\" does not exist", .position = 35 };
+	crossfade_result_translate(result, test->rules, test->session, 0, &unknown);
+	check(test, unknown.position == 37 && !unknown.table && strcmp(unknown.message, "column \"nox\" does not exist") == 0,
+	      "positions are those of the text");
+	crossfade_result_translate(result, test->rules, test->session, 7, &unknown);
+	crossfade_result_free(result);
+}
+
 static void check_session(struct test *test)
 {
 	const char *temporary[] = { "prices" };
@@ -163,6 +183,7 @@ static void *run_all(void *failed)
 	check_columns(&test);
 	check_refusal(&test);
 	check_parameters(&test);
+	check_answers(&test);
 	check_session(&test);
 	check_explanation(&test);
 	check_notice(&test);

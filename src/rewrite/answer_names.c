@@ -1,4 +1,4 @@
-#include "proxy/answer_names.h"
+#include "rewrite/answer_names.h"
 
 enum {
 	MOVED_MAX = 64,		  /* entries of one statement that are looked at */
@@ -13,7 +13,7 @@ struct moved {
 
 struct translation {
 	const struct answer *answer;
-	const struct error_fields *fields;
+	const struct answer_fields *fields;
 	struct moved moved[MOVED_MAX];
 	size_t moved_count;
 	bool of_data;  /* class 23, 42501, 42P07: speaks of the tables found, whatever the text calls them */
@@ -152,9 +152,9 @@ static struct moved table_of_fields(const struct translation *t)
 	return other;
 }
 
-static void translate_fields(const struct translation *t, struct error_changes *changes)
+static void translate_fields(const struct translation *t, struct answer_changes *changes)
 {
-	const struct error_fields *fields = t->fields;
+	const struct answer_fields *fields = t->fields;
 	struct moved table = { NULL, SIDE_OLD };
 	if (fields->schema.data && fields->table.data)
 		table = table_of_fields(t);
@@ -303,7 +303,7 @@ static bool translate_bare(const struct translation *t, struct slice message, st
 	return false;
 }
 
-static void translate_message(const struct translation *t, struct buf *text, struct error_changes *changes)
+static void translate_message(const struct translation *t, struct buf *text, struct answer_changes *changes)
 {
 	struct slice message = t->fields->message;
 	bool quoted = memchr(message.data, '"', message.len) != NULL;
@@ -336,8 +336,8 @@ static void classify(struct translation *t)
 	t->of_data |= slice_is(state, "00000") && sets_out_to_define(t->answer->shape);
 }
 
-void answer_names_translate(const struct answer *answer, const struct error_fields *fields, struct buf *text,
-			    struct error_changes *changes_out)
+void answer_names_translate(const struct answer *answer, const struct answer_fields *fields, struct buf *text,
+			    struct answer_changes *changes_out)
 {
 	struct translation t = { .answer = answer, .fields = fields };
 	if (!answer->ruleset || !answer->shape || answer->ruleset->policy.errors == ERRORS_RAW)

@@ -1,5 +1,5 @@
 /* What an answer says becomes what the client wrote; nothing else does. */
-#include "proxy/answer_names.h"
+#include "rewrite/answer_names.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -68,9 +68,9 @@ static void end(void)
 TestSuite(answer_names, .init = begin, .fini = end);
 
 /* "schema.table.column: message" as the client gets them. */
-static const char *told(struct error_fields fields)
+static const char *told(struct answer_fields fields)
 {
-	struct error_changes changes = { 0 };
+	struct answer_changes changes = { 0 };
 	answer_names_translate(&answer, &fields, &text, &changes);
 	struct slice schema = changes.schema.data ? changes.schema : fields.schema;
 	struct slice table = changes.table.data ? changes.table : fields.table;
@@ -81,14 +81,14 @@ static const char *told(struct error_fields fields)
 	return got;
 }
 
-static struct error_fields failing(const char *sqlstate, const char *message)
+static struct answer_fields failing(const char *sqlstate, const char *message)
 {
-	return (struct error_fields){ .sqlstate = slice_str(sqlstate), .message = slice_str(message) };
+	return (struct answer_fields){ .sqlstate = slice_str(sqlstate), .message = slice_str(message) };
 }
 
-static struct error_fields of_table(const char *sqlstate, const char *message, const char *table, const char *column)
+static struct answer_fields of_table(const char *sqlstate, const char *message, const char *table, const char *column)
 {
-	struct error_fields fields = failing(sqlstate, message);
+	struct answer_fields fields = failing(sqlstate, message);
 	fields.schema = slice_str("data");
 	fields.table = slice_str(table);
 	fields.column = slice_str(column);
@@ -115,7 +115,7 @@ Test(answer_names, columns_follow_the_map_of_their_own_table_only)
 
 Test(answer_names, a_column_or_constraint_that_is_called_like_the_table_stays)
 {
-	struct error_fields fields = of_table("23514", "row for relation \"instruments\" violates constraint \"instruments\"",
+	struct answer_fields fields = of_table("23514", "row for relation \"instruments\" violates constraint \"instruments\"",
 					      "instruments", "");
 	fields.constraint = slice_str("other");
 	cr_assert_str_eq(told(fields), "public.stocks.: row for relation \"stocks\" violates constraint \"instruments\"");

@@ -4,13 +4,12 @@
  * "Names in errors"). Only names that the statement had rewritten are
  * translated; DETAIL, HINT and CONTEXT, which may quote data, never are.
  */
-#ifndef CROSSFADE_PROXY_ANSWER_NAMES_H
-#define CROSSFADE_PROXY_ANSWER_NAMES_H
+#ifndef CROSSFADE_REWRITE_ANSWER_NAMES_H
+#define CROSSFADE_REWRITE_ANSWER_NAMES_H
 
 #include "base/buf.h"
 #include "model/ruleset.h"
 #include "model/use.h"
-#include "wire/error_fields.h"
 
 /* What the answer belongs to. */
 struct answer {
@@ -22,8 +21,18 @@ struct answer {
 	enum encoding_class encoding;
 };
 
+/* What the server says; without data: nothing of that. */
+struct answer_fields {
+	struct slice sqlstate, message, schema, table, column, constraint;
+};
+
+/* What it shall say instead; without data: the same. */
+struct answer_changes {
+	struct slice message, schema, table, column;
+};
+
 /* Adds what changes to changes_out, whose texts live in text until that changes. */
-void answer_names_translate(const struct answer *answer, const struct error_fields *fields, struct buf *text,
-			    struct error_changes *changes_out);
+void answer_names_translate(const struct answer *answer, const struct answer_fields *fields, struct buf *text,
+			    struct answer_changes *changes_out);
 
 #endif
