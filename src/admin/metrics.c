@@ -90,6 +90,37 @@ static void statements(const struct metric *metric, const struct metrics_input *
 	sample(metric, &(struct label){ "outcome", "refused" }, 1, input->proxy.statements_refused, out);
 }
 
+static void errors(const struct metric *metric, const struct metrics_input *input, struct buf *out)
+{
+	static const char *const reasons[TRAFFIC_ERROR_COUNT] = {
+		[TRAFFIC_ERROR_SERVER] = "server",	 [TRAFFIC_ERROR_REFUSED] = "refused",
+		[TRAFFIC_ERROR_TOO_LARGE] = "too_large", [TRAFFIC_ERROR_UNKNOWN] = "state_unknown",
+		[TRAFFIC_ERROR_CANCELLED] = "cancelled",
+	};
+	for (int i = 0; i < TRAFFIC_ERROR_COUNT; i++)
+		sample(metric, &(struct label){ "reason", reasons[i] }, 1, input->proxy.errors[i], out);
+}
+
+static void cache_hits(const struct metric *metric, const struct metrics_input *input, struct buf *out)
+{
+	sample(metric, NULL, 0, input->proxy.cache.hits + input->proxy.cache.recipe_hits, out);
+}
+
+/* Buckets are cumulative. */
+static void parse_seconds(const struct metric *metric, const struct metrics_input *input, struct buf *out)
+{
+	const struct parse_times *times = &input->proxy.parse_times;
+	uint64_t count = 0;
+	for (size_t i = 0; i < PARSE_TIMES_BOUNDS; i++) {
+		count += times->buckets[i];
+		buf_printf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric->name,
+			   (double)parse_times_bounds_us[i] / 1e6, count);
+	}
+	count += times->buckets[PARSE_TIMES_BOUNDS];
+	buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n", metric->name, count,
+		   metric->name, (double)times->sum_us / 1e6, metric->name, count);
+}
+
 static void usage_lag(const struct metric *metric, const struct metrics_input *input, struct buf *out)
 {
 	sample_ms(metric, NULL, 0, (int64_t)input->usage.lag_ms, out);
@@ -118,6 +149,18 @@ static void use_errors(const struct metric *metric, const struct metrics_input *
 		struct label labels[] = { { "database", row->database }, { "table", row->table },
 					  { "side", side_name(row->side) } };
 		sample(metric, labels, 3, row->errors, out);
+	}
+}
+
+static void flips(const struct metric *metric, const struct metrics_input *input, struct buf *out)
+{
+	for (size_t i = 0; i < input->databases.count; i++) {
+		const struct overview_database *database = &input->databases.items[i];
+		for (size_t k = 0; database->ruleset && database->flips && k < database->ruleset->entry_count; k++) {
+			struct label labels[] = { { "database", database->name },
+						  { "table", database->ruleset->entries[k].key } };
+			sample(metric, labels, 2, database->flips[k], out);
+		}
 	}
 }
 
@@ -207,6 +250,20 @@ static const struct metric metrics[] = {
 	  NUMBER(proxy.messages_from_server) },
 	{ "crossfade_statements_total", "counter", "outcome",
 	  "Statements looked at, by what became of them: unchanged, rewritten, refused.", statements },
+	{ "crossfade_transactions_total", "counter", "", "Transactions that ended, those of single statements included.",
+	  NUMBER(proxy.transactions) },
+	{ "crossfade_errors_total", "counter", "reason",
+	  "Errors that clients got: server (its own), refused (by the rules), too_large (over limits.message_bytes), "
+	  "state_unknown (search_path or catalog could not be read), cancelled (while waiting for a pause to end).", errors },
+	{ "crossfade_rewrite_cache_hits_total", "counter", "",
+	  "Texts that were known, as they stood or but for their literals.", cache_hits },
+	{ "crossfade_rewrite_cache_misses_total", "counter", "", "Texts that had to be looked at anew.",
+	  NUMBER(proxy.cache.misses) },
+	{ "crossfade_rewrite_cache_bytes", "gauge", "", "Memory of what is remembered about texts, of all workers.",
+	  NUMBER(proxy.cache.bytes) },
+	{ "crossfade_rewrite_cache_entries", "gauge", "", "Texts remembered, of all workers.",
+	  NUMBER(proxy.cache.entries) },
+	{ "crossfade_parse_seconds", "histogram", "", "Time that the parser took for a text.", parse_seconds },
 	{ "crossfade_hidden_exchanges_total", "counter", "", "Times the server was asked for a session's search_path.",
 	  NUMBER(proxy.hidden_exchanges) },
 	{ "crossfade_parked", "gauge", "", "Statements that wait now because their table is paused.",
@@ -221,6 +278,7 @@ static const struct metric metrics[] = {
 	  "Of these, those that the server answered with an error.", use_errors },
 	{ "crossfade_table_stage", "gauge", "database, table",
 	  "The stage: 0 old, 1 dualwrite, 2 shadow, 3 live, 4 rampdown, 5 complete.", stages },
+	{ "crossfade_table_flips_total", "counter", "database, table", "Changes of the stage.", flips },
 	{ "crossfade_table_rows_in_new", "gauge", "database, table", "1 when the rows are in the new table, 0 in the old.",
 	  physical },
 	{ "crossfade_table_drift", "gauge", "database, table", "1 when the catalog contradicts the flag.", drift },
@@ -232,6 +290,8 @@ static const struct metric metrics[] = {
 	  NUMBER(usage.statements) },
 	{ "crossfade_usage_lost_total", "counter", "", "Of these, those given up on: the ledger could not be written.",
 	  NUMBER(usage.lost) },
+	{ "crossfade_usage_folded_total", "counter", "",
+	  "Statements counted without their text, because limits.usage_bytes was used up.", NUMBER(usage.folded) },
 	{ "crossfade_usage_batches_total", "counter", "", "Transactions written to the ledger.", NUMBER(usage.batches) },
 	{ "crossfade_usage_failures_total", "counter", "", "Attempts to write it that failed.", NUMBER(usage.failures) },
 	{ "crossfade_usage_lag_seconds", "gauge", "", "Age of the oldest count not yet in the ledger.", usage_lag },

@@ -36,6 +36,7 @@ struct overview_database {
 	char name[64];		 /* "*": every database */
 	struct ruleset *ruleset; /* NULL: none yet */
 	int64_t facts_age_ms;	 /* -1: the catalog was not read yet, or is not read at all */
+	uint64_t *flips; /* of the ruleset's entries, since the process began; as many as it has */
 };
 struct overview_databases {
 	struct overview_database *items;

@@ -365,6 +365,7 @@ struct forecaster *forecaster_new(struct usage *usage, struct rewriter_settings 
 {
 	struct forecaster *forecaster = memory_zalloc(sizeof(*forecaster));
 	settings.cache_bytes = 0;
+	settings.parse_times = NULL;
 	forecaster->usage = usage;
 	forecaster->rewriter = rewriter_new(settings);
 	pthread_mutex_init(&forecaster->lock, NULL);

@@ -260,6 +260,15 @@ static bool find_refusal(struct conversation *conversation, const struct request
 	return true;
 }
 
+static enum traffic_error error_of(const struct request *head, bool refused)
+{
+	return !refused				     ? TRAFFIC_ERROR_SERVER :
+	       head->flags & REQUEST_TOO_LARGE	     ? TRAFFIC_ERROR_TOO_LARGE :
+	       head->flags & REQUEST_CANCELLED	     ? TRAFFIC_ERROR_CANCELLED :
+	       head->flags & REQUEST_UNKNOWN_PATH    ? TRAFFIC_ERROR_UNKNOWN :
+						       TRAFFIC_ERROR_REFUSED;
+}
+
 static bool describe_answer(struct conversation *conversation, const struct request *head,
 			    const struct error_fields *fields, struct answer *answer_out)
 {
@@ -349,6 +358,7 @@ static enum verdict fail_head(struct conversation *conversation, struct request 
 	struct error refusal;
 	enum verdict verdict;
 	bool refused = find_refusal(conversation, head, fields, &refusal);
+	traffic_add(&conversation->env->traffic->errors[error_of(head, refused)], 1);
 	if (head->kind == REQUEST_QUERY)
 		skip_empty(head);
 	if (!slice_is(fields->sqlstate, SQLSTATE_IN_FAILED_TRANSACTION))
@@ -453,6 +463,7 @@ static enum verdict on_ready(struct conversation *conversation, const struct mes
 	parking_ready(conversation, status);
 	session_vars_ready(&conversation->vars, status, failed, effects);
 	if (status == 'I') {
+		traffic_add(&conversation->env->traffic->transactions, 1);
 		conversation_transaction_ended(conversation, answered);
 		on_transaction_end(conversation);
 	}

@@ -55,6 +55,7 @@ struct proxy *proxy_new(struct uv_loop_s *loop, const struct proxy_settings *set
 	proxy->settings = *settings;
 	if (!proxy->settings.workers)
 		proxy->settings.workers = 1;
+	proxy->settings.rewriter.parse_times = &proxy->parse_times;
 	proxy->callbacks = callbacks;
 	proxy->gate = gate_new(proxy->settings.workers, proxy->settings.parked_clients, proxy->settings.parked_bytes);
 	proxy->owner = (struct worker_owner){ .settings = &proxy->settings, .usage = usage, .callbacks = callbacks,
@@ -328,6 +329,14 @@ static void add_traffic(struct proxy_stats *stats, const struct traffic *traffic
 	stats->statements_refused += traffic_read(&traffic->statements_refused);
 	stats->hidden_exchanges += traffic_read(&traffic->hidden_exchanges);
 	stats->cancels += traffic_read(&traffic->cancels);
+	stats->transactions += traffic_read(&traffic->transactions);
+	for (size_t i = 0; i < TRAFFIC_ERROR_COUNT; i++)
+		stats->errors[i] += traffic_read(&traffic->errors[i]);
+	stats->cache.hits += traffic_read(&traffic->cache.hits);
+	stats->cache.recipe_hits += traffic_read(&traffic->cache.recipe_hits);
+	stats->cache.misses += traffic_read(&traffic->cache.misses);
+	stats->cache.bytes += traffic_read(&traffic->cache.bytes);
+	stats->cache.entries += traffic_read(&traffic->cache.entries);
 	stats->parked_total += parked;
 	stats->parked += parked - traffic_read(&traffic->unparked_total);
 	for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
@@ -344,5 +353,6 @@ void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out)
 	struct proxy_stats stats = { 0 };
 	for (size_t i = 0; i < proxy->worker_count; i++)
 		add_traffic(&stats, &proxy->workers[i].traffic);
+	stats.parse_times = parse_times_read(proxy->settings.rewriter.parse_times);
 	*stats_out = stats;
 }

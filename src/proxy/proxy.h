@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "model/ruleset.h"
 #include "proxy/close_reason.h"
+#include "proxy/traffic.h"
 #include "rewrite/rewriter.h"
 #include "usage/usage.h"
 
@@ -119,6 +120,10 @@ struct proxy_stats {
 	uint64_t parked_total;
 	uint64_t cancels;
 	uint64_t closed[CLOSE_REASON_COUNT];
+	uint64_t transactions;
+	uint64_t errors[TRAFFIC_ERROR_COUNT];
+	struct traffic_cache cache; /* all workers' together */
+	struct parse_times parse_times;
 };
 /* The server's processes that serve our sessions now, by their numbers; from any thread, to be freed. */
 uint32_t *proxy_server_pids(const struct proxy *proxy, size_t *count_out);

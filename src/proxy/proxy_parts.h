@@ -15,6 +15,7 @@ struct proxy_door {
 
 struct proxy {
 	uv_loop_t *loop;
+	struct parse_times parse_times;
 	struct proxy_settings settings;
 	struct proxy_callbacks callbacks;
 	struct worker_owner owner;

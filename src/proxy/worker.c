@@ -96,9 +96,21 @@ void worker_deinit(struct worker *worker)
 	free(worker->read_buffer);
 }
 
+static void publish_cache(struct worker *worker)
+{
+	struct rewrite_cache_stats stats = rewriter_cache_stats(worker->env.rewriter);
+	struct traffic_cache *cache = &worker->traffic.cache;
+	traffic_set(&cache->hits, stats.hits);
+	traffic_set(&cache->recipe_hits, stats.recipe_hits);
+	traffic_set(&cache->misses, stats.misses);
+	traffic_set(&cache->bytes, stats.bytes);
+	traffic_set(&cache->entries, stats.entries);
+}
+
 static void on_flush(uv_timer_t *timer)
 {
 	struct worker *worker = timer->data;
+	publish_cache(worker);
 	if (worker->env.counter)
 		usage_counter_flush(worker->env.counter);
 	forecast_desk_flush(worker->env.forecasts);

@@ -9,6 +9,7 @@
  */
 #include "rewrite/rewriter.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "rewrite/analysis.h"
 #include "rewrite/explain.h"
@@ -441,9 +442,13 @@ static struct rewrite *analyse(struct run *run)
 	const PgQuery__ParseResult *tree;
 	measure_stack(rewriter);
 	struct parse_limits limits = { rewriter->settings.parse_bytes, rewriter->settings.nesting };
+	struct parse_times *times = rewriter->settings.parse_times;
+	uint64_t began_us = times ? clock_monotonic_us() : 0;
 	enum parse_status status = parse_run(&rewriter->arena, run->sql, run->tokens,
 					     session_state_standard_strings(run->state), limits, run->ruleset,
 					     &tree);
+	if (times)
+		parse_times_add(times, clock_monotonic_us() - began_us);
 	return status == PARSE_OK ? run_parsed(run, tree) : run_unparsed(run, status);
 }
 

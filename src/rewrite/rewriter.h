@@ -13,6 +13,7 @@
 #include "model/session_state.h"
 #include "model/use.h"
 #include "rewrite/origin.h"
+#include "rewrite/parse_times.h"
 
 struct rewriter;
 
@@ -21,6 +22,7 @@ struct rewriter_settings {
 	uint32_t nesting;      /* deepest nesting given to the parser, as the lexer bounds it */
 	size_t cache_bytes;    /* for rewrites kept by text; 0: none */
 	size_t normalised_bytes; /* longest normalised text kept in a shape */
+	struct parse_times *parse_times; /* shared; NULL: the parser's time is not taken */
 };
 struct rewriter_settings rewriter_settings_default(void);
 

@@ -112,6 +112,7 @@ void usage_counter_free(struct usage_counter *counter)
 		part_from_ledger(counter);
 		pthread_mutex_unlock(&usage->lock);
 		atomic_fetch_add(&usage->gone_statements, atomic_load(&counter->statements));
+		atomic_fetch_add(&usage->gone_folded, atomic_load(&counter->folded));
 		atomic_fetch_sub(&usage->counter_count, 1);
 		usage_table_free(counter->table);
 		usage_table_free(counter->spare);
@@ -194,6 +195,8 @@ static void count_as_other(struct usage_counter *counter, struct usage_identity 
 			   const struct statement_shape *shape, enum usage_outcome outcome, uint64_t rows, int64_t now)
 {
 	size_t limit = table_limit(counter->usage);
+	uint64_t folded = atomic_load_explicit(&counter->folded, memory_order_relaxed);
+	atomic_store_explicit(&counter->folded, folded + 1, memory_order_relaxed);
 	for (size_t i = 0; i < shape->use_count; i++) {
 		struct statement_shape *other = other_shape(counter, &shape->uses[i]);
 		struct usage_slot *slot = find_or_add(counter, identity, other, limit);

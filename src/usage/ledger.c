@@ -422,11 +422,13 @@ void usage_stats(struct usage *usage, struct usage_stats *stats_out)
 	LIST_FOR_EACH(link, &usage->counters) {
 		struct usage_counter *counter = LIST_ENTRY(link, struct usage_counter, link);
 		stats_out->statements += atomic_load_explicit(&counter->statements, memory_order_relaxed);
+		stats_out->folded += atomic_load_explicit(&counter->folded, memory_order_relaxed);
 		older(atomic_load_explicit(&counter->since_ms, memory_order_relaxed), &oldest_ms);
 	}
 	LIST_FOR_EACH(link, &usage->pending)
 		older(LIST_ENTRY(link, struct usage_table, pending)->since_ms, &oldest_ms);
 	stats_out->statements += atomic_load(&usage->gone_statements);
+	stats_out->folded += atomic_load(&usage->gone_folded);
 	pthread_mutex_unlock(&usage->lock);
 	stats_out->lost = atomic_load(&usage->lost);
 	stats_out->batches = atomic_load(&usage->batches);

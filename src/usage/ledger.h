@@ -27,7 +27,7 @@ struct usage_counter {
 	struct usage_identity *other_identity;
 	struct usage_other *others; /* uthash */
 	uint64_t epoch;
-	_Atomic uint64_t statements;
+	_Atomic uint64_t statements, folded;
 	_Atomic int64_t since_ms;   /* of the oldest count in table; 0: it is empty */
 	struct list_link link;	    /* usage.counters; under the lock, as the rest */
 	bool waiting;		    /* a table of ours is pending */
@@ -49,7 +49,7 @@ struct usage {
 	bool stopping, started, usable;
 	struct error open_error;
 	_Atomic size_t counter_count;
-	_Atomic uint64_t gone_statements; /* of counters that were freed */
+	_Atomic uint64_t gone_statements, gone_folded; /* of counters that were freed */
 	_Atomic uint64_t lost, batches, failures;
 	struct usage_tally tally;
 };

@@ -96,6 +96,7 @@ void usage_count(struct usage_counter *counter, struct usage_identity *identity,
 struct usage_stats {
 	uint64_t statements; /* counted since the start */
 	uint64_t lost;	     /* counted and given up on */
+	uint64_t folded;     /* counted without their text, for want of memory */
 	uint64_t batches, failures;
 	uint64_t lag_ms; /* age of the oldest count not yet written */
 };

@@ -17,12 +17,17 @@ import tempfile
 import yaml
 
 OF_PROMETHEUS = {"instance", "job"}  # labels that it adds itself
-ROW = re.compile(r"^\| `(crossfade_\w+)` \| \w+ \| ([^|]*) \|", re.M)
+ROW = re.compile(r"^\| `(crossfade_\w+)` \| (\w+) \| ([^|]*) \|", re.M)
 
 
 def documented(root):
     rows = ROW.findall((root / "docs" / "metrics.md").read_text())
-    return {name: set(re.findall(r"\w+", labels)) for name, labels in rows}
+    known = {name: set(re.findall(r"\w+", labels)) for name, _, labels in rows}
+    for name, kind, _ in rows:
+        if kind == "histogram":
+            known[name + "_bucket"] = known[name] | {"le"}
+            known[name + "_sum"] = known[name + "_count"] = known[name]
+    return known
 
 
 def problems(where, query, known):

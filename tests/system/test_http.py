@@ -81,6 +81,13 @@ def test_uses_appear_by_table_side_and_outcome(proxy):
         assert of(samples, 'crossfade_ready') == 1
         assert of(samples, 'crossfade_usage_statements_total') == 5
         assert of(samples, 'crossfade_client_received_bytes_total') > 100
+        assert of(samples, 'crossfade_transactions_total') >= 5
+        assert of(samples, 'crossfade_errors_total', reason='server') == 1
+        assert of(samples, 'crossfade_errors_total', reason='refused') == 0
+        parsed = of(samples, 'crossfade_parse_seconds_count')
+        assert 3 <= parsed <= 10 and of(samples, 'crossfade_parse_seconds_bucket', le='+Inf') == parsed
+        assert of(samples, 'crossfade_rewrite_cache_hits_total') + of(samples, 'crossfade_rewrite_cache_misses_total') >= 5
+        assert of(samples, 'crossfade_rewrite_cache_bytes') > 0
     rewritten = of(samples, 'crossfade_statements_total', outcome='rewritten')
     unchanged = of(samples, 'crossfade_statements_total', outcome='unchanged')
     assert rewritten + unchanged == 5
@@ -90,7 +97,7 @@ def test_uses_appear_by_table_side_and_outcome(proxy):
     assert 'billing' not in text and '127.0.0.1' not in text and 'postgres' not in text
 
 
-def test_tables_show_stage_place_and_drift(proxy):
+def test_tables_show_stage_place_and_drift(proxy, pg):
     samples = metrics(proxy)
     labels = dict(database='moves', table='public.prices')
     before = of(samples, 'crossfade_table_stage', **labels)
@@ -98,11 +105,16 @@ def test_tables_show_stage_place_and_drift(proxy):
     assert of(samples, 'crossfade_table_rows_in_new', **labels) in (0, 1)
     assert of(samples, 'crossfade_table_drift', **labels) == 0
     assert 0 <= of(samples, 'crossfade_facts_age_seconds', database='moves') < 10
+    moves.move(pg, 'prices')  # and the flag still says old
+    wait_for(lambda: of(metrics(proxy), 'crossfade_table_drift', **labels) == 1, 10, 'the drift is seen', 0.2)
+    assert of(metrics(proxy), 'crossfade_table_rows_in_new', **labels) == 1
+    assert of(metrics(proxy), 'crossfade_table_flips_total', **labels) == 0
     proxy.flags_file.write_text('flags: {public.prices: live}\n')
     proxy.wait_log('event=reload|reload ', proxy.reload())
     samples = metrics(proxy)
     assert of(samples, 'crossfade_table_stage', **labels) == 3
-    assert of(samples, 'crossfade_table_drift', **labels) == 1
+    assert of(samples, 'crossfade_table_drift', **labels) == 0
+    assert of(samples, 'crossfade_table_flips_total', **labels) == 1
 
 
 HOSTILE = '"</script><script>document.title=1</script><img src=x onerror=alert(1)>"'

@@ -77,3 +77,34 @@ Test(metrics, phase_lag_and_close_reasons_are_shown)
 	cr_expect(strstr(buf_cstr(&out), "\ncrossfade_ready 0\n"));
 	buf_deinit(&out);
 }
+
+Test(metrics, parse_times_are_a_cumulative_histogram_in_seconds)
+{
+	struct metrics_input input = { 0 };
+	struct buf out;
+	struct parse_times times = { 0 };
+	parse_times_add(&times, 20);
+	parse_times_add(&times, 25);
+	parse_times_add(&times, 300);
+	parse_times_add(&times, 5000000);
+	input.proxy.parse_times = parse_times_read(&times);
+	append(&input, &out);
+	const char *text = buf_cstr(&out);
+	cr_expect(strstr(text, "# TYPE crossfade_parse_seconds histogram\n"
+			       "crossfade_parse_seconds_bucket{le=\"2.5e-05\"} 2\n"));
+	cr_expect(strstr(text, "crossfade_parse_seconds_bucket{le=\"0.0005\"} 3\n"));
+	cr_expect(strstr(text, "crossfade_parse_seconds_bucket{le=\"1\"} 3\n"
+			       "crossfade_parse_seconds_bucket{le=\"+Inf\"} 4\n"
+			       "crossfade_parse_seconds_sum 5.000345\ncrossfade_parse_seconds_count 4\n"));
+	buf_deinit(&out);
+}
+
+Test(metrics, errors_have_their_reasons)
+{
+	struct metrics_input input = { 0 };
+	struct buf out;
+	input.proxy.errors[TRAFFIC_ERROR_REFUSED] = 4;
+	append(&input, &out);
+	cr_expect(strstr(buf_cstr(&out), "\ncrossfade_errors_total{reason=\"refused\"} 4\n"));
+	buf_deinit(&out);
+}
