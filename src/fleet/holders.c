@@ -40,8 +40,10 @@ static void append_read(struct buf *sql, const uint32_t *oids, size_t count, uin
 	buf_printf(sql,
 		   ") AND pid IS DISTINCT FROM pg_backend_pid() AND pid IS DISTINCT FROM %u"
 		   " ORDER BY pid, virtualtransaction, relation) l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
-		   " LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND p.transaction::text ="
-		   " split_part(l.virtualtransaction, '/', 2)"
+		   /* A prepared transaction keeps the virtual number that it had. */
+		   " LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'"
+		   " AND x.granted AND x.virtualtransaction = l.virtualtransaction"
+		   " LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid"
 		   " ORDER BY coalesce(a.xact_start, p.prepared) NULLS LAST LIMIT %d;",
 		   except, HOLDERS_MAX + 1);
 }

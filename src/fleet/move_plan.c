@@ -179,6 +179,11 @@ static void check_schemas(struct planner *planner, const struct move_table *tabl
 				 table->without_usage[0]),
 		     "%s may use %s, but not the schema %s", table->without_usage[0], print(planner, relation->from),
 		     schema);
+	if (table->foreign_statistics)
+		note(planner, INSUFFICIENT_PRIVILEGE,
+		     hint(planner, "ALTER STATISTICS %s OWNER TO %s;", table->foreign_statistics, relation->owner),
+		     "the role of `admin` does not own the statistics object %s of %s", table->foreign_statistics,
+		     print(planner, relation->from));
 	for (size_t i = 0; i < table->clash_count; i++)
 		note(planner, DUPLICATE_TABLE, "Rename or drop one of the two.",
 		     "%s has an index, sequence, type or statistics object %s already, as %s has", schema,
@@ -193,15 +198,15 @@ static void check_view(struct planner *planner, const struct move_table *table)
 		return;
 	if (!table->may_create_here)
 		note(planner, INSUFFICIENT_PRIVILEGE,
-		     hint(planner, "GRANT CREATE ON SCHEMA %s TO the role of `admin`, or use --no-view.", schema),
+		     hint(planner, "GRANT CREATE ON SCHEMA %s TO the role of `admin`, or leave no view (--no-view, on the console NO VIEW).", schema),
 		     "the role of `admin` may not create the view %s", from);
 	if (!relation->owner_may_create)
 		note(planner, INSUFFICIENT_PRIVILEGE,
-		     hint(planner, "GRANT CREATE ON SCHEMA %s TO %s; or use --no-view.", schema, relation->owner),
+		     hint(planner, "GRANT CREATE ON SCHEMA %s TO %s; or leave no view (--no-view, on the console NO VIEW).", schema, relation->owner),
 		     "%s, the owner of %s, may not own a view in schema %s", relation->owner, from, schema);
 	if (relation->row_security && catalog_connection_server_version(planner->connection) < VERSION_SECURITY_INVOKER)
 		note(planner, SQLSTATE_FEATURE_NOT_SUPPORTED,
-		     "Before PostgreSQL 15 a view would show every row to everybody. Use --no-view.",
+		     "Before PostgreSQL 15 a view would show every row to everybody. Leave none: --no-view, on the console NO VIEW.",
 		     "%s has row security, which a view under its old name would get around", from);
 }
 

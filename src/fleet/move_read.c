@@ -57,7 +57,7 @@ static const char *const questions[QUESTION_COUNT] = {
 	" AND NOT b.attisdropped CROSS JOIN LATERAL aclexplode(b.attacl) a) g WHERE g.grantee <> g.relowner"
 	" ORDER BY 1, 4 NULLS FIRST, 2, 3",
 	[ASK_STATISTICS] = TREE
-	"SELECT s.stxname FROM pg_statistic_ext s JOIN moved m ON m.oid = s.stxrelid"
+	"SELECT s.stxname, pg_has_role(s.stxowner, 'USAGE') FROM pg_statistic_ext s JOIN moved m ON m.oid = s.stxrelid"
 	" WHERE s.stxnamespace = to_regnamespace(%4) ORDER BY 1",
 	[ASK_USAGE] = TREE
 	"SELECT CASE WHEN r.oid = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.oid)) END FROM roles r"
@@ -200,8 +200,11 @@ static void take_statistics(struct arena *arena, const char *schema, const PGres
 {
 	table->statistics_count = (size_t)PQntuples(result);
 	table->statistics = ARENA_ARRAY(arena, table->statistics_count + 1, struct rel_name);
-	for (size_t i = 0; i < table->statistics_count; i++)
+	for (size_t i = 0; i < table->statistics_count; i++) {
 		table->statistics[i] = (struct rel_name){ schema, arena_strdup(arena, text_at(result, (int)i, 0)) };
+		if (!flag_at(result, (int)i, 1) && !table->foreign_statistics)
+			table->foreign_statistics = table->statistics[i].name;
+	}
 }
 
 static void take_watched(struct arena *arena, const PGresult *result, struct move_table *table)

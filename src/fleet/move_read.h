@@ -42,6 +42,7 @@ struct move_table {
 	size_t relation_count;
 	struct rel_name *statistics; /* extended statistics in the table's schema */
 	size_t statistics_count;
+	const char *foreign_statistics; /* one of them that we may not alter; NULL: none */
 	const char **without_usage; /* roles that may use the table and not its next schema; ready for SQL */
 	size_t without_usage_count;
 	const char **clashes; /* names of its indexes, sequences and types that the next schema has already */

@@ -41,6 +41,7 @@ static void drop_server(struct session *session)
 	session->connector = NULL;
 	cancel_registry_remove(session->worker->owner->cancels, session->cancel);
 	session->cancel = NULL;
+	parking_go(&session->conversation); /* it waits no more */
 	stream_close(&session->server);
 	buf_deinit(&session->server_rest);
 }

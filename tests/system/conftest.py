@@ -18,6 +18,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line('markers', 'spoils: leaves its database in another state')
     config.addinivalue_line('markers', 'slow: takes seconds, or measures what sanitizers distort')
 
 

@@ -121,7 +121,7 @@ class Postgres(Endpoint):
     """A throwaway server, started by tests/lib/throwaway-pg."""
 
     SETTINGS = {'wal_level': 'logical', 'max_wal_senders': 8, 'max_replication_slots': 8,
-                'max_connections': 60, 'autovacuum': 'off', 'log_connections': 'on',
+                'max_connections': 60, 'autovacuum': 'off', 'max_prepared_transactions': 5, 'log_connections': 'on',
                 'log_statement': 'none'}
 
     def __init__(self, **settings):
