@@ -45,6 +45,7 @@ struct effect {
 	const char *value; /* as the server would show it; NULL: default */
 	bool local;	   /* SET LOCAL, ON COMMIT DROP */
 	bool chain;	   /* AND CHAIN */
+	const char *text;  /* EFFECT_PREPARE: the whole statement as it was written; else NULL */
 	struct statement_shape *shape; /* EFFECT_PREPARE: what each EXECUTE uses; borrowed */
 };
 

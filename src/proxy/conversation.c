@@ -5,7 +5,8 @@
 void conversation_init(struct conversation *conversation, const struct conversation_env *env,
 		       struct session_state *confirmed)
 {
-	*conversation = (struct conversation){ .env = env };
+	*conversation = (struct conversation){ .env = env, .view = 1 };
+	conversation->texts = (struct text_account){ .texts = env->texts, .most_bytes = env->prepared_bytes };
 	pipeline_init(&conversation->pipeline);
 	names_init(&conversation->statements);
 	names_init(&conversation->portals);
@@ -25,11 +26,13 @@ static void release(struct conversation *conversation, struct request *request)
 {
 	if (request->displaced)
 		rewrite_unref(request->displaced);
+	prepared_unref(request->prepared);
 	if (request->rewrite)
 		rewrite_unref(request->rewrite);
 	if (request->name)
 		names_release(names_of(conversation, request), request->name);
 	request->displaced = request->rewrite = NULL;
+	request->prepared = NULL;
 	request->name = NULL;
 }
 
@@ -50,6 +53,7 @@ void conversation_deinit(struct conversation *conversation)
 	for (uint32_t i = 0; i < conversation->pipeline.count; i++)
 		release(conversation, pipeline_at(&conversation->pipeline, i));
 	pipeline_deinit(&conversation->pipeline);
+	reprepare_deinit(conversation);
 	names_deinit(&conversation->statements);
 	names_deinit(&conversation->portals);
 	session_vars_deinit(&conversation->vars);
@@ -115,14 +119,19 @@ static void undo_name(struct conversation *conversation, struct request *request
 		return;
 	struct request *later = next_of_name(conversation, survivors, request->name);
 	struct rewrite *wrong;
+	struct prepared *wrong_prepared;
 	if (later) {
 		wrong = later->displaced;
 		later->displaced = request->displaced;
+		wrong_prepared = later->prepared;
+		later->prepared = request->prepared;
 	} else {
 		wrong = name_exchange(request->name, request->displaced);
+		wrong_prepared = name_exchange_prepared(request->name, request->prepared);
 		request->name->executed = request->flags & REQUEST_WAS_EXECUTED;
 	}
-	request->displaced = wrong; /* released with the request */
+	request->displaced = wrong; /* both released with the request */
+	request->prepared = wrong_prepared;
 }
 
 static uint32_t segment_length(struct conversation *conversation)
@@ -197,6 +206,7 @@ static void take_rules(struct conversation *conversation, struct ruleset *now)
 					ruleset_ref(now);
 	if (before && conversation->ruleset)
 		pins_translate(&conversation->pins, before, conversation->ruleset);
+	conversation->view += conversation->ruleset != before;
 	ruleset_unref(before);
 	ruleset_ref(now);
 	ruleset_unref(conversation->followed);
@@ -432,7 +442,9 @@ static void deallocate(struct conversation *conversation, struct name *name)
 	}
 	if (under_way->displaced)
 		rewrite_unref(under_way->displaced);
+	prepared_unref(under_way->prepared);
 	under_way->displaced = NULL;
+	under_way->prepared = NULL;
 	name_set_shape(name, NULL);
 }
 
@@ -441,6 +453,16 @@ static void deallocate_all(struct conversation *conversation)
 	struct name *name, *next;
 	HASH_ITER(hh, conversation->statements.named, name, next)
 	deallocate(conversation, name);
+}
+
+/* Made by PREPARE; what a Parse under way means to put in its place will fail. */
+static void prepare_in_sql(struct conversation *conversation, const struct effect *effect)
+{
+	struct name *name = names_hold(&conversation->statements, slice_str(effect->name));
+	struct request *under_way = name->pending > 1 ? next_of_name(conversation, 0, name) : NULL;
+	name_set_shape(name, effect->shape);
+	reprepare_remember(conversation, under_way ? &under_way->prepared : &name->prepared, effect->text);
+	names_release(&conversation->statements, name);
 }
 
 static void run_prepared(struct conversation *conversation, const char *text, struct slice tag)
@@ -459,9 +481,7 @@ static void apply_to_names(struct conversation *conversation, const struct effec
 	struct name *name;
 	switch (effect->kind) {
 	case EFFECT_PREPARE:
-		name = names_hold(&conversation->statements, slice_str(effect->name));
-		name_set_shape(name, effect->shape);
-		names_release(&conversation->statements, name);
+		prepare_in_sql(conversation, effect);
 		break;
 	case EFFECT_EXECUTE:
 		run_prepared(conversation, effect->name, tag);

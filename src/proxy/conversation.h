@@ -42,6 +42,8 @@ struct conversation_env {
 	size_t message_bytes;
 	uint32_t pipeline;
 	const struct gate_view *gate; /* NULL: nothing is ever paused */
+	struct texts *texts;   /* of prepared statements; NULL: none are kept */
+	size_t prepared_bytes; /* of them, by one session */
 	uint64_t (*facts_stale)(void *context, const char *database);
 	/* Texts of more bytes that must be parsed are given away (HOLD_PARSE, until conversation_parsed).
 	 * NULL, or an answer of NULL: they are parsed here and now. */
@@ -66,6 +68,22 @@ enum hold {
 	HOLD_PARSE,  /* a long text is being parsed elsewhere */
 };
 
+/* What hidden requests are under way for. */
+enum exchange {
+	EXCHANGE_SETTINGS, /* search_path, temporary tables (hidden.c) */
+	EXCHANGE_TYPES,	   /* reprepare.c: the types of a prepared statement's parameters */
+	EXCHANGE_TRIAL,	   /* … the columns that its new version gives */
+	EXCHANGE_SWITCH,   /* … the new version in its place */
+};
+
+/* A prepared statement that is being prepared anew. */
+struct reprepare {
+	struct name *name;	 /* held; NULL: none */
+	struct rewrite *rewrite; /* what it is to become; owned */
+	uint64_t view, stamp;	 /* what that is good for */
+	bool for_query;		 /* a Query of the client runs it: the exchange ends with a Sync */
+};
+
 enum described { DESCRIBED_NOT, DESCRIBED_ROWS, DESCRIBED_NO_ROWS };
 
 enum violation { VIOLATION_NONE, VIOLATION_CLIENT, VIOLATION_SERVER };
@@ -81,7 +99,9 @@ struct conversation {
 	struct ruleset *const *published; /* the worker's present ruleset of the database; NULL: none ever */
 	struct ruleset *followed;	  /* the published one that `ruleset` was made of */
 	struct ruleset *ruleset;	  /* what texts are rewritten by: what is published, but for what is pinned */
+	uint64_t view;			  /* another number with each other `ruleset`; never 0 */
 	struct pins pins;		  /* entries of `ruleset` */
+	struct text_account texts;	  /* of prepared statements */
 	bool blind;			  /* texts have passed without a ruleset */
 
 	size_t client_pass, client_drop; /* left of the client's message that streams through, or away */
@@ -94,6 +114,9 @@ struct conversation {
 	bool flushed;	     /* nothing was sent since our last Flush */
 	bool skipping;	     /* the server ignores all until a Sync that was not sent yet */
 	bool segment_failed; /* in the segment being answered */
+	enum exchange exchange;
+	struct reprepare reprepare;
+	bool query_failed;   /* the Query that comes next, in the exchange that prepared it */
 	bool hidden_failed;  /* the hidden exchange for the text at hand brought nothing */
 	char **hidden_temps; /* told so far by the hidden exchange; NULL: none */
 	size_t hidden_temp_count;
@@ -101,7 +124,7 @@ struct conversation {
 	struct parse_job *parsing; /* of the text at hand; NULL: none */
 	struct rewrite *parsed;	   /* what came of it; NULL: nothing yet */
 	uint64_t parsed_stamp;	   /* of the session state it holds for */
-	uint64_t parsed_version;   /* … and of the ruleset */
+	uint64_t parsed_view;	   /* … and of the rules (view) */
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
 	bool facts_doubted;  /* … and when the server contradicted them */
 	enum described described; /* by the server, since the last CommandComplete */
@@ -223,10 +246,20 @@ bool conversation_only_temporary(const struct request *request);
 void conversation_count(struct conversation *conversation, const struct rewrite *rewrite,
 			struct statement_shape *shape, enum usage_outcome outcome, uint64_t rows);
 
+#define HIDDEN_NAME "crossfade_hidden" /* of statements and portals of ours */
 enum { HIDDEN_TEMPS_MAX = 1024 };
 void hidden_deinit(struct conversation *conversation);
+struct request *hidden_push(struct conversation *conversation, enum request_kind kind);
 void hidden_start(struct conversation *conversation, struct round *round);
 /* An answer to a hidden request; true: the client must see it. */
 bool hidden_answer(struct conversation *conversation, const struct message *message);
+
+void reprepare_deinit(struct conversation *conversation);
+/* An answer, other than an error, to what prepares a statement anew; true: the client must see it. */
+bool reprepare_answer(struct conversation *conversation, const struct message *message);
+/* An error came, which the client gets. */
+void reprepare_failed(struct conversation *conversation);
+/* PREPARE in SQL has succeeded; text: the whole statement. */
+void reprepare_remember(struct conversation *conversation, struct prepared **slot, const char *text);
 
 #endif

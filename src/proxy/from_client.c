@@ -1,17 +1,20 @@
 /*
  * What each message of a client means: one row of a table per type. Query and
- * Parse are read whole, of others only the beginning; all else is passed on
- * from the read buffer as it came.
+ * Parse (client_text.c) are read whole, of others only the beginning; all else
+ * is passed on from the read buffer as it came.
  */
+#include "proxy/from_client.h"
+
 #include "proxy/bind_names.h"
-#include "proxy/conversation.h"
 
 enum {
 	SMALL_BYTES = 10000,	 /* the server's own limit for messages that are short by nature */
 	BIND_NAMES_BYTES = 4096, /* of a Bind, to find its two names */
 };
 
-static struct request *push(struct conversation *conversation, enum request_kind kind)
+/* ---- requests ---- */
+
+struct request *from_client_push(struct conversation *conversation, enum request_kind kind)
 {
 	struct request *request = pipeline_push(&conversation->pipeline, kind);
 	request->copy_ends = conversation->copy_ends;
@@ -19,8 +22,7 @@ static struct request *push(struct conversation *conversation, enum request_kind
 	return request;
 }
 
-/* Room for one more request, or the client waits. */
-static bool has_room(struct conversation *conversation)
+bool from_client_has_room(struct conversation *conversation)
 {
 	if (conversation->pipeline.count < conversation->env->pipeline)
 		return true;
@@ -28,313 +30,63 @@ static bool has_room(struct conversation *conversation)
 	return false;
 }
 
-/* The requests of a segment that the server is skipping get no answers, hence no entries. */
-static struct request *push_extended(struct conversation *conversation, enum request_kind kind)
+struct request *from_client_push_extended(struct conversation *conversation, enum request_kind kind)
 {
 	conversation->in_segment = true;
-	return conversation->skipping ? NULL : push(conversation, kind);
+	return conversation->skipping ? NULL : from_client_push(conversation, kind);
 }
 
-static bool has_meaning(const struct name *name)
-{
-	return name && (name->rewrite || name->shape || name->pending);
-}
-
-/* The name means something else from now on; the request keeps what it meant.
- * Where there is nothing to remember and nothing to forget, nothing is done. */
-static void give_meaning(struct names *names, struct slice text, struct request *request, struct rewrite *rewrite,
-			 struct statement_shape *shape)
-{
-	if (!rewrite && !shape && !has_meaning(names_find(names, text)))
-		return;
-	request->name = names_hold(names, text);
-	request->displaced = name_exchange(request->name, rewrite ? rewrite_ref(rewrite) : NULL);
-}
-
-/* ---- Query and Parse ---- */
-
-/* Only texts that use the map or change the session are worth remembering. */
-static struct rewrite *worth_keeping(struct rewrite *rewrite)
-{
-	bool matters = rewrite->outcome == REWRITE_REFUSED || rewrite->splice_count;
-	for (size_t i = 0; !matters && i < rewrite->statement_count; i++)
-		matters = rewrite->statements[i].shape || rewrite->statements[i].effect_count;
-	if (matters || rewrite->parameter_count)
-		return rewrite;
-	rewrite_unref(rewrite);
-	return NULL;
-}
-
-struct text {
-	bool is_query;
-	size_t bytes; /* of the whole message */
-	struct slice sql, name, types;
-};
-
-/* Takes over rewrite, which may be NULL. */
-static void push_text(struct conversation *conversation, const struct text *text, struct rewrite *rewrite,
-		      uint16_t flags)
-{
-	struct request *request;
-	parking_go(conversation);
-	if (text->is_query) {
-		request = conversation->skipping ? NULL : push(conversation, REQUEST_QUERY);
-		if (request)
-			session_vars_sent(&conversation->vars, rewrite);
-	} else {
-		request = push_extended(conversation, REQUEST_PARSE);
-		if (request)
-			give_meaning(&conversation->statements, text->name, request, rewrite, NULL);
-	}
-	if (!request) {
-		rewrite_unref(rewrite);
-		return;
-	}
-	request->rewrite = rewrite;
-	request->flags = flags;
-	conversation_touch(conversation, rewrite);
-	if (text->is_query) {
-		request->flags |= session_vars_segment_sent(&conversation->vars) ? REQUEST_EFFECTS : 0;
-		conversation->in_segment = false;
-	}
-}
-
-static void send_text(const struct text *text, struct slice sql, struct round *round)
-{
-	struct buf *out = output_own(&round->to_server);
-	if (text->is_query)
-		query_append(out, sql);
-	else
-		parse_append(out, text->name, sql, text->types);
-}
-
-/* Sends what fails in the same place; the answer says why (from_server.c). */
-static enum verdict fail_text(struct conversation *conversation, const struct text *text, uint16_t flag,
-			      struct round *round)
-{
-	struct text failing = *text;
-	failing.types = (struct slice){ 0 };
-	push_text(conversation, text, NULL, flag);
-	send_text(&failing, slice_str("SELECT " REWRITE_REFUSAL_MARK), round);
-	traffic_add(&conversation->env->traffic->statements_refused, 1);
-	conversation->hidden_failed = false;
-	return VERDICT_DONE;
-}
-
-static enum verdict hold(struct conversation *conversation, enum hold why)
+enum verdict from_client_hold(struct conversation *conversation, enum hold why)
 {
 	conversation->hold = why;
 	return VERDICT_HOLD;
 }
 
-static enum verdict wait_at_gate(struct conversation *conversation, size_t bytes, struct round *round)
+enum verdict from_client_wait_at_gate(struct conversation *conversation, size_t bytes, struct round *round)
 {
 	parking_wait(conversation, bytes, round);
 	return VERDICT_HOLD;
 }
 
-static enum verdict ask_search_path(struct conversation *conversation, const struct text *text, struct round *round)
+enum verdict from_client_hold_quiet(struct conversation *conversation, struct round *round)
 {
-	bool aborted = conversation->skipping || (conversation->vars.ready == 'E' && !conversation->pipeline.count);
-	if (aborted || conversation->copy_in || conversation->hidden_failed)
-		return fail_text(conversation, text, REQUEST_UNKNOWN_PATH, round);
-	if (!conversation->pipeline.count) {
-		hidden_start(conversation, round);
-		return hold(conversation, HOLD_HIDDEN);
-	}
 	if (conversation->in_segment && !conversation->flushed) {
 		flush_append(output_own(&round->to_server));
 		conversation->flushed = true;
 	}
-	return hold(conversation, HOLD_QUIET);
+	return from_client_hold(conversation, HOLD_QUIET);
 }
 
-/* What the server is going to ignore, or reads as the end of a COPY, touches nothing. */
-static bool may_wait(const struct conversation *conversation)
+bool from_client_may_wait(const struct conversation *conversation)
 {
 	bool aborted = conversation->vars.ready == 'E' && !conversation->pipeline.count;
 	return !conversation->skipping && !conversation->copy_in && !aborted;
 }
 
-/* The text may mean something else once earlier segments have settled. */
-static bool must_settle(const struct conversation *conversation, const struct rewrite *rewrite)
+static bool has_meaning(const struct name *name)
 {
-	return conversation->vars.unsettled && rewrite->depends_on_state && !conversation->skipping;
+	return name && (name->rewrite || name->shape || name->prepared || name->pending);
 }
 
-/* The session's own DDL may have changed what the text's names mean. In a transaction new
- * rules are not taken, and what the session itself did is known (model/session_state.h). */
-static bool must_look(struct conversation *conversation, const struct rewrite *rewrite)
+/* Where there is nothing to remember and nothing to forget, nothing is done. */
+void from_client_give_meaning(struct names *names, struct slice text, struct request *request,
+			      struct rewrite *rewrite, struct statement_shape *shape, struct prepared *prepared)
 {
-	bool matters = rewrite->depends_on_state || conversation->ruleset->has_patterns;
-	return conversation->fact_ticket && matters && conversation_idle(conversation);
+	if (!rewrite && !shape && !prepared && !has_meaning(names_find(names, text)))
+		return;
+	request->name = names_hold(names, text);
+	request->displaced = name_exchange(request->name, rewrite ? rewrite_ref(rewrite) : NULL);
+	request->prepared = name_exchange_prepared(request->name, prepared);
 }
 
-static enum verdict pass_text(struct conversation *conversation, const struct text *text, struct rewrite *rewrite)
-{
-	traffic_add(&conversation->env->traffic->statements_unchanged, 1);
-	push_text(conversation, text, worth_keeping(rewrite), 0);
-	return VERDICT_PASS;
-}
-
-static enum verdict replace_text(struct conversation *conversation, const struct text *text, struct rewrite *rewrite,
-				 struct round *round)
-{
-	struct traffic *traffic = conversation->env->traffic;
-	bool refused = rewrite->outcome == REWRITE_REFUSED;
-	traffic_add(refused ? &traffic->statements_refused : &traffic->statements_rewritten, 1);
-	send_text(text, rewrite->sql, round);
-	push_text(conversation, text, rewrite, 0);
-	return VERDICT_DONE;
-}
-
-static enum verdict use_rewrite(struct conversation *conversation, const struct text *text, struct rewrite *rewrite,
-				struct round *round)
-{
-	if (must_settle(conversation, rewrite)) {
-		rewrite_unref(rewrite);
-		if (conversation->copy_in)
-			return fail_text(conversation, text, REQUEST_UNKNOWN_PATH, round);
-		return hold(conversation, HOLD_SETTLE);
-	}
-	if (must_look(conversation, rewrite)) {
-		rewrite_unref(rewrite);
-		return hold(conversation, HOLD_FACT);
-	}
-	if (rewrite->outcome == REWRITE_NEED_SEARCH_PATH) {
-		rewrite_unref(rewrite);
-		return ask_search_path(conversation, text, round);
-	}
-	if (conversation->parking.cancelled) {
-		rewrite_unref(rewrite);
-		return fail_text(conversation, text, REQUEST_CANCELLED, round);
-	}
-	if (may_wait(conversation) && conversation_paused(conversation, rewrite)) {
-		rewrite_unref(rewrite);
-		return wait_at_gate(conversation, text->bytes, round);
-	}
-	conversation->hidden_failed = false;
-	if (rewrite->outcome == REWRITE_UNCHANGED)
-		return pass_text(conversation, text, rewrite);
-	return replace_text(conversation, text, rewrite, round);
-}
-
-static bool read_text(const struct message *message, struct text *text_out)
-{
-	struct text text = { .is_query = message->type == CLIENT_QUERY, .bytes = message->size };
-	struct parse_message parse = { 0 };
-	bool good = text.is_query ? query_read(message_body(message), &text.sql) :
-				    parse_read(message_body(message), &parse);
-	if (!good)
-		return false;
-	if (!text.is_query) {
-		text.sql = parse.sql;
-		text.name = parse.name;
-		text.types = parse.types;
-	}
-	*text_out = text;
-	return true;
-}
-
-/* Without rules a text passes unread, and what it does to the session is not seen. */
-static enum verdict pass_blind(struct conversation *conversation, const struct message *message)
-{
-	struct text text = { .is_query = message->type == CLIENT_QUERY };
-	conversation->blind = true;
-	push_text(conversation, &text, NULL, 0);
-	return VERDICT_PASS;
-}
-
-static bool is_watched(struct conversation *conversation)
-{
-	conversation_adopt_ruleset(conversation);
-	return conversation->ruleset != NULL;
-}
-
-/* The result that came back, if the session is still the one it was asked for. */
-static struct rewrite *take_parsed(struct conversation *conversation, const struct session_state *state)
-{
-	struct rewrite *rewrite = conversation->parsed;
-	conversation->parsed = NULL;
-	if (!rewrite || (conversation->parsed_stamp == session_state_stamp(state) &&
-			 conversation->parsed_version == conversation->ruleset->version))
-		return rewrite;
-	rewrite_unref(rewrite);
-	return NULL;
-}
-
-/* NULL: it is parsed elsewhere. */
-static struct rewrite *rewrite_text(struct conversation *conversation, const struct text *text)
-{
-	const struct conversation_env *env = conversation->env;
-	const struct session_state *state = session_vars_now(&conversation->vars, &conversation->pipeline);
-	struct parse_request request = { text->sql, text->is_query ? REWRITE_SIMPLE : REWRITE_EXTENDED, state,
-					 conversation->ruleset };
-	struct rewrite *rewrite = take_parsed(conversation, state);
-	bool is_long = env->parse && text->sql.len > env->inline_bytes;
-	if (!rewrite && is_long)
-		rewrite = rewriter_known(env->rewriter, text->sql, state, conversation->ruleset);
-	if (!rewrite && is_long) {
-		conversation->parsing = env->parse(env->context, conversation, &request);
-		conversation->parsed_stamp = session_state_stamp(state);
-		conversation->parsed_version = conversation->ruleset->version;
-	}
-	if (!rewrite && !conversation->parsing)
-		rewrite = rewriter_run(env->rewriter, text->sql, request.protocol, state, conversation->ruleset);
-	if (rewrite)
-		forecast_note(env->forecasts, text->sql, request.protocol, state, conversation->ruleset, rewrite);
-	return rewrite;
-}
-
-/* What is counted for the text is counted for the place in the application's code that it names. */
-static struct rewrite *place(const struct conversation *conversation, struct slice sql, struct rewrite *rewrite)
-{
-	struct origin origin;
-	if (!conversation->env->counter || !rewrite->statement_count || !origin_is_likely(sql) ||
-	    !origin_read(sql, &origin))
-		return rewrite;
-	return rewrite_with_origin(rewrite, &origin);
-}
-
-enum verdict conversation_on_text(struct conversation *conversation, const struct message *message,
-				  struct round *round)
-{
-	struct text text;
-	if (!has_room(conversation))
-		return VERDICT_HOLD;
-	if (!is_watched(conversation))
-		return pass_blind(conversation, message);
-	if (!read_text(message, &text))
-		return pass_blind(conversation, message); /* the server refuses it as malformed */
-	struct rewrite *rewrite = rewrite_text(conversation, &text);
-	if (!rewrite)
-		return hold(conversation, HOLD_PARSE);
-	return use_rewrite(conversation, &text, place(conversation, text.sql, rewrite), round);
-}
-
-/* Too long to be kept: it fails, and the rest of it is thrown away. */
-enum verdict conversation_on_oversize(struct conversation *conversation, const struct message *message,
-				      struct round *round)
-{
-	struct text text = { .is_query = message->type == CLIENT_QUERY };
-	struct bind_names names = { 0 };
-	if (!has_room(conversation))
-		return VERDICT_HOLD;
-	if (!text.is_query && bind_read_names(message_body(message), &names))
-		text.name = names.portal; /* a Parse begins with its name as a Bind does */
-	return fail_text(conversation, &text, REQUEST_TOO_LARGE, round);
-}
-
-/* ---- the others ---- */
+/* ---- Bind, Describe, Execute, Close ---- */
 
 /* Names among the parameters must be read, so the whole message must be there. */
-static const struct rewrite *wants_names(struct conversation *conversation, const struct message *message)
+static const struct rewrite *wants_names(const struct conversation *conversation, const struct message *message,
+					 const struct name *statement)
 {
-	struct bind_names names;
-	if (conversation->skipping || message->size > conversation->env->message_bytes ||
-	    !bind_read_names(message_body(message), &names))
+	if (conversation->skipping || message->size > conversation->env->message_bytes)
 		return NULL;
-	const struct name *statement = names_find(&conversation->statements, names.statement);
 	return statement && statement->rewrite && statement->rewrite->parameter_count ? statement->rewrite : NULL;
 }
 
@@ -352,7 +104,7 @@ static void bound_deinit(struct bound *bound)
 
 static bool bind_waits(struct conversation *conversation, const struct name *statement, const struct bound *bound)
 {
-	return statement && may_wait(conversation) && conversation->ruleset &&
+	return statement && from_client_may_wait(conversation) && conversation->ruleset &&
 	       (conversation_paused(conversation, statement->rewrite) ||
 		conversation_paused_shape(conversation, statement->shape) ||
 		conversation_paused_shape(conversation, bound->values));
@@ -361,7 +113,7 @@ static bool bind_waits(struct conversation *conversation, const struct name *sta
 static void push_bind(struct conversation *conversation, const struct name *statement, struct slice portal,
 		      const struct bound *bound)
 {
-	struct request *request = push_extended(conversation, REQUEST_BIND);
+	struct request *request = from_client_push_extended(conversation, REQUEST_BIND);
 	parking_go(conversation);
 	if (!request)
 		return;
@@ -369,7 +121,7 @@ static void push_bind(struct conversation *conversation, const struct name *stat
 	struct statement_shape *shape = bound->values ? bound->values : statement ? statement->shape : NULL;
 	conversation_touch(conversation, rewrite);
 	conversation_touch_shape(conversation, shape);
-	give_meaning(&conversation->portals, portal, request, rewrite, shape);
+	from_client_give_meaning(&conversation->portals, portal, request, rewrite, shape, NULL);
 	if (request->name) {
 		request->flags |= request->name->executed ? REQUEST_WAS_EXECUTED : 0;
 		request->name->executed = false;
@@ -381,38 +133,35 @@ static void push_bind(struct conversation *conversation, const struct name *stat
 /* A Parse that fails under a name that no client has: to the client, its Bind or Describe did. */
 static enum verdict fail_at_gate(struct conversation *conversation, struct round *round)
 {
-	struct request *request = push_extended(conversation, REQUEST_PARSE);
-	parking_go(conversation);
-	if (request)
-		request->flags = REQUEST_CANCELLED;
-	parse_append(output_own(&round->to_server), slice_str("crossfade_cancelled"),
-		     slice_str("SELECT " REWRITE_REFUSAL_MARK), (struct slice){ 0 });
-	traffic_add(&conversation->env->traffic->statements_refused, 1);
-	return VERDICT_DONE;
+	struct client_text text = { .name = slice_str("crossfade_cancelled") };
+	return client_text_fail(conversation, &text, REQUEST_CANCELLED, round);
 }
 
 static enum verdict on_bind(struct conversation *conversation, const struct message *message, struct round *round)
 {
 	struct bind_names names;
 	struct bound bound = { 0 };
-	if (!has_room(conversation))
+	if (!from_client_has_room(conversation))
 		return VERDICT_HOLD;
 	conversation_adopt_ruleset(conversation);
-	const struct rewrite *named = wants_names(conversation, message);
-	if (named && message->available < message->size)
-		return VERDICT_HOLD; /* until more of it has come */
 	if (!bind_read_names(message_body(message), &names)) {
-		push_extended(conversation, REQUEST_BIND);
+		from_client_push_extended(conversation, REQUEST_BIND);
 		return VERDICT_PASS;
 	}
+	if (conversation->parking.cancelled)
+		return fail_at_gate(conversation, round);
 	struct name *statement = names_find(&conversation->statements, names.statement);
+	enum verdict ready = reprepare_statement(conversation, statement, NULL, round);
+	if (ready != VERDICT_PASS)
+		return ready;
+	const struct rewrite *named = wants_names(conversation, message, statement);
+	if (named && message->available < message->size)
+		return VERDICT_HOLD; /* until more of it has come */
 	bool replaced = named && bind_names_replace(conversation, named, message_body(message), &bound.message,
 						    &bound.values);
 	enum verdict verdict = replaced ? VERDICT_DONE : VERDICT_PASS;
-	if (conversation->parking.cancelled) {
-		verdict = fail_at_gate(conversation, round);
-	} else if (bind_waits(conversation, statement, &bound)) {
-		verdict = wait_at_gate(conversation, message->available, round);
+	if (bind_waits(conversation, statement, &bound)) {
+		verdict = from_client_wait_at_gate(conversation, message->available, round);
 	} else {
 		if (replaced)
 			buf_append_slice(output_own(&round->to_server), buf_slice(&bound.message));
@@ -425,9 +174,9 @@ static enum verdict on_bind(struct conversation *conversation, const struct mess
 static enum verdict on_execute(struct conversation *conversation, const struct message *message, struct round *round)
 {
 	struct execute_message execute;
-	if (!has_room(conversation))
+	if (!from_client_has_room(conversation))
 		return VERDICT_HOLD;
-	struct request *request = push_extended(conversation, REQUEST_EXECUTE);
+	struct request *request = from_client_push_extended(conversation, REQUEST_EXECUTE);
 	if (!request || !execute_read(message_body(message), &execute))
 		return VERDICT_PASS;
 	request->statement = execute.max_rows;
@@ -445,40 +194,52 @@ static enum verdict on_execute(struct conversation *conversation, const struct m
 	return VERDICT_PASS;
 }
 
-static enum verdict on_describe(struct conversation *conversation, const struct message *message, struct round *round)
+static enum verdict describe_statement(struct conversation *conversation, const struct message *message,
+				       struct name *statement, struct round *round)
 {
-	struct object_message object;
-	const struct name *statement = NULL;
 	const struct bound nothing = { 0 };
-	if (!has_room(conversation))
-		return VERDICT_HOLD;
-	conversation_adopt_ruleset(conversation);
-	if (object_read(message_body(message), &object) && object.kind == 'S')
-		statement = names_find(&conversation->statements, object.name);
 	if (conversation->parking.cancelled)
 		return fail_at_gate(conversation, round);
+	enum verdict ready = reprepare_statement(conversation, statement, NULL, round);
+	if (ready != VERDICT_PASS)
+		return ready;
 	if (bind_waits(conversation, statement, &nothing))
-		return wait_at_gate(conversation, message->available, round);
+		return from_client_wait_at_gate(conversation, message->available, round);
 	parking_go(conversation);
-	if (push_extended(conversation, REQUEST_DESCRIBE) && statement) {
+	struct request *request = from_client_push_extended(conversation, REQUEST_DESCRIBE);
+	if (request && statement) {
+		request->prepared = prepared_ref(statement->prepared);
 		conversation_touch(conversation, statement->rewrite);
 		conversation_touch_shape(conversation, statement->shape);
 	}
 	return VERDICT_PASS;
 }
 
+static enum verdict on_describe(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	struct object_message object;
+	if (!from_client_has_room(conversation))
+		return VERDICT_HOLD;
+	conversation_adopt_ruleset(conversation);
+	if (object_read(message_body(message), &object) && object.kind == 'S')
+		return describe_statement(conversation, message, names_find(&conversation->statements, object.name),
+					  round);
+	from_client_push_extended(conversation, REQUEST_DESCRIBE);
+	return VERDICT_PASS;
+}
+
 static enum verdict on_close(struct conversation *conversation, const struct message *message, struct round *round)
 {
 	struct object_message object = { 0 };
-	if (!has_room(conversation))
+	if (!from_client_has_room(conversation))
 		return VERDICT_HOLD;
 	bool good = object_read(message_body(message), &object);
 	bool portal = object.kind == 'P';
 	struct names *names = portal ? &conversation->portals : &conversation->statements;
 	struct request *request =
-		push_extended(conversation, portal ? REQUEST_CLOSE_PORTAL : REQUEST_CLOSE_STATEMENT);
+		from_client_push_extended(conversation, portal ? REQUEST_CLOSE_PORTAL : REQUEST_CLOSE_STATEMENT);
 	if (request && good)
-		give_meaning(names, object.name, request, NULL, NULL);
+		from_client_give_meaning(names, object.name, request, NULL, NULL, NULL);
 	return VERDICT_PASS;
 }
 
@@ -487,9 +248,9 @@ static enum verdict on_sync(struct conversation *conversation, const struct mess
 {
 	if (conversation->copy_in)
 		return VERDICT_PASS;
-	if (!has_room(conversation))
+	if (!from_client_has_room(conversation))
 		return VERDICT_HOLD;
-	struct request *request = push(conversation, REQUEST_SYNC);
+	struct request *request = from_client_push(conversation, REQUEST_SYNC);
 	request->flags |= session_vars_segment_sent(&conversation->vars) ? REQUEST_EFFECTS : 0;
 	conversation->in_segment = false;
 	conversation->skipping = false;
@@ -511,11 +272,11 @@ static enum verdict on_function_call(struct conversation *conversation, const st
 {
 	static const struct effect unknown = { .kind = EFFECT_SET_UNKNOWN, .name = "search_path" };
 	const uint8_t *oid = (const uint8_t *)message->data + FRAME_HEAD_BYTES;
-	if (!has_room(conversation))
+	if (!from_client_has_room(conversation))
 		return VERDICT_HOLD;
 	if (conversation->skipping)
 		return VERDICT_PASS;
-	push(conversation, REQUEST_FUNCTION);
+	from_client_push(conversation, REQUEST_FUNCTION);
 	if (message->size >= FRAME_HEAD_BYTES + 4 && conversation->vars.confirmed &&
 	    ((uint32_t)oid[0] << 24 | (uint32_t)oid[1] << 16 | (uint32_t)oid[2] << 8 | oid[3]) == OID_SET_CONFIG) {
 		session_state_apply(conversation->vars.confirmed, &unknown);
@@ -569,14 +330,14 @@ static size_t violate(struct conversation *conversation, const char *text)
 
 static bool is_oversize(struct conversation *conversation, const struct message *message)
 {
-	return is_text(message->type) && message->size > conversation->env->message_bytes && is_watched(conversation);
+	return is_text(message->type) && message->size > conversation->env->message_bytes && client_text_is_watched(conversation);
 }
 
 static size_t bytes_needed(struct conversation *conversation, const struct message *message, bool oversize)
 {
 	size_t need = rules[message->type].need;
 	if (is_text(message->type)) {
-		need = is_watched(conversation) ? message->size : FRAME_HEAD_BYTES;
+		need = client_text_is_watched(conversation) ? message->size : FRAME_HEAD_BYTES;
 		if (oversize)
 			need = BIND_NAMES_BYTES;
 	}

@@ -63,8 +63,25 @@ static enum verdict on_close_complete(struct conversation *conversation, const s
 static enum verdict on_description(struct conversation *conversation, const struct message *message,
 				   struct round *round)
 {
+	struct request *head = conversation_head(conversation);
 	conversation->described = message->type == SERVER_ROWS ? DESCRIBED_ROWS : DESCRIBED_NO_ROWS;
-	pop_if(conversation, REQUEST_DESCRIBE);
+	if (!head || head->kind != REQUEST_DESCRIBE)
+		return VERDICT_PASS;
+	if (head->prepared) {
+		head->prepared->described = true;
+		head->prepared->columns = prepared_hash_columns(message_body(message));
+	}
+	conversation_pop(conversation);
+	return VERDICT_PASS;
+}
+
+/* ParameterDescription: what the server takes the parameters for. */
+static enum verdict on_parameters(struct conversation *conversation, const struct message *message,
+				  struct round *round)
+{
+	struct request *head = conversation_head(conversation);
+	if (head && head->kind == REQUEST_DESCRIBE && head->prepared)
+		prepared_set_types(head->prepared, message_body(message));
 	return VERDICT_PASS;
 }
 
@@ -239,6 +256,23 @@ static void explain_cancelled(struct error *error_out)
 	error_detail(error_out, "It was waiting for a pause of its table to end, and has not run.");
 }
 
+static void explain_not_kept(const struct conversation *conversation, struct error *error_out)
+{
+	error_set(error_out, "26000", "the prepared statement must be prepared again");
+	error_detail(error_out, "What its tables' names mean has changed, and its text did not fit into "
+		     "limits.prepared_bytes, which is %zu bytes.", conversation->env->prepared_bytes);
+	error_hint(error_out, "Prepare it again, deallocate statements that are not used any more, or raise "
+		   "limits.prepared_bytes.");
+}
+
+/* The server's own words for its own case of this, which drivers know. */
+static void explain_other_columns(struct error *error_out)
+{
+	error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED, "cached plan must not change result type");
+	error_detail(error_out, "The tables that the prepared statement's names mean now have other columns.");
+	error_hint(error_out, "Prepare the statement again.");
+}
+
 /* Whether this error is the one that stands in for a refusal, and what to say instead. */
 static bool find_refusal(struct conversation *conversation, const struct request *head,
 			 const struct error_fields *fields, struct error *error_out)
@@ -253,6 +287,10 @@ static bool find_refusal(struct conversation *conversation, const struct request
 		explain_cancelled(error_out);
 	else if (head->flags & REQUEST_UNKNOWN_PATH)
 		explain_unknown(error_out);
+	else if (head->flags & REQUEST_NOT_KEPT)
+		explain_not_kept(conversation, error_out);
+	else if (head->flags & REQUEST_OTHER_COLUMNS)
+		explain_other_columns(error_out);
 	else if (head->rewrite && head->rewrite->outcome == REWRITE_REFUSED)
 		*error_out = *head->rewrite->refusal;
 	else
@@ -479,7 +517,8 @@ static const struct server_rule rules[256] = {
 	[SERVER_PARSE_COMPLETE] = { on_parse_complete, false },
 	[SERVER_BIND_COMPLETE] = { on_bind_complete, false },
 	[SERVER_CLOSE_COMPLETE] = { on_close_complete, false },
-	[SERVER_ROWS] = { on_description, false },
+	[SERVER_ROWS] = { on_description, true },
+	[SERVER_PARAMETERS] = { on_parameters, true },
 	[SERVER_NO_DATA] = { on_description, false },
 	[SERVER_COMMAND_COMPLETE] = { on_command_complete, true },
 	[SERVER_EMPTY_QUERY] = { on_empty_query, false },
@@ -498,15 +537,37 @@ static bool head_is_hidden(struct conversation *conversation)
 	return head && (head->flags & REQUEST_HIDDEN);
 }
 
+/* Answers to requests of ours; the client gets errors that end its own. */
+static enum verdict judge_hidden(struct conversation *conversation, const struct message *message,
+				 struct round *round)
+{
+	struct error_fields fields = { 0 };
+	if (conversation->exchange == EXCHANGE_SETTINGS) {
+		bool seen = hidden_answer(conversation, message);
+		if (seen && message->type != SERVER_ERROR && rules[message->type].on)
+			return rules[message->type].on(conversation, message, round);
+		return seen ? VERDICT_PASS : VERDICT_DONE;
+	}
+	if (message->type != SERVER_ERROR)
+		return reprepare_answer(conversation, message) ? VERDICT_PASS : VERDICT_DONE;
+	(void)error_fields_read(message_body(message), &fields);
+	if (error_fields_fatal(&fields)) {
+		conversation->server_fatal = true;
+		return VERDICT_PASS;
+	}
+	struct request *head = conversation_head(conversation);
+	enum verdict verdict = pass_translated(conversation, head, message, &fields, round);
+	conversation->facts_doubted |= contradicts_facts(head, &fields);
+	settle_failure(conversation, head, USAGE_ERROR, counts_as_failure(head, &fields));
+	reprepare_failed(conversation);
+	return verdict;
+}
+
 static enum verdict judge(struct conversation *conversation, const struct message *message, struct round *round)
 {
 	const struct server_rule *rule = &rules[message->type];
-	if (conversation->hold == HOLD_HIDDEN && head_is_hidden(conversation)) {
-		if (!hidden_answer(conversation, message))
-			return VERDICT_DONE;
-		if (message->type == SERVER_ERROR)
-			return VERDICT_PASS;
-	}
+	if (conversation->hold == HOLD_HIDDEN && head_is_hidden(conversation))
+		return judge_hidden(conversation, message, round);
 	return rule->on ? rule->on(conversation, message, round) : VERDICT_PASS;
 }
 

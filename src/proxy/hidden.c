@@ -14,9 +14,7 @@
 
 #include <stdlib.h>
 
-#define HIDDEN_NAME "crossfade_hidden"
-
-static struct request *push_hidden(struct conversation *conversation, enum request_kind kind)
+struct request *hidden_push(struct conversation *conversation, enum request_kind kind)
 {
 	struct request *request = pipeline_push(&conversation->pipeline, kind);
 	request->flags = REQUEST_HIDDEN;
@@ -39,18 +37,19 @@ static void ask(struct conversation *conversation, struct buf *out, enum questio
 	parse_append(out, slice_str(HIDDEN_NAME), slice_str(texts[question]), (struct slice){ 0 });
 	bind_append(out, HIDDEN_NAME, HIDDEN_NAME);
 	execute_append(out, HIDDEN_NAME, 0);
-	close_append(out, 'P', HIDDEN_NAME);
-	close_append(out, 'S', HIDDEN_NAME);
-	push_hidden(conversation, REQUEST_PARSE);
-	push_hidden(conversation, REQUEST_BIND);
-	push_hidden(conversation, REQUEST_EXECUTE)->statement = question;
-	push_hidden(conversation, REQUEST_CLOSE_PORTAL);
-	push_hidden(conversation, REQUEST_CLOSE_STATEMENT);
+	object_append(out, CLIENT_CLOSE, 'P', slice_str(HIDDEN_NAME));
+	object_append(out, CLIENT_CLOSE, 'S', slice_str(HIDDEN_NAME));
+	hidden_push(conversation, REQUEST_PARSE);
+	hidden_push(conversation, REQUEST_BIND);
+	hidden_push(conversation, REQUEST_EXECUTE)->statement = question;
+	hidden_push(conversation, REQUEST_CLOSE_PORTAL);
+	hidden_push(conversation, REQUEST_CLOSE_STATEMENT);
 }
 
 void hidden_start(struct conversation *conversation, struct round *round)
 {
 	struct buf *out = output_own(&round->to_server);
+	conversation->exchange = EXCHANGE_SETTINGS;
 	ask(conversation, out, ASK_PATH);
 	if (!session_state_role_known(conversation->vars.confirmed)) {
 		ask(conversation, out, ASK_SESSION_USER);
@@ -62,7 +61,7 @@ void hidden_start(struct conversation *conversation, struct round *round)
 		flush_append(out);
 	} else {
 		sync_append(out);
-		push_hidden(conversation, REQUEST_SYNC);
+		hidden_push(conversation, REQUEST_SYNC);
 	}
 	conversation->hidden_temp_count = 0;
 	conversation->hidden_failed = true; /* until all is known */

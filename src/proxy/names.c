@@ -21,6 +21,13 @@ struct rewrite *name_exchange(struct name *name, struct rewrite *rewrite)
 	return before;
 }
 
+struct prepared *name_exchange_prepared(struct name *name, struct prepared *prepared)
+{
+	struct prepared *before = name->prepared;
+	name->prepared = prepared;
+	return before;
+}
+
 void name_set_shape(struct name *name, struct statement_shape *shape)
 {
 	if (shape)
@@ -34,6 +41,7 @@ static void forget(struct name *name)
 {
 	if (name->rewrite)
 		rewrite_unref(name_exchange(name, NULL));
+	prepared_unref(name_exchange_prepared(name, NULL));
 	name_set_shape(name, NULL);
 }
 
@@ -75,7 +83,7 @@ struct name *names_hold(struct names *names, struct slice text)
 
 static void drop_if_empty(struct names *names, struct name *name)
 {
-	if (name == &names->unnamed || name->pending || name->rewrite || name->shape)
+	if (name == &names->unnamed || name->pending || name->rewrite || name->shape || name->prepared)
 		return;
 	HASH_DEL(names->named, name);
 	free(name);

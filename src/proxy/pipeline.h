@@ -31,6 +31,8 @@ enum request_flag {
 	REQUEST_FAILED = 1 << 6,     /* Query: failed */
 	REQUEST_WAS_EXECUTED = 1 << 7, /* Bind: so was the portal it displaced */
 	REQUEST_CANCELLED = 1 << 8,  /* by the client while a pause held it up */
+	REQUEST_NOT_KEPT = 1 << 9,     /* stands in for the use of a statement whose text was not kept */
+	REQUEST_OTHER_COLUMNS = 1 << 10, /* … and of one that would give other columns now */
 };
 
 struct request {
@@ -41,6 +43,7 @@ struct request {
 	struct rewrite *rewrite;   /* owned; NULL: nothing to do */
 	struct name *name;	   /* held; NULL: none */
 	struct rewrite *displaced; /* owned; what name meant before */
+	struct prepared *prepared; /* owned. Parse, Close: likewise. Describe: what is described */
 };
 
 struct pipeline {

@@ -16,6 +16,7 @@ struct proxy_settings proxy_settings_default(void)
 		.clients = 10000,
 		.message_bytes = 16u << 20,
 		.inline_bytes = 8u << 10,
+		.prepared_bytes = 4u << 20,
 		.pipeline = 8192,
 		.startup_timeout_ms = 60000,
 		.connect_timeout_ms = 10000,

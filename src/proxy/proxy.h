@@ -29,6 +29,8 @@ struct proxy_settings {
 	size_t message_bytes;	      /* longest Query or Parse that is kept whole to be rewritten;
 				       * longer: the statement fails with 54000 */
 	size_t inline_bytes;	      /* longest text that is parsed on a worker's own thread */
+	size_t prepared_bytes;	      /* of the texts of one session's prepared statements; a longer
+				       * one cannot follow when its tables move */
 	uint32_t pipeline;	      /* requests of one session without an answer; then its client waits */
 	uint32_t startup_timeout_ms;  /* from accept until the server's first ReadyForQuery */
 	uint32_t connect_timeout_ms;  /* to reach the server, all its addresses together */

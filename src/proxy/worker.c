@@ -42,6 +42,8 @@ static struct conversation_env make_env(struct worker *worker)
 		.message_bytes = settings->message_bytes,
 		.pipeline = settings->pipeline,
 		.gate = &worker->gate,
+		.texts = texts_new(),
+		.prepared_bytes = settings->prepared_bytes,
 		.facts_stale = worker->owner->callbacks.facts_stale ? on_facts_stale : NULL,
 		.inline_bytes = settings->inline_bytes,
 		.parse = on_parse,
@@ -91,6 +93,7 @@ void worker_deinit(struct worker *worker)
 	usage_counter_free(worker->env.counter);
 	forecast_desk_free(worker->env.forecasts);
 	rewriter_free(worker->env.rewriter);
+	texts_free(worker->env.texts);
 	buf_deinit(&worker->to_server);
 	buf_deinit(&worker->to_client);
 	free(worker->read_buffer);

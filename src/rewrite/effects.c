@@ -268,6 +268,13 @@ static const PgQuery__SelectStmt *as_plain_select(const PgQuery__Node *statement
 	return plain ? s : NULL;
 }
 
+/* EXECUTE, maybe inside EXPLAIN or CREATE TABLE … AS. */
+static void on_execute(struct analysis *a, const PgQuery__Node *statement)
+{
+	if (statement && statement->node_case == PG_QUERY__NODE__NODE_EXECUTE_STMT)
+		note(a, EFFECT_EXECUTE, statement->execute_stmt->name, NULL, false);
+}
+
 void effects_of(struct analysis *a, const PgQuery__Node *statement)
 {
 	switch (statement->node_case) {
@@ -284,7 +291,13 @@ void effects_of(struct analysis *a, const PgQuery__Node *statement)
 		on_discard(a, statement->discard_stmt);
 		break;
 	case PG_QUERY__NODE__NODE_EXECUTE_STMT:
-		note(a, EFFECT_EXECUTE, statement->execute_stmt->name, NULL, false);
+		on_execute(a, statement);
+		break;
+	case PG_QUERY__NODE__NODE_EXPLAIN_STMT:
+		on_execute(a, statement->explain_stmt->query);
+		break;
+	case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
+		on_execute(a, statement->create_table_as_stmt->query);
 		break;
 	case PG_QUERY__NODE__NODE_DEALLOCATE_STMT:
 		note(a, EFFECT_DEALLOCATE,

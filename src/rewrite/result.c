@@ -74,7 +74,8 @@ static size_t count_effects(const struct result_parts *parts, size_t *text_bytes
 	for (size_t i = 0; i < parts->statement_count; i++) {
 		const struct rewrite_statement *statement = &parts->statements[i];
 		for (size_t k = 0; k < statement->effect_count; k++)
-			bytes += text_bytes(statement->effects[k].name) + text_bytes(statement->effects[k].value);
+			bytes += text_bytes(statement->effects[k].name) + text_bytes(statement->effects[k].value) +
+				 text_bytes(statement->effects[k].text);
 		count += statement->effect_count;
 	}
 	*text_bytes_out = bytes;
@@ -87,6 +88,7 @@ static struct effect *place_effects(char **at, char **texts, const struct rewrit
 	for (size_t k = 0; k < statement->effect_count; k++) {
 		effects[k].name = place_text(texts, effects[k].name);
 		effects[k].value = place_text(texts, effects[k].value);
+		effects[k].text = place_text(texts, effects[k].text);
 	}
 	return effects;
 }

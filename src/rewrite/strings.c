@@ -370,6 +370,13 @@ static const char *numbers_of(struct analysis *a, const struct noted_parameter *
 	return copy;
 }
 
+/* The whole statement, to be prepared anew one day. */
+static const char *as_written(struct analysis *a)
+{
+	const struct token *first = &a->tokens->items[a->first], *last = &a->tokens->items[a->end - 1];
+	return arena_copy(a->arena, a->text.data + first->offset, last->offset + last->len - first->offset);
+}
+
 /* They get their values from EXECUTE, not from a Bind. */
 void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
 {
@@ -385,7 +392,8 @@ void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
 	walk_node(a, prepare->query);
 	analysis_effect(a, (struct effect){ .kind = EFFECT_PREPARE,
 					    .name = prepare->name,
-					    .value = numbers_of(a, a->parameters) });
+					    .value = numbers_of(a, a->parameters),
+					    .text = as_written(a) });
 	a->parameters = outer;
 	a->parameter_count = outer_count;
 }

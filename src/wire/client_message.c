@@ -116,6 +116,19 @@ void bind_append(struct buf *out, const char *portal, const char *statement)
 	frame_end(out, begin);
 }
 
+void bind_text_append(struct buf *out, const char *portal, const char *statement, struct slice value)
+{
+	size_t begin = frame_begin(out, CLIENT_BIND);
+	append_text(out, slice_str(portal));
+	append_text(out, slice_str(statement));
+	buf_append_u16(out, 0);
+	buf_append_u16(out, 1);
+	buf_append_u32(out, (uint32_t)value.len);
+	buf_append_slice(out, value);
+	buf_append_u16(out, 0);
+	frame_end(out, begin);
+}
+
 void execute_append(struct buf *out, const char *portal, uint32_t max_rows)
 {
 	size_t begin = frame_begin(out, CLIENT_EXECUTE);
@@ -124,11 +137,11 @@ void execute_append(struct buf *out, const char *portal, uint32_t max_rows)
 	frame_end(out, begin);
 }
 
-void close_append(struct buf *out, uint8_t kind, const char *name)
+void object_append(struct buf *out, enum client_type type, uint8_t kind, struct slice name)
 {
-	size_t begin = frame_begin(out, CLIENT_CLOSE);
+	size_t begin = frame_begin(out, (uint8_t)type);
 	buf_append_byte(out, kind);
-	append_text(out, slice_str(name));
+	append_text(out, name);
 	frame_end(out, begin);
 }
 

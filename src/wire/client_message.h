@@ -66,8 +66,11 @@ void query_append(struct buf *out, struct slice sql);
 void parse_append(struct buf *out, struct slice name, struct slice sql, struct slice types);
 /* Without parameters, all results as text. */
 void bind_append(struct buf *out, const char *portal, const char *statement);
+/* With one parameter. */
+void bind_text_append(struct buf *out, const char *portal, const char *statement, struct slice value);
 void execute_append(struct buf *out, const char *portal, uint32_t max_rows);
-void close_append(struct buf *out, uint8_t kind, const char *name);
+/* Describe or Close. */
+void object_append(struct buf *out, enum client_type type, uint8_t kind, struct slice name);
 void flush_append(struct buf *out);
 void sync_append(struct buf *out);
 void terminate_append(struct buf *out);

@@ -63,8 +63,13 @@ static void give_effect(struct arena *arena, const char *word, const char *rest,
 		if (strcmp(word, effects[i].word) != 0)
 			continue;
 		struct effect effect = { .kind = effects[i].kind, .name = *rest ? rest : NULL };
-		if (effect.kind == EFFECT_PREPARE)
-			effect.shape = statement->shape = shape_of(rest);
+		if (effect.kind == EFFECT_PREPARE) {
+			effect.text = arena_printf(arena, "prepare %s", rest);
+			effect.name = arena_copy(arena, rest, strcspn(rest, " "));
+			if (!statement->shape)
+				statement->shape = shape_of(rest);
+			effect.shape = statement->shape;
+		}
 		add_effect(arena, statement, effect);
 	}
 }
@@ -99,6 +104,33 @@ static void read_from(struct fake_rewrite *fake, const char *names, const struct
 		statement->shape = statement_shape_new(slice_str(names), uses, count);
 }
 
+static void read_here(struct fake_rewrite *fake, const char *name, const struct session_state *state,
+		      struct buf *sql)
+{
+	const char *path = session_state_search_path_text(state);
+	fake->rewrite.depends_on_state = true;
+	if (!session_state_search_path(state))
+		fake->rewrite.outcome = REWRITE_NEED_SEARCH_PATH;
+	else if (strcmp(path, "public") != 0)
+		fake->rewrite.outcome = REWRITE_REWRITTEN;
+	buf_append_str(sql, "here ");
+	if (fake->rewrite.outcome == REWRITE_REWRITTEN)
+		buf_printf(sql, "%s.", path);
+	buf_append_str(sql, name);
+}
+
+static bool read_body(struct fake_rewrite *fake, const char *text, const struct session_state *state,
+		      const struct ruleset *ruleset, struct rewrite_statement *statement, struct buf *sql)
+{
+	if (strncmp(text, "from ", 5) == 0)
+		read_from(fake, text + 5, ruleset, statement, sql);
+	else if (strncmp(text, "here ", 5) == 0)
+		read_here(fake, text + 5, state, sql);
+	else
+		return false;
+	return true;
+}
+
 static void read_statement(struct fake_rewrite *fake, char *text, const struct session_state *state,
 			   const struct ruleset *ruleset, struct buf *sql)
 {
@@ -111,7 +143,6 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 	bool old = strcmp(word, "old") == 0;
 	if (old || strcmp(word, "used") == 0 || strcmp(word, "refuse") == 0)
 		statement->shape = shape_of(text);
-	give_effect(&fake->arena, word, rest, statement);
 	if (old)
 		rewrite->outcome = REWRITE_REWRITTEN;
 	if (strcmp(word, "refuse") == 0) {
@@ -135,11 +166,23 @@ static void read_statement(struct fake_rewrite *fake, char *text, const struct s
 			rewrite->outcome = REWRITE_NEED_SEARCH_PATH;
 	}
 	rewrite->statement_count++;
-	if (strcmp(word, "from") == 0) {
-		buf_append_str(sql, sql->len ? ";" : "");
-		read_from(fake, rest, ruleset, statement, sql);
+	const char *body = strcmp(word, "prepare") == 0 ? strchr(rest, ' ') : NULL;
+	struct buf inner = { 0 };
+	if (body && read_body(fake, body + 1, state, ruleset, statement, &inner)) {
+		buf_printf(sql, "%sprepare %.*s %s", sql->len ? ";" : "", (int)(body - rest), rest, buf_cstr(&inner));
+		buf_deinit(&inner);
+		give_effect(&fake->arena, word, rest, statement);
 		return;
 	}
+	buf_deinit(&inner);
+	give_effect(&fake->arena, word, rest, statement);
+	if (sql->len && read_body(fake, text, state, ruleset, statement, &inner)) {
+		buf_printf(sql, ";%s", buf_cstr(&inner));
+		buf_deinit(&inner);
+		return;
+	}
+	if (!sql->len && read_body(fake, text, state, ruleset, statement, sql))
+		return;
 	buf_printf(sql, "%s%s%s", sql->len ? ";" : "", old ? "new " : text, old ? rest : "");
 }
 

@@ -9,7 +9,8 @@
  *   set X        search_path = X
  *   begin commit rollback  transaction control
  *   savepoint N / release N / unwind N   SAVEPOINT, RELEASE, ROLLBACK TO
- *   prepare N / execute N / deallocate N / discard   SQL-level prepared statements
+ *   prepare N BODY / execute N / deallocate N / discard   SQL-level prepared statements
+ *   here X       depends on the search_path: "here X" for public, else "here PATH.X"
  *   from A B     tables of the ruleset's old schema "public": each becomes its physical name
  *   ddl          changes the catalog
  *   temp N       makes a temporary table

@@ -21,7 +21,8 @@ struct talk *talk_begin(const char *search_path)
 	talk->ruleset = rules_of(1, "unused", "");
 	talk->env = (struct conversation_env){ .rewriter = rewriter_new(rewriter_settings_default()),
 					       .counter = usage_counter_new(NULL), .traffic = &talk->traffic,
-					       .message_bytes = 1000, .pipeline = 64, .facts_stale = on_stale,
+					       .message_bytes = 1000, .pipeline = 64,
+					       .texts = texts_new(), .prepared_bytes = 500, .facts_stale = on_stale,
 					       .context = talk };
 	conversation_init(&talk->conversation, &talk->env, session_state_new("db", "alice", search_path));
 	talk->conversation.published = &talk->ruleset;
@@ -35,6 +36,8 @@ void talk_end(struct talk *talk)
 	cr_assert_eq(fake_rewrites_alive, 0, "%u rewrites leak", fake_rewrites_alive);
 	usage_counter_free(talk->env.counter);
 	rewriter_free(talk->env.rewriter);
+	texts_free(talk->env.texts);
+	cr_assert_eq(talk->conversation.texts.bytes, 0, "texts are still kept");
 	buf_deinit(&talk->to_server);
 	buf_deinit(&talk->to_client);
 	buf_deinit(&talk->rest);
