@@ -460,7 +460,8 @@ static bool open_listeners(struct server *server, struct error *error_out)
 	for (size_t i = 0; i < settings->listen.count; i++) {
 		const struct settings_listener *item = &settings->listen.items[i];
 		struct proxy_address address = { item->endpoint.host, item->endpoint.port };
-		if (!proxy_listen(server->proxy, address, item->app, error_out))
+		struct proxy_listener listener = { item->app, item->proxy_protocol };
+		if (!proxy_listen(server->proxy, address, listener, error_out))
 			return false;
 	}
 	return true;

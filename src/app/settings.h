@@ -17,6 +17,7 @@
 struct settings_listener {
 	struct endpoint endpoint;
 	const char *app; /* stands for the application in the ledger; NULL: what the client says */
+	bool proxy_protocol;
 };
 
 struct settings_listeners {

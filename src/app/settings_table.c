@@ -48,12 +48,14 @@ static bool parse_listener_map(struct field_context *context, const struct yaml_
 			return FAIL(context, app, "`app` takes 1 to %d bytes", APP_MAX_BYTES);
 		listener->app = arena_strdup(context->arena, app->text);
 	}
-	if (!proxy || yaml_is_null(proxy) || (proxy->kind == YAML_TEXT && strcmp(proxy->text, "false") == 0))
+	if (!proxy || yaml_is_null(proxy))
 		return true;
-	FAIL(context, proxy, "`proxy_protocol` is not available yet in this version of crossfade (%s)",
-	     CROSSFADE_VERSION);
-	error_hint(context->error, "Remove the key, or leave it at false.");
-	return false;
+	if (!yaml_expect(context->doc, proxy, YAML_TEXT, "`proxy_protocol`", context->error))
+		return false;
+	listener->proxy_protocol = strcmp(proxy->text, "true") == 0;
+	if (!listener->proxy_protocol && strcmp(proxy->text, "false") != 0)
+		return FAIL(context, proxy, "`proxy_protocol` is true or false");
+	return true;
 }
 
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
@@ -115,6 +117,8 @@ static void format_listen(const struct field *field, const void *place, struct b
 			buf_append_str(out, ", app: ");
 			yaml_append_text(out, list->items[i].app);
 		}
+		if (list->items[i].proxy_protocol)
+			buf_append_str(out, ", proxy_protocol: true");
 		buf_append_byte(out, '}');
 	}
 	buf_append_byte(out, ']');
@@ -459,7 +463,9 @@ static const struct field fields[] = {
 	{ .path = "listen", .kind = FIELD_CUSTOM, .required = true, AT(listen), .parse = parse_listen,
 	  .format = format_listen, .unit = "HOST:PORT or a folder, one or a list", .example = "[127.0.0.1:6432]",
 	  .help = "Where clients connect. An item may be {address: 127.0.0.1:6433, app: billing}: app then stands for "
-		  "the application in the ledger. A path is the folder of a unix socket." },
+		  "the application in the ledger. With proxy_protocol: true in it, each connection must begin with the PROXY "
+		  "protocol's header (version 1 or 2), in which a load balancer says who the client is; nobody else should "
+		  "reach such an address. A path is the folder of a unix socket." },
 	{ .path = "server", .kind = FIELD_CUSTOM, .required = true, .reloadable = true, AT(server),
 	  .parse = parse_server, .format = format_server, .unit = "HOST:PORT or a folder",
 	  .example = "127.0.0.1:5432",

@@ -115,7 +115,7 @@ static void on_accept(void *context, int fd, const struct address *peer)
 	atomic_fetch_add(&proxy->owner.clients, 1);
 	struct worker *worker = least_busy(proxy);
 	worker->assigned++;
-	worker_post_client(worker, fd, peer, door->app);
+	worker_post_client(worker, fd, peer, (struct proxy_listener){ door->app, door->proxy_protocol });
 }
 
 static void on_door_made(void *context, struct listener *listener)
@@ -130,11 +130,13 @@ static void on_door_made(void *context, struct listener *listener)
 	door->listener = listener;
 }
 
-bool proxy_listen(struct proxy *proxy, struct proxy_address address, const char *app, struct error *error_out)
+bool proxy_listen(struct proxy *proxy, struct proxy_address address, struct proxy_listener listener,
+		  struct error *error_out)
 {
 	struct proxy_door *door = memory_zalloc(sizeof(*door));
 	door->proxy = proxy;
-	door->app = memory_strdup(app);
+	door->app = memory_strdup(listener.app);
+	door->proxy_protocol = listener.proxy_protocol;
 	if (!listener_bind(proxy->loop, address.host, address.port, on_accept, door, on_door_made, error_out)) {
 		free(door->app);
 		free(door);

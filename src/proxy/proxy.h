@@ -85,10 +85,14 @@ void proxy_set_server(struct proxy *proxy, struct proxy_address server);
 void proxy_set_security(struct proxy *proxy, struct security *security);
 /*
  * Binds at once and accepts from proxy_start on. Port 0 chooses a free one.
- * app, if not NULL, stands for the application in the ledger, whatever the
- * client calls itself. A host may bind several addresses.
+ * A host may bind several addresses.
  */
-bool proxy_listen(struct proxy *proxy, struct proxy_address address, const char *app, struct error *error_out);
+struct proxy_listener {
+	const char *app;     /* stands for the application in the ledger, whatever the client calls itself; NULL: none */
+	bool proxy_protocol; /* each connection begins with the PROXY protocol's header, which says who the client is */
+};
+bool proxy_listen(struct proxy *proxy, struct proxy_address address, struct proxy_listener listener,
+		  struct error *error_out);
 /* The port of the first listener (of use after port 0); 0: none. */
 uint16_t proxy_port(const struct proxy *proxy);
 

@@ -11,6 +11,7 @@ struct proxy_door {
 	struct proxy *proxy;
 	struct listener *listener;
 	char *app;
+	bool proxy_protocol;
 };
 
 struct proxy {

@@ -150,7 +150,7 @@ const struct stream_callbacks session_server_callbacks = {
 	on_server_readable, on_drained, on_server_broken, session_on_stream_closed, session_on_server_secured,
 };
 
-void session_begin(struct worker *worker, int fd, const struct address *peer, const char *app)
+void session_begin(struct worker *worker, int fd, const struct address *peer, struct proxy_listener listener)
 {
 	const struct proxy_settings *settings = worker->owner->settings;
 	struct session *session = memory_zalloc(sizeof(*session));
@@ -158,7 +158,8 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, co
 	session->id = worker->next_session_id;
 	worker->next_session_id += settings->workers;
 	session->began_us = clock_monotonic_us();
-	session->app = app;
+	session->app = listener.app;
+	session->expects_header = listener.proxy_protocol;
 	session->over_limit = atomic_load(&worker->owner->clients) > settings->clients;
 	address_text(peer, session->address);
 	session->client_local = address_is_unix(peer);

@@ -63,12 +63,13 @@ struct session {
 	uint32_t server_pid; /* as the server called it at login; 0: it did not */
 	size_t lingering_bytes; /* unsent when the present deadline was set */
 	const char *app; /* the listener's */
+	bool expects_header; /* of the PROXY protocol, before anything else */
 	char *user, *database;
 	char address[ADDRESS_TEXT_BYTES];
 };
 
 /* Takes the descriptor over. */
-void session_begin(struct worker *worker, int fd, const struct address *peer, const char *app);
+void session_begin(struct worker *worker, int fd, const struct address *peer, struct proxy_listener listener);
 /* The worker's lists of deadlines: the session is not in its list any more. */
 void session_on_deadline(struct session *session);
 /* Rules were published for some database. */

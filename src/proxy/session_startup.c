@@ -7,6 +7,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "wire/error_fields.h"
+#include "wire/proxy_header.h"
+
+#include <stdio.h>
 
 static void refuse_startup(struct session *session, enum close_reason reason, struct error *error)
 {
@@ -120,7 +123,29 @@ static bool answer_encryption(struct session *session, enum startup_kind kind, s
 	return true;
 }
 
-void session_on_startup(struct session *session, const char *data, size_t len)
+/* What the load balancer says of the client stands before the client's own first byte. False: not all is here. */
+static bool take_header(struct session *session, const char *data, size_t len)
+{
+	struct proxy_header header;
+	struct error error;
+	enum proxy_header_kind kind = proxy_header_parse(slice_of(data, len), &header);
+	if (kind == PROXY_HEADER_INVALID) {
+		error_set(&error, SQLSTATE_PROTOCOL_VIOLATION, "the connection does not begin with a PROXY protocol header");
+		error_detail(&error, "This address is for load balancers that send one.");
+		error_hint(&error, "Connect through the load balancer, or to an address without proxy_protocol.");
+		refuse_startup(session, CLOSE_STARTUP_INVALID, &error);
+		return false;
+	}
+	session_keep_rest(&session->client_rest, data, len, kind == PROXY_HEADER_INCOMPLETE ? 0 : header.size);
+	if (kind == PROXY_HEADER_INCOMPLETE)
+		return false;
+	session->expects_header = false;
+	if (kind == PROXY_HEADER_ADDRESS)
+		snprintf(session->address, sizeof(session->address), "%s", header.address);
+	return session->client_rest.len > 0;
+}
+
+static void on_first_packet(struct session *session, const char *data, size_t len)
 {
 	struct startup_packet packet;
 	struct error error;
@@ -152,6 +177,14 @@ void session_on_startup(struct session *session, const char *data, size_t len)
 	}
 	if (session->phase < SESSION_LINGERING)
 		session_keep_rest(&session->client_rest, data, len, taken);
+}
+
+void session_on_startup(struct session *session, const char *data, size_t len)
+{
+	if (!session->expects_header)
+		on_first_packet(session, data, len);
+	else if (take_header(session, data, len))
+		on_first_packet(session, session->client_rest.data, session->client_rest.len);
 }
 
 /* ---- server connection ---- */

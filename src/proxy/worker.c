@@ -198,7 +198,7 @@ struct client_task {
 	struct worker *worker;
 	int fd;
 	struct address peer;
-	const char *app;
+	struct proxy_listener listener;
 };
 
 static void run_client(struct inbox_task *task)
@@ -211,19 +211,19 @@ static void run_client(struct inbox_task *task)
 		traffic_add(&worker->traffic.sessions_ended, 1);
 		atomic_fetch_sub(&worker->owner->clients, 1);
 	} else {
-		session_begin(worker, client->fd, &client->peer, client->app);
+		session_begin(worker, client->fd, &client->peer, client->listener);
 	}
 	free(client);
 }
 
-void worker_post_client(struct worker *worker, int fd, const struct address *peer, const char *app)
+void worker_post_client(struct worker *worker, int fd, const struct address *peer, struct proxy_listener listener)
 {
 	struct client_task *client = memory_zalloc(sizeof(*client));
 	client->task.run = run_client;
 	client->worker = worker;
 	client->fd = fd;
 	client->peer = *peer;
-	client->app = app;
+	client->listener = listener;
 	inbox_post(&worker->loop.inbox, &client->task);
 }
 

@@ -70,7 +70,7 @@ void worker_deinit(struct worker *worker);
 int worker_start(struct worker *worker);
 
 /* From the owner's thread; texts are copied, a ruleset's reference is taken. */
-void worker_post_client(struct worker *worker, int fd, const struct address *peer, const char *app);
+void worker_post_client(struct worker *worker, int fd, const struct address *peer, struct proxy_listener listener);
 void worker_post_server(struct worker *worker, struct proxy_address server);
 void worker_post_security(struct worker *worker, struct security *security);
 void worker_post_rules(struct worker *worker, const char *database, struct ruleset *ruleset, uint64_t looked);
