@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from . import stats
 from .series import added_latency, cpu, throughput
+from .crossfade import TWO_WORKERS
 from .targets import HAPROXY, PGBOUNCER, PGBOUNCER_FRESH, RELAY
 
 FIGURES = {"throughput": throughput, "CPU": cpu,
@@ -38,6 +39,8 @@ BOUNDS = (
     Bound("copy-out", "crossfade-rewrite", "CPU", RELAY, at_most=1.1),
     Bound("wide-select", "crossfade-rewrite", "CPU", PGBOUNCER, at_most=0.65),
     Bound("wide-select", "crossfade-rewrite", "CPU", RELAY, at_most=1.1),
+    Bound("select-*-64", TWO_WORKERS, "throughput", "crossfade-rewrite", at_least=1.0),
+    Bound("select-*-64", TWO_WORKERS, "CPU", "crossfade-rewrite", at_most=1.1),
     Bound("connect", "crossfade-rewrite", "CPU", PGBOUNCER_FRESH, at_most=1.0),
 )
 

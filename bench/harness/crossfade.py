@@ -13,11 +13,14 @@ class Setting:
     workers: int = 1
 
 
+TWO_WORKERS = "crossfade-2-workers"
+
 # (The map of "unmapped" names tables that no statement here does, so that every name is looked at in vain.)
 SETTINGS = {
     "crossfade-empty": Setting("empty map"),
     "crossfade-unmapped": Setting("tables unmapped", tables=("prices", "stocks", "fundamentals"), counts=True),
     "crossfade-rewrite": Setting("rewriting, counted", tables=TABLES, rewrites=True, counts=True),
+    TWO_WORKERS: Setting("rewriting, counted, 2 workers", tables=TABLES, rewrites=True, counts=True, workers=2),
 }
 
 CONFIG = """listen: [127.0.0.1:{port}]

@@ -3,19 +3,55 @@
 A workload prepares itself once and then runs for some seconds against one
 target; it says how many units (transactions or megabytes) it got through.
 """
+import concurrent.futures
 import pathlib
 import re
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 
 from . import targets, wire
+from .crossfade import TWO_WORKERS
 from .stats import percentile
 
 # Every statement its own text: the second number never comes twice.
 LITERALS_SCRIPT = r"""\set aid random(1, 100000 * :scale)
 \set once random(1, 9000000000000000000)
 SELECT abalance FROM pgbench_accounts WHERE aid = :aid AND :once > 0;
+"""
+ANALYTIC_SCRIPT = r"""\set low random(1, 90000 * :scale)
+WITH accounts AS (
+    SELECT a.aid, a.bid, a.abalance
+      FROM pgbench_accounts a
+     WHERE a.aid BETWEEN :low AND :low + 200),
+branches AS (
+    SELECT b.bid, b.bbalance, count(t.tid) AS tellers, sum(t.tbalance) AS tbalance
+      FROM pgbench_branches b
+      LEFT JOIN pgbench_tellers t ON t.bid = b.bid
+     GROUP BY b.bid, b.bbalance),
+ranked AS (
+    SELECT a.aid, a.bid, a.abalance,
+           rank() OVER (PARTITION BY a.bid ORDER BY a.abalance DESC, a.aid) AS place,
+           avg(a.abalance) OVER (PARTITION BY a.bid) AS mean
+      FROM accounts a)
+SELECT r.bid, b.tellers,
+       count(*) AS accounts,
+       sum(r.abalance) AS total,
+       max(r.abalance) FILTER (WHERE r.place <= 10) AS best,
+       round(avg(r.mean), 2) AS mean,
+       CASE WHEN b.tbalance > 0 THEN 'open'
+            WHEN b.tbalance IS NULL THEN 'none'
+            ELSE 'even' END AS state,
+       EXISTS (SELECT 1 FROM pgbench_history h WHERE h.bid = r.bid AND h.delta > 0) AS moved
+  FROM ranked r
+  JOIN branches b ON b.bid = r.bid
+ WHERE r.abalance BETWEEN -1000000 AND 1000000
+   AND r.place < 100
+ GROUP BY r.bid, b.tellers, b.tbalance
+HAVING count(*) > 0
+ ORDER BY total DESC NULLS LAST, r.bid
+ LIMIT 20;
 """
 LATENCY_SAMPLES = 0.2
 
@@ -49,7 +85,7 @@ class Workload:
         raise NotImplementedError
 
     def wants(self, target_name):
-        return target_name != targets.PGBOUNCER_FRESH
+        return target_name not in (targets.PGBOUNCER_FRESH, TWO_WORKERS)
 
 
 class Pgbench(Workload):
@@ -80,6 +116,10 @@ class Pgbench(Workload):
         latency = self._latency(prefix)
         latency["avg"] = number(r"latency average = ([\d.]+) ms", text) * 1000
         return Outcome(units, units / tps, latency)
+
+    def wants(self, target_name):
+        """A second worker is of use, and compared, where there are clients enough."""
+        return super().wants(target_name) or (target_name == TWO_WORKERS and self.clients >= 64)
 
     def run_transactions(self, target, count):
         """A fixed number of transactions for each client, to count something else than time."""
@@ -121,7 +161,7 @@ class Connect(Pgbench):
         return outcome
 
     def wants(self, target_name):
-        return True
+        return target_name != TWO_WORKERS
 
 
 class Stream(Workload):
@@ -187,6 +227,29 @@ class Exchange(Workload):
         return Outcome(len(times) * self._transactions, now - begun, latency)
 
 
+class BesideLong(Exchange):
+    """The same, while another connection sends one statement of a megabyte after the other."""
+
+    def run(self, target, seconds):
+        done = threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sent = pool.submit(self._send_long, target, done)
+            try:
+                outcome = super().run(target, seconds)
+            finally:
+                done.set()
+            sent.result()
+        return outcome
+
+    def _send_long(self, target, done):
+        terms = " OR ".join(f"(abalance = {i} AND bid <> {i % 97})" for i in range(24_000))
+        with wire.Connection(target.port, self.context.cluster.user, target.database) as connection:
+            number = 0
+            while not done.is_set():
+                number += 1
+                connection.query(f"PREPARE p{number} AS SELECT {number} FROM pgbench_accounts WHERE {terms}")
+
+
 def number(pattern, text):
     found = re.search(pattern, text)
     if not found:
@@ -222,14 +285,19 @@ def all_workloads(clients):
                              LITERALS_SCRIPT, "simple", count))
     tpcb = Pgbench("tpcb-8", "pgbench TPC-B, prepared, 8 clients", "tpcb-like", "prepared", 8)
     tpcb.in_default_run = False
+    analytic = Pgbench("analytic-4", "a long analytic query, simple, 4 clients", ANALYTIC_SCRIPT, "simple", 4)
+    analytic.in_default_run = False
     wide = Drain("wide-select", "SELECT * of a wide result", "SELECT * FROM bulk")
     wide.in_default_run = False
     return found + [
         tpcb,
+        analytic,
         Connect("connect", "connect, one query, disconnect; 4 clients", "select-only", "simple", 4),
         Drain("copy-out", "COPY TO STDOUT", "COPY bulk TO STDOUT"),
         CopyIn("copy-in", "COPY FROM STDIN"),
         wide,
         Exchange("pipeline", "batches of 50 pipelined statements, 1 client", pipelined_batch(50), 50),
         Exchange("insert-1000", "INSERT of 1000 rows, 1 client", thousand_row_insert(), 1, "TRUNCATE pgbench_history"),
+        BesideLong("beside-long", "one small query after the other while others send statements of 1 MB",
+                   wire.query_message("SELECT abalance FROM pgbench_accounts WHERE aid = 42"), 1),
     ]
