@@ -45,6 +45,13 @@ def test_tables_that_exist_are_not_made_again(layouts):  # noqa: F811
     alike(layouts, 'work')
 
 
+def test_a_foreign_key_comes_and_goes_after_the_move(layouts):  # noqa: F811
+    alike(layouts, 'migrate')
+    layouts.set_stage('live')
+    name, _, left = alike(layouts, 'add_and_remove_foreign_key')[0]
+    assert name.endswith('_fk_stocks_code') and name not in left
+
+
 def test_a_retired_table_is_refused_clearly(layouts):  # noqa: F811
     run(layouts.proxy, layouts.name, 'migrate')
     layouts.set_stage('complete')

@@ -18,7 +18,7 @@ settings.configure(
 django.setup()
 
 from django.db import connection, transaction  # noqa: E402
-from django.db.models import Count, F, Max, Sum  # noqa: E402
+from django.db.models import SET_NULL, Count, F, ForeignKey, Max, Sum  # noqa: E402
 from django.db.utils import DatabaseError, IntegrityError  # noqa: E402
 from shop.models import Price, Stock  # noqa: E402
 
@@ -94,6 +94,23 @@ def work():
         'check': refused(lambda: Price.objects.create(stock=samsung, date=day(900), close=-1)),
         'iterator': sum(p.close for p in Price.objects.all().iterator(chunk_size=50)),
     }
+
+
+def add_and_remove_foreign_key():
+    """Django names constraints of its own, and checks them at once: SET CONSTRAINTS … IMMEDIATE."""
+    field = ForeignKey(Stock, null=True, on_delete=SET_NULL, related_name='+', db_column='other_code')
+    field.set_attributes_from_name('other')
+    field.model = Price
+    with connection.schema_editor() as editor:
+        editor.add_field(Price, field)
+    with connection.cursor() as cursor:
+        name, = [k for k, v in connection.introspection.get_constraints(cursor, 'prices').items()
+                 if v['foreign_key'] and v['columns'] == ['other_code']]
+    with connection.schema_editor() as editor:
+        editor.execute(editor._delete_fk_sql(Price, name))
+        sent = [str(sql) for sql in editor.deferred_sql]
+    with connection.cursor() as cursor:
+        return [name, sent, sorted(connection.introspection.get_constraints(cursor, 'prices'))]
 
 
 def query():
