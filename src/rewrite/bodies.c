@@ -1,4 +1,5 @@
 /* Bodies of code in strings: scanned for names, which are counted and not rewritten, and for DDL. */
+#include "rewrite/tree.h"
 #include "rewrite/walk.h"
 
 static bool is_name_place(struct slice body, const struct token_list *tokens, size_t i)
@@ -101,6 +102,32 @@ void bodies_scan(struct analysis *a)
 		if (token_is_literal(token) && token->class != TOKEN_NUMBER &&
 		    token_string(a->arena, a->text, token, &body))
 			scan_body(a, body, token->offset);
+	}
+}
+
+/* Functions that run the SQL in their arguments. */
+static bool runs_sql(const char *function)
+{
+	static const char *const names[] = { "query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema",
+					     "ts_stat",	     "crosstab",	   "dblink",
+					     "dblink_exec" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], function) == 0)
+			return true;
+	}
+	return false;
+}
+
+void bodies_call(struct analysis *a, const PgQuery__FuncCall *call)
+{
+	if (!runs_sql(tree_last_string(call->funcname, call->n_funcname)))
+		return;
+	for (size_t i = 0; i < call->n_args; i++) {
+		const PgQuery__AConst *constant = tree_string_constant(call->args[i]);
+		if (!constant || constant->location < 0)
+			continue;
+		analysis_consult(a, token_at(a->tokens, (size_t)constant->location));
+		scan_body(a, slice_str(constant->sval->sval), (size_t)constant->location);
 	}
 }
 

@@ -2,24 +2,49 @@
 #include "rewrite/tree.h"
 #include "rewrite/walk.h"
 
-/* Functions that take a relation's name; place counts arguments from the front, or from the end below 0. */
+/* How names stand in a string. */
+enum spelled {
+	SPELLED_NAME,	   /* one relation */
+	SPELLED_TYPE,	   /* one type, which may be a table's row */
+	SPELLED_SIGNATURE, /* f(types) */
+	SPELLED_ARRAY,	   /* {relation, …} */
+};
+
+/* Functions that take such a string; place counts arguments from the front, or from the end below 0. */
 static const struct name_reader {
 	const char *function;
 	int place;
+	enum spelled spelled;
 } name_readers[] = {
-	{ "nextval", 0 },		 { "currval", 0 },
-	{ "setval", 0 },		 { "to_regclass", 0 },
-	{ "to_regtype", 0 },		 { "pg_get_serial_sequence", 0 },
-	{ "pg_relation_size", 0 },	 { "pg_total_relation_size", 0 },
-	{ "pg_table_size", 0 },		 { "pg_indexes_size", 0 },
-	{ "pg_relation_filenode", 0 },	 { "pg_relation_filepath", 0 },
-	{ "pg_relation_is_updatable", 0 }, { "pg_get_viewdef", 0 },
-	{ "pg_sequence_last_value", 0 }, { "row_security_active", 0 },
-	{ "pg_prewarm", 0 },		 { "pgstattuple", 0 },
-	{ "pgstatindex", 0 },		 { "table_to_xml", 0 },
-	{ "brin_summarize_new_values", 0 }, { "has_table_privilege", -2 },
-	{ "has_sequence_privilege", -2 }, { "has_any_column_privilege", -2 },
-	{ "has_column_privilege", -3 },
+	{ "nextval", 0, SPELLED_NAME },
+	{ "currval", 0, SPELLED_NAME },
+	{ "setval", 0, SPELLED_NAME },
+	{ "to_regclass", 0, SPELLED_NAME },
+	{ "to_regtype", 0, SPELLED_TYPE },
+	{ "to_regprocedure", 0, SPELLED_SIGNATURE },
+	{ "to_regoperator", 0, SPELLED_SIGNATURE },
+	{ "pg_get_serial_sequence", 0, SPELLED_NAME },
+	{ "pg_relation_size", 0, SPELLED_NAME },
+	{ "pg_total_relation_size", 0, SPELLED_NAME },
+	{ "pg_table_size", 0, SPELLED_NAME },
+	{ "pg_indexes_size", 0, SPELLED_NAME },
+	{ "pg_relation_filenode", 0, SPELLED_NAME },
+	{ "pg_relation_filepath", 0, SPELLED_NAME },
+	{ "pg_relation_is_updatable", 0, SPELLED_NAME },
+	{ "pg_get_viewdef", 0, SPELLED_NAME },
+	{ "pg_sequence_last_value", 0, SPELLED_NAME },
+	{ "row_security_active", 0, SPELLED_NAME },
+	{ "pg_prewarm", 0, SPELLED_NAME },
+	{ "pgstattuple", 0, SPELLED_NAME },
+	{ "pgstatindex", 0, SPELLED_NAME },
+	{ "table_to_xml", 0, SPELLED_NAME },
+	{ "brin_summarize_new_values", 0, SPELLED_NAME },
+	{ "has_table_privilege", -2, SPELLED_NAME },
+	{ "has_sequence_privilege", -2, SPELLED_NAME },
+	{ "has_any_column_privilege", -2, SPELLED_NAME },
+	{ "has_column_privilege", -3, SPELLED_NAME },
+	{ "has_type_privilege", -2, SPELLED_TYPE },
+	{ "has_function_privilege", -2, SPELLED_SIGNATURE },
 };
 
 /* ---- one name in a string ---- */
@@ -106,6 +131,7 @@ static struct written_name written_name_of(const struct string_name *name)
 
 /* Who reads the name. */
 struct reader {
+	enum spelled spelled;
 	enum columns_fate fate;
 	bool null_if_retired; /* to_regclass answers NULL for a name that is not there */
 	bool leave_retired;   /* to the server, which refuses it */
@@ -118,7 +144,9 @@ enum named { NAMED_NOTHING, NAMED_SAME, NAMED_OTHERWISE, NAMED_NULL };
 static enum named name_now(struct analysis *a, struct slice value, const struct reader *reader, struct buf *out)
 {
 	struct string_name name;
-	if (!split_name(value, &name) || name.count == 0)
+	bool type = reader->spelled == SPELLED_TYPE || reader->spelled == SPELLED_SIGNATURE;
+	if (!split_name(value, &name) || name.count == 0 ||
+	    (type && name.count == 1 && walk_is_builtin_type(name.parts[0])))
 		return NAMED_NOTHING;
 	struct resolved resolved = resolve_relation(a, written_name_of(&name), false, reader->offset);
 	if (!resolved.name)
@@ -246,11 +274,84 @@ static bool is_array(struct slice value)
 	return array_start(value) < value.len;
 }
 
+/* ---- signatures ---- */
+
+static bool is_one_of(struct slice value, const struct token_list *tokens, size_t i, const char *marks)
+{
+	return i < tokens->count && tokens->items[i].len == 1 && strchr(marks, value.data[tokens->items[i].offset]);
+}
+
+/* The last token of the dotted name that begins at first. */
+static size_t dotted_last(struct slice value, const struct token_list *tokens, size_t first)
+{
+	size_t last = first;
+	while (is_one_of(value, tokens, last + 1, ".") && last + 2 < tokens->count &&
+	       token_is_identifier(&tokens->items[last + 2]))
+		last += 2;
+	return last;
+}
+
+static enum named types_now(struct analysis *a, struct slice value, const struct token_list *tokens,
+			    const struct reader *reader, struct buf *out)
+{
+	enum named all = NAMED_NOTHING;
+	struct buf name;
+	size_t copied = 0;
+	buf_init(&name);
+	for (size_t i = 1; i < tokens->count; i++) {
+		if (!is_one_of(value, tokens, i - 1, "(,") || !token_is_identifier(&tokens->items[i]))
+			continue;
+		size_t last = dotted_last(value, tokens, i);
+		size_t start = tokens->items[i].offset, end = tokens->items[last].offset + tokens->items[last].len;
+		if (!is_one_of(value, tokens, last + 1, ",)["))
+			continue;
+		buf_clear(&name);
+		enum named one = name_now(a, slice_of(value.data + start, end - start), reader, &name);
+		all = one > all ? one : all;
+		if (one != NAMED_OTHERWISE)
+			continue;
+		buf_append(out, value.data + copied, start - copied);
+		buf_append_slice(out, buf_slice(&name));
+		copied = end;
+	}
+	buf_append(out, value.data + copied, value.len - copied);
+	buf_deinit(&name);
+	return all;
+}
+
+/* 'f(public.prices, text)': regprocedure and its kin. */
+static enum named signature_now(struct analysis *a, struct slice value, const struct reader *reader, struct buf *out)
+{
+	struct token_list tokens;
+	token_list_init(&tokens);
+	lexer_run(value, true, &tokens);
+	enum named named = tokens.status == LEXER_OK ? types_now(a, value, &tokens, reader, out) : NAMED_NOTHING;
+	token_list_deinit(&tokens);
+	return named;
+}
+
+static enum named value_now(struct analysis *a, struct slice value, const struct reader *reader, struct buf *out)
+{
+	switch (reader->spelled) {
+	case SPELLED_ARRAY:
+		return names_now(a, value, reader, out);
+	case SPELLED_SIGNATURE:
+		return signature_now(a, value, reader, out);
+	default:
+		return name_now(a, value, reader, out);
+	}
+}
+
+/* A parameter's value tells by itself what it is: the marks of the others are no part of a plain name. */
 bool strings_value(struct analysis *a, struct slice value, struct buf *out)
 {
 	struct reader reader = { .fate = COLUMNS_UNNAMED, .leave_retired = true };
 	size_t before = out->len;
-	enum named named = is_array(value) ? names_now(a, value, &reader, out) : name_now(a, value, &reader, out);
+	enum named named = name_now(a, value, &reader, out);
+	if (named == NAMED_NOTHING) {
+		reader.spelled = is_array(value) ? SPELLED_ARRAY : SPELLED_SIGNATURE;
+		named = value_now(a, value, &reader, out);
+	}
 	if (named != NAMED_OTHERWISE)
 		out->len = before;
 	return named != NAMED_NOTHING;
@@ -266,7 +367,7 @@ static void explain_literal(struct analysis *a, const struct token *literal, str
 	analysis_explain(a, literal->offset, literal->len, what, named == NAMED_SAME ? RULE_IN_PLACE : RULE_STRING);
 }
 
-static void name_in_string(struct analysis *a, const PgQuery__Node *argument, struct reader reader, bool array)
+static void name_in_string(struct analysis *a, const PgQuery__Node *argument, struct reader reader)
 {
 	const PgQuery__AConst *constant = tree_string_constant(argument);
 	struct buf text;
@@ -277,7 +378,7 @@ static void name_in_string(struct analysis *a, const PgQuery__Node *argument, st
 	struct slice value = slice_str(constant->sval->sval);
 	reader.offset = literal->offset;
 	buf_init(&text);
-	enum named named = array ? names_now(a, value, &reader, &text) : name_now(a, value, &reader, &text);
+	enum named named = value_now(a, value, &reader, &text);
 	if (named == NAMED_OTHERWISE)
 		splice_add(a->splices, literal->offset, literal->len, as_literal(a, buf_slice(&text)));
 	else if (named == NAMED_NULL)
@@ -316,44 +417,58 @@ void strings_call(struct analysis *a, const PgQuery__FuncCall *call)
 		/* Others' functions of these names are not known; extensions live in any schema. */
 		if (place >= 0 && place < (int)call->n_args && (is_system_function(call) || function[0] == 'p'))
 			name_in_string(a, call->args[place],
-				       (struct reader){ .fate = reads_columns(function) ? COLUMNS_NAMED : COLUMNS_UNNAMED,
-							.null_if_retired = strncmp(function, "to_reg", 6) == 0 },
-				       false);
+				       (struct reader){ .spelled = name_readers[i].spelled,
+							.fate = reads_columns(function) ? COLUMNS_NAMED : COLUMNS_UNNAMED,
+							.null_if_retired = strncmp(function, "to_reg", 6) == 0 });
 		return;
 	}
 }
 
-static bool is_name_type(const PgQuery__TypeName *type)
+/* What strings of the type are. */
+static bool spelled_by(const PgQuery__TypeName *type, enum spelled *spelled_out)
 {
+	static const struct {
+		const char *name;
+		enum spelled spelled;
+	} types[] = { { "regclass", SPELLED_NAME },
+		      { "regtype", SPELLED_TYPE },
+		      { "regprocedure", SPELLED_SIGNATURE },
+		      { "regoperator", SPELLED_SIGNATURE } };
 	const char *name = type ? tree_last_string(type->names, type->n_names) : "";
-	return strcmp(name, "regclass") == 0 || strcmp(name, "regtype") == 0;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(name, types[i].name) != 0)
+			continue;
+		*spelled_out = types[i].spelled;
+		return true;
+	}
+	return false;
 }
 
 /* ARRAY['public.prices', …]::regclass[] casts each of its elements. */
 static void elements_of_array(struct analysis *a, const PgQuery__Node *argument, struct reader reader)
 {
-	if (argument->node_case != PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
-		name_in_string(a, argument, reader, true);
-		return;
-	}
 	const PgQuery__AArrayExpr *array = argument->a_array_expr;
 	for (size_t i = 0; i < array->n_elements; i++) {
 		if (array->elements[i]->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR)
 			elements_of_array(a, array->elements[i], reader);
 		else
-			name_in_string(a, array->elements[i], reader, false);
+			name_in_string(a, array->elements[i], reader);
 	}
 }
 
 void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast)
 {
 	struct reader reader = { .fate = COLUMNS_UNNAMED };
-	if (!is_name_type(cast->type_name) || !cast->arg)
+	if (!cast->arg || !spelled_by(cast->type_name, &reader.spelled))
 		return;
-	if (cast->type_name->n_array_bounds == 0)
-		name_in_string(a, cast->arg, reader, false);
-	else
+	if (cast->type_name->n_array_bounds == 0) {
+		name_in_string(a, cast->arg, reader);
+	} else if (cast->arg->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
 		elements_of_array(a, cast->arg, reader);
+	} else if (reader.spelled == SPELLED_NAME || reader.spelled == SPELLED_TYPE) {
+		reader.spelled = SPELLED_ARRAY;
+		name_in_string(a, cast->arg, reader);
+	}
 }
 
 /* ---- prepared statements in SQL ---- */
@@ -384,8 +499,9 @@ void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
 	size_t outer_count = a->parameter_count;
 	a->parameters = NULL;
 	for (size_t i = 0; i < prepare->n_argtypes; i++) {
+		enum spelled spelled;
 		if (prepare->argtypes[i]->node_case == PG_QUERY__NODE__NODE_TYPE_NAME &&
-		    is_name_type(prepare->argtypes[i]->type_name))
+		    spelled_by(prepare->argtypes[i]->type_name, &spelled))
 			note_parameter(a, (int)i + 1);
 	}
 	walk_nodes(a, prepare->argtypes, prepare->n_argtypes);
@@ -406,7 +522,10 @@ void strings_execute(struct analysis *a, const PgQuery__ExecuteStmt *execute)
 		if (!session_state_prepared_reads_name(a->state, execute->name, i + 1))
 			continue;
 		const PgQuery__AConst *constant = tree_string_constant(execute->params[i]);
-		bool array = constant && is_array(slice_str(constant->sval->sval));
-		name_in_string(a, execute->params[i], reader, array);
+		struct slice value = slice_str(constant ? constant->sval->sval : "");
+		reader.spelled = is_array(value)			     ? SPELLED_ARRAY :
+				 memchr(value.data, '(', value.len) ? SPELLED_SIGNATURE :
+								      SPELLED_NAME;
+		name_in_string(a, execute->params[i], reader);
 	}
 }

@@ -395,7 +395,7 @@ static void walk_locking(struct analysis *a, const PgQuery__LockingClause *locki
 }
 
 /* Base types that are found before any table of the same name. */
-static bool is_builtin_type(const char *name)
+bool walk_is_builtin_type(const char *name)
 {
 	static const char *const names[] = {
 		"abstime", "aclitem", "bit", "bool", "box", "bpchar", "bytea", "char", "cid", "cidr", "circle",
@@ -420,7 +420,7 @@ void walk_type(struct analysis *a, const PgQuery__TypeName *type)
 	if (parts == 0 || parts > 3)
 		return;
 	const char *name = tree_string(type->names[parts - 1]);
-	if (!name || !ruleset_mentions(a->ruleset, name, strlen(name)) || (parts == 1 && is_builtin_type(name)))
+	if (!name || !ruleset_mentions(a->ruleset, name, strlen(name)) || (parts == 1 && walk_is_builtin_type(name)))
 		return;
 	struct token_name where;
 	if (!walk_locate(a, type->location, &where))
@@ -435,6 +435,7 @@ static void walk_call(struct analysis *a, const PgQuery__FuncCall *call)
 {
 	walk_children(a, &call->base);
 	strings_call(a, call);
+	bodies_call(a, call);
 	introspection_call(a, call);
 	effects_call(a, call);
 }

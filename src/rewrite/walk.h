@@ -9,6 +9,8 @@ void walk_nodes(struct analysis *a, PgQuery__Node *const *nodes, size_t count);
 void walk_children(struct analysis *a, const ProtobufCMessage *message);
 void walk_select(struct analysis *a, const PgQuery__SelectStmt *select);
 void walk_type(struct analysis *a, const PgQuery__TypeName *type);
+/* One that is found before any table of that name. */
+bool walk_is_builtin_type(const char *name);
 
 enum relation_role {
 	RELATION_READ,	 /* in FROM: CTEs shadow it, an alias may be added */
@@ -52,6 +54,8 @@ void constraints_note(struct analysis *a, const struct ruleset_name *table, cons
 
 /* bodies.c: code in strings of the statement */
 void bodies_scan(struct analysis *a);
+/* SQL in the arguments of functions that run it. */
+void bodies_call(struct analysis *a, const PgQuery__FuncCall *call);
 /* Whether code that the statement runs may change the catalog. */
 bool bodies_change_catalog(struct analysis *a);
 

@@ -5,7 +5,7 @@ struct word {
 	unsigned flags;
 };
 
-enum { WORD_MIN = 2, WORD_MAX = 25 };
+enum { WORD_MIN = 2, WORD_MAX = 26 };
 
 /* By length, so that most words are told apart without a comparison. */
 static const struct word *const words_by_length[WORD_MAX + 1] = {
@@ -41,6 +41,7 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 				     { "import", WORD_DDL },
 				     { "schema", WORD_CATALOG },
 				     { "setval", WORD_READS_NAMES },
+				     { "dblink", WORD_READS_NAMES },
 				     { 0 } },
 	[7] = (const struct word[]){ { "between", WORD_BETWEEN },
 				     { "discard", WORD_EFFECT },
@@ -48,11 +49,13 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 				     { "execute", WORD_EFFECT },
 				     { "release", WORD_EFFECT },
 				     { "nextval", WORD_READS_NAMES },
+				     { "ts_stat", WORD_READS_NAMES },
 				     { "currval", WORD_READS_NAMES },
 				     { "regtype", WORD_READS_NAMES },
 				     { "routine", WORD_READS_NAMES | WORD_CATALOG },
 				     { 0 } },
 	[8] = (const struct word[]){ { "rollback", WORD_EFFECT | WORD_TRANSACTION },
+				     { "crosstab", WORD_READS_NAMES },
 				     { "regclass", WORD_READS_NAMES },
 				     { "function", WORD_READS_NAMES | WORD_CATALOG },
 				     { "database", WORD_CATALOG },
@@ -69,13 +72,24 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 				      { 0 } },
 	[11] = (const struct word[]){ { "to_regclass", WORD_READS_NAMES }, { "pgstattuple", WORD_READS_NAMES },
 				      { "pgstatindex", WORD_READS_NAMES },
+				      { "regoperator", WORD_READS_NAMES },
+				      { "dblink_exec", WORD_READS_NAMES },
 				      { 0 } },
 	[12] = (const struct word[]){ { "table_to_xml", WORD_READS_NAMES },
+				      { "regprocedure", WORD_READS_NAMES },
+				      { "query_to_xml", WORD_READS_NAMES },
 				      { 0 } },
 	[13] = (const struct word[]){ { "pg_table_size", WORD_READS_NAMES }, { 0 } },
-	[14] = (const struct word[]){ { "pg_get_viewdef", WORD_READS_NAMES }, { 0 } },
-	[15] = (const struct word[]){ { "pg_indexes_size", WORD_READS_NAMES }, { 0 } },
+	[14] = (const struct word[]){ { "pg_get_viewdef", WORD_READS_NAMES },
+				      { "to_regoperator", WORD_READS_NAMES },
+				      { 0 } },
+	[15] = (const struct word[]){ { "pg_indexes_size", WORD_READS_NAMES },
+				      { "to_regprocedure", WORD_READS_NAMES },
+				      { 0 } },
 	[16] = (const struct word[]){ { "pg_relation_size", WORD_READS_NAMES }, { 0 } },
+	[18] = (const struct word[]){ { "has_type_privilege", WORD_READS_NAMES },
+				      { "query_to_xmlschema", WORD_READS_NAMES },
+				      { 0 } },
 	[19] = (const struct word[]){ { "has_table_privilege", WORD_READS_NAMES },
 				      { "row_security_active", WORD_READS_NAMES },
 				      { 0 } },
@@ -83,7 +97,8 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 				      { "pg_relation_filenode", WORD_READS_NAMES },
 				      { "pg_relation_filepath", WORD_READS_NAMES },
 				      { 0 } },
-	[22] = (const struct word[]){ { "has_sequence_privilege", WORD_READS_NAMES },
+	[22] = (const struct word[]){ { "has_function_privilege", WORD_READS_NAMES },
+				       { "has_sequence_privilege", WORD_READS_NAMES },
 				      { "pg_get_serial_sequence", WORD_READS_NAMES },
 				      { "pg_total_relation_size", WORD_READS_NAMES },
 				      { "pg_sequence_last_value", WORD_READS_NAMES },
@@ -92,6 +107,7 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 				      { "pg_relation_is_updatable", WORD_READS_NAMES },
 				      { 0 } },
 	[25] = (const struct word[]){ { "brin_summarize_new_values", WORD_READS_NAMES }, { 0 } },
+	[26] = (const struct word[]){ { "query_to_xml_and_xmlschema", WORD_READS_NAMES }, { 0 } },
 };
 
 /* Compares an unquoted word without case; word holds letters and _ only. */

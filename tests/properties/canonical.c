@@ -245,12 +245,27 @@ static bool print_array(struct printer *p, const char *text)
 	return true;
 }
 
+/* 'f(a, b)': a string that may have row types in it. */
+static bool print_signature(struct printer *p, const char *text)
+{
+	if (!strchr(text, '('))
+		return false;
+	for (size_t len; *text; text += len) {
+		len = *text == ' ' ? 0 : strcspn(text, "(),");
+		if (len)
+			print_string(p, arena_copy(p->arena, text, len));
+		else
+			buf_append_byte(p->out, (uint8_t)text[len++]);
+	}
+	return true;
+}
+
 /* A string may be the name of a relation. */
 static void print_string(struct printer *p, const char *text)
 {
 	struct name_list list = { 0 };
 	const char *rest = text + strcspn(text, "[");
-	if (print_array(p, text))
+	if (print_array(p, text) || print_signature(p, text))
 		return;
 	char *copy = arena_copy(p->arena, text, (size_t)(rest - text));
 	for (char *c = copy; *c; c++)
