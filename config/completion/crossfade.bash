@@ -6,6 +6,7 @@ _crossfade_options()
 	serve) echo --config --check ;;
 	status) echo --config --console --server ;;
 	flags) echo list set history --config --console --reason --force --format ;;
+	cutover) echo --config --console --group --reverse --dry-run --timeout --max-stall --no-view --force --reason ;;
 	rewrite) echo --config --map --flags --stage --catalog --search-path --user --database --explain ;;
 	report) echo --config --ledger --format --table --ready --diff --app --user --since --until --side --statements --from --line-prefix --database ;;
 	check) echo --config --format --grants --capture --write --propose --old --new --database ;;
@@ -21,8 +22,9 @@ _crossfade_value()
 	-c | --config | --ledger | --from | --catalog | --map | --flags) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	--format) mapfile -t COMPREPLY < <(compgen -W 'text json csv html' -- "$word") ;;
 	--side) mapfile -t COMPREPLY < <(compgen -W 'old new' -- "$word") ;;
+	--timeout | --max-stall) mapfile -t COMPREPLY < <(compgen -W '200ms 500ms 2s 60s 5min' -- "$word") ;;
 	--since | --until | --diff) mapfile -t COMPREPLY < <(compgen -W '1h 1d 7d 35d' -- "$word") ;;
-	--table | --ready | --app | --user | --statements | --stage | --console | --reason | --search-path | --database | --old | --new | --line-prefix) COMPREPLY=() ;;
+	--group | --table | --ready | --app | --user | --statements | --stage | --console | --reason | --search-path | --database | --old | --new | --line-prefix) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
@@ -39,7 +41,7 @@ _crossfade()
 		before=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'serve status flags rewrite report check config --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'serve status flags cutover rewrite report check config --help --version' -- "$word")
 	elif ! _crossfade_value "$before" "$word"; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_crossfade_options "$command") --help" -- "$word")
 	fi

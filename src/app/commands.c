@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{ "status", "tell whether the running proxy is healthy, for probes", cmd_status },
 	{ "rewrite", "rewrite SQL from standard input, without any server", cmd_rewrite },
 	{ "flags", "show and set the stages of tables in a running proxy", cmd_flags },
+	{ "cutover", "move a table to its new name under traffic, and back", cmd_cutover },
 	{ "report", "show which old paths are still in use", cmd_report },
 	{ "check", "compare the map with the live database, or fill it in from there", cmd_check },
 	{ "config", "print every configuration key with its default", cmd_config },

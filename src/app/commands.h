@@ -12,6 +12,7 @@ int commands_run(int argc, char **argv);
 
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_cutover(int argc, char **argv);
 int cmd_flags(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_rewrite(int argc, char **argv);

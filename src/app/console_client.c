@@ -14,6 +14,7 @@ enum { PARAMETERS_MAX = 16 };
 struct console_client {
 	PGconn *connection;
 	PGresult *result;
+	FILE *progress;
 };
 
 /* ---- connecting ---- */
@@ -39,8 +40,11 @@ static void print_notice(void *context, const PGresult *notice)
 	const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
 	const char *detail = PQresultErrorField(notice, PG_DIAG_MESSAGE_DETAIL);
 	const char *hint = PQresultErrorField(notice, PG_DIAG_MESSAGE_HINT);
+	struct console_client *client = context;
 	bool info = !severity || strcmp(severity, "INFO") == 0;
-	fprintf(stderr, "%s%s%s\n", info ? "" : severity, info ? "" : ": ", message ? message : "");
+	FILE *stream = info ? client->progress : stderr;
+	fprintf(stream, "%s%s%s\n", info ? "" : severity, info ? "" : ": ", message ? message : "");
+	fflush(stream);
 	if (detail)
 		fprintf(stderr, "DETAIL:  %s\n", detail);
 	if (hint)
@@ -91,7 +95,8 @@ bool console_client_open(const char *dsn, unsigned timeout_s, struct console_cli
 		return fail_connection(connection, dsn, error_out);
 	struct console_client *client = memory_zalloc(sizeof(*client));
 	client->connection = connection;
-	PQsetNoticeReceiver(connection, print_notice, NULL);
+	client->progress = stderr;
+	PQsetNoticeReceiver(connection, print_notice, client);
 	*client_out = client;
 	return true;
 }
@@ -108,6 +113,11 @@ bool console_client_open_chosen(const char *config_path, const char *dsn, struct
 		  console_client_open(dsn, 0, client_out, error_out);
 	settings_deinit(&settings);
 	return ok;
+}
+
+void console_client_print_to(struct console_client *client, FILE *stream)
+{
+	client->progress = stream;
 }
 
 void console_client_free(struct console_client *client)

@@ -22,6 +22,8 @@ bool console_client_open(const char *dsn, unsigned timeout_s, struct console_cli
 /* What -c and --console say. */
 bool console_client_open_chosen(const char *config_path, const char *dsn, struct console_client **client_out,
 				struct error *error_out);
+/* Where its lines of progress go; stderr unless it is said. */
+void console_client_print_to(struct console_client *client, FILE *stream);
 void console_client_free(struct console_client *client);
 
 /*

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_US = 5000, LOOK_US = 1000, REMEMBERED = 50, GRACE_MS = 3000, PAUSE_TTL_MS = 60000, PAUSES_MAX = 64 };
+enum { WAIT_US = 5000, LOOK_US = 1000, REMEMBERED = 50, GRACE_MS = 3000, PAUSE_TTL_MS = 60000, PAUSES_MAX = 64, LINE_BYTES = 450 };
 
 #define SQLSTATE_NOT_IN_STATE "55000"
 
@@ -126,6 +126,20 @@ static void run_find(void *context)
 
 /* ---- what the cutover's thread calls ---- */
 
+/* A long statement goes on in a line of its own, after a comma if there is one. */
+static size_t good_break(const char *text)
+{
+	for (size_t at = LINE_BYTES; at > LINE_BYTES / 2; at--) {
+		if (text[at - 1] == ' ' && text[at - 2] == ',')
+			return at;
+	}
+	for (size_t at = LINE_BYTES; at > 0; at--) {
+		if (text[at - 1] == ' ')
+			return at;
+	}
+	return LINE_BYTES;
+}
+
 static void on_line(void *context, enum cutover_line kind, const char *text)
 {
 	static const char *const heads[] = { [CUTOVER_LINE_STEP] = "",
@@ -134,6 +148,11 @@ static void on_line(void *context, enum cutover_line kind, const char *text)
 					     [CUTOVER_LINE_PROBLEM] = "in the way: ",
 					     [CUTOVER_LINE_BLOCKER] = "  held by " };
 	const struct order *order = context;
+	while (strlen(text) > LINE_BYTES) {
+		size_t len = good_break(text);
+		console_progress(order->caller, "%s%.*s", heads[kind], (int)len, text);
+		text += len;
+	}
 	console_progress(order->caller, "%s%s", heads[kind], text);
 }
 

@@ -1,6 +1,7 @@
 #include "fleet/cutover_parts.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -40,6 +41,8 @@ void cutover_set_step(struct cutover *cutover, enum cutover_step step)
 	pthread_mutex_lock(&cutover->lock);
 	cutover->status.step = step;
 	pthread_mutex_unlock(&cutover->lock);
+	LOG(LOG_DEBUG, "cutover_step", LOG_STR("step", cutover_step_name(step)),
+	    LOG_UINT("us", clock_monotonic_us() - cutover->began_us));
 }
 
 void cutover_set_holders(struct cutover *cutover, struct holders *holders)

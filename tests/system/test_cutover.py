@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import statistics
 import threading
 import time
@@ -205,6 +206,23 @@ def test_a_dry_run_says_everything_and_changes_nothing(proxy, console, db):
     assert db.psql('-Atc', "select to_regnamespace('crossfade')", PGDATABASE='bank').stdout == '\n'
 
 
+def test_the_command_line(proxy, db):
+    def cutover(*args):
+        return proxy.command('cutover', '-c', proxy.config_file, *args)
+    done = cutover('--group=bank', '--dry-run')
+    assert done.returncode == 0 and 'ALTER TABLE public.accounts SET SCHEMA data' in done.stdout, done.stderr
+    done = cutover('accounts', '--reason', "it's time", '--timeout=20s', '--max-stall', '2s')
+    assert done.returncode == 0 and 'Longest stall' in done.stdout, done.stderr
+    done = cutover('public.accounts', '--reverse')
+    assert done.returncode == 0 and 'moved back' in done.stdout, done.stderr
+    reasons = db.psql('-Atc', "select reason from crossfade.journal where reason like 'it%'", PGDATABASE='bank').stdout
+    assert "it's time" in reasons
+    history = proxy.command('flags', 'history', '-c', proxy.config_file).stdout
+    assert 'cutover' in history and 'reverse' in history and "it's time" in history
+    assert cutover('public.nothing').returncode == 2
+    assert cutover().returncode == 2 and cutover('a', '--group=b').returncode == 2
+
+
 @pytest.mark.spoils
 @pytest.mark.parametrize('sql, message, hint', [
     ('create table data.accounts (id int)', 'data.accounts exists already', 'DROP TABLE data.accounts'),
@@ -373,6 +391,77 @@ def test_the_servers_process_is_killed_and_it_goes_on(proxy, console, db, tmp_pa
     load.finish()
     money, changes, lines = bank.balance(db)
     assert money == 1000 * bank.ACCOUNTS and changes == lines
+
+
+class CutsAtCommit:
+    """Between a proxy and its server: breaks the connection when COMMIT comes, before or after it has passed it on."""
+    COMMIT = raw.query('COMMIT')
+
+    def __init__(self, target, passes_it_on):
+        self.target, self.passes_it_on, self.cuts = target, passes_it_on, 0
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self.target)
+            threading.Thread(target=self._to_server, args=(client, server), daemon=True).start()
+            threading.Thread(target=self._to_client, args=(server, client), daemon=True).start()
+
+    def _to_server(self, client, server):
+        try:
+            while data := client.recv(65536):
+                if data == self.COMMIT and not self.cuts:
+                    self.cuts += 1
+                    client.shutdown(socket.SHUT_RDWR)  # nothing that the server answers gets there
+                    if self.passes_it_on:
+                        server.sendall(data)
+                        time.sleep(0.2)
+                    break
+                server.sendall(data)
+        except OSError:
+            pass
+        for s in (server, client):
+            s.close()
+
+    def _to_client(self, server, client):
+        try:
+            while data := server.recv(65536):
+                client.sendall(data)
+        except OSError:
+            pass
+        client.close()
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.mark.parametrize('passes_it_on', [False, True])
+def test_a_commit_without_an_answer_is_settled(db, make_proxy, tmp_path, passes_it_on):
+    tmp_path.chmod(0o755)
+    relay = CutsAtCommit(db.address, passes_it_on)
+    try:
+        proxy = make_proxy(db, map_text=bank.MAP, dbname='bank', config=CONSOLE,
+                           admin=f'host=127.0.0.1 port={relay.port} user=mover dbname=bank')
+        console = Console(proxy)
+        load = bank.Load(proxy, tmp_path, 'extended', 2, 3)
+        wait_for(lambda: int(db.psql('-Atc', 'select sum(changes) from accounts', PGDATABASE='bank').stdout) > 10, 20, 'load')
+        done = console.psql('-c', "CUTOVER public.accounts MAX STALL '5s'")
+        assert done.returncode == 0 and relay.cuts == 1, done.stderr
+        assert 'COMMIT was not answered' in done.stderr
+        assert f'attempt {1 if passes_it_on else 2}, tables paused' in done.stderr, done.stderr
+        load.finish()
+        assert places(db)['data.accounts'] == 'r'
+        assert db.psql('-Atc', "select count(*) from crossfade.journal where outcome = 'done' and kind = 'cutover' and at > "
+                       "now() - interval '1 min'", PGDATABASE='bank').stdout >= '1\n'
+        console.order('REVERSE public.accounts')
+    finally:
+        relay.close()
 
 
 def test_a_killed_proxy_leaves_the_state_before_or_after(db, make_proxy, tmp_path):
