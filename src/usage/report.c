@@ -4,6 +4,10 @@
 #include "base/memory.h"
 #include "usage/report_index.h"
 
+#include <stdlib.h>
+
+enum { SAME_FLIP_MS = 60000 };
+
 struct report_filter report_filter_default(void)
 {
 	return (struct report_filter){ .now_ms = clock_wall_ms(), .idle_days = 35, .statements_max = 100 };
@@ -114,8 +118,39 @@ static void drop_forgotten(struct report *report)
 	report->table_count = kept;
 }
 
+static int newest_first(const void *a, const void *b)
+{
+	const struct report_flip *x = a, *y = b;
+	int order = x->at_ms != y->at_ms ? (x->at_ms > y->at_ms ? -1 : 1) : strcmp(x->table, y->table);
+	return order;
+}
+
+/* Each proxy's ledger tells of a flip, a little sooner or later. */
+static bool is_the_same_flip(const struct report_flip *later, const struct report_flip *sooner)
+{
+	return later->at_ms - sooner->at_ms < SAME_FLIP_MS && strcmp(later->table, sooner->table) == 0 &&
+	       strcmp(later->from, sooner->from) == 0 && strcmp(later->to, sooner->to) == 0;
+}
+
+static void merge_flips(struct report *report)
+{
+	size_t kept = 0;
+	if (report->flip_count)
+		qsort(report->flips, report->flip_count, sizeof(*report->flips), newest_first);
+	for (size_t i = 0; i < report->flip_count; i++) {
+		bool again = false;
+		for (size_t k = i + 1; k < report->flip_count && !again &&
+				       report->flips[i].at_ms - report->flips[k].at_ms < SAME_FLIP_MS; k++)
+			again = is_the_same_flip(&report->flips[i], &report->flips[k]);
+		if (!again)
+			report->flips[kept++] = report->flips[i];
+	}
+	report->flip_count = kept;
+}
+
 void report_finish(struct report *report)
 {
+	merge_flips(report);
 	report_index_collect(report);
 	drop_forgotten(report);
 	report_judge(report);

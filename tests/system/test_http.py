@@ -210,16 +210,28 @@ def test_report_as_one_file(proxy):
     assert prices['old']['clients'][0]['application'] == '<b onclick=1>&'
 
 
+# What only a browser can tell: whether the page is too wide, and controls that a screen reader could not name.
+MEASURE = """<script nonce="NONCE">
+const root = document.documentElement;
+for (const box of document.querySelectorAll('details')) box.open = true;
+root.dataset.overflow = root.scrollWidth - innerWidth;
+root.dataset.unnamed = [...document.querySelectorAll('a, button, input, summary, svg, [role=region]')].filter(node =>
+  !(node.textContent.trim() || node.getAttribute('aria-label') || (node.labels && node.labels.length))).length;
+</script>"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get('CROSSFADE_BROWSER'), reason='CROSSFADE_BROWSER names no Chromium')
 @pytest.mark.parametrize('width', [390, 1280])
 @pytest.mark.parametrize('served', [True, False])
 def test_page_in_a_browser(proxy, tmp_path, width, served):
     use_hostile_text(proxy)
+    wait_for(lambda: any(t['next'] for t in json.loads(proxy.report().stdout)['tables']), 20, 'a forecast', 0.5)
     url = f'http://127.0.0.1:{proxy.http}/'
     if not served:
         file = tmp_path / 'report.html'
-        file.write_text(proxy.command('report', '-c', proxy.config_file, '--format', 'html').stdout)
+        html_text = proxy.command('report', '-c', proxy.config_file, '--format', 'html').stdout
+        file.write_text(html_text.replace('</body>', MEASURE.replace('NONCE', re.search(r'nonce-(\w{32})', html_text)[1]) + '</body>'))
         url = file.as_uri()
     picture = Path(os.environ.get('CROSSFADE_PICTURES') or tmp_path) / f'page-{width}-{"served" if served else "file"}.png'
     browser = [os.environ['CROSSFADE_BROWSER'], '--headless=new', '--no-sandbox', '--disable-gpu', '--hide-scrollbars',
@@ -233,6 +245,12 @@ def test_page_in_a_browser(proxy, tmp_path, width, served):
     assert '<title>crossfade: which old names are still used</title>' in dom  # the statement did not run
     body = dom[:dom.index('<script type="application/json"')]
     assert '<img' not in body and '<b ' not in body and '&lt;/script&gt;' in body and '<svg' in body
+    for section in ('board', 'list', 'refused', 'flips', 'bypass', 'watch'):
+        assert re.search(rf'id="{section}"[^>]*><', body), f'{section} is empty'
+    assert 'Nothing was refused.' in body and 'No stage has changed.' in body and 'Its statements at stage live' in body
+    if not served:  # nothing is wider than the screen: what is, scrolls in its own box
+        assert int(re.search(r'data-overflow="(-?\d+)"', dom)[1]) <= 0
+        assert re.search(r'data-unnamed="0"', dom)
     assert 'cannot be loaded' not in re.sub(r'<script.*?</script>', '', body, flags=re.S)
 
 

@@ -1,6 +1,10 @@
 /* Counts that go in at one end come out of the file at the other, exactly. */
 #include "support.h"
+#include "usage/ledger.h"
 
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -317,6 +321,44 @@ Test(ledger, knows_since_when_an_entry_is_in_the_map)
 		     declared);
 	cr_assert_gt(ledger_number(&ledger, "SELECT declared_ms FROM entries WHERE table_name = 'public.stocks'"),
 		     declared);
+	usage_close(usage);
+	ledger_deinit(&ledger);
+}
+
+/* In a process that may do nothing but read, write and exit, while somebody else holds the ledger's lock. */
+static void count_confined(struct usage *usage, struct usage_counter *counter, struct usage_identity *identity,
+			   struct statement_shape *shape)
+{
+	pthread_mutex_lock(&usage->lock);
+	alarm(20);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0)
+		syscall(SYS_exit, 77);
+	for (int i = 0; i < 100000; i++)
+		usage_count(counter, identity, shape, USAGE_OK, 1);
+	syscall(SYS_exit, 0);
+}
+
+Test(ledger, counting_makes_no_system_call_and_takes_no_lock)
+{
+	struct ledger ledger;
+	struct usage_who who = who_of("billing");
+	int status;
+	ledger_init(&ledger);
+	struct usage *usage = ledger_open(&ledger);
+	struct usage_counter *counter = usage_counter_new(usage);
+	struct usage_identity *identity = usage_identity_take(counter, &who);
+	struct statement_shape *shape = shape_of("SELECT 1", "public.prices", SIDE_OLD, USE_SELECT);
+	usage_count(counter, identity, shape, USAGE_OK, 1); /* the first sight makes room */
+	pid_t child = fork();
+	if (child == 0)
+		count_confined(usage, counter, identity, shape);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFEXITED(status), "ended by signal %d", WTERMSIG(status));
+	if (WEXITSTATUS(status) != 77) /* no seccomp here */
+		cr_assert_eq(WEXITSTATUS(status), 0);
+	statement_shape_unref(shape);
+	usage_identity_release(counter, identity);
+	usage_counter_free(counter);
 	usage_close(usage);
 	ledger_deinit(&ledger);
 }

@@ -461,6 +461,31 @@ Test(report, flips_and_forecasts_written_by_the_proxy_are_read_back)
 	ledger_deinit(&ledger);
 }
 
+Test(report, flips_of_several_ledgers_are_one_list)
+{
+	struct ledger one, two;
+	struct error error;
+	start(&one);
+	start(&two);
+	ledger_exec(&one, "INSERT INTO entries (id, table_name) VALUES (1, 'public.prices');"
+			  "INSERT INTO flips VALUES (1, 1, 1000, 'old', 'live'), (2, 1, 900000, 'live', 'old'),"
+			  " (3, 1, 920000, 'old', 'live')");
+	ledger_exec(&two, "INSERT INTO entries (id, table_name) VALUES (1, 'public.prices');"
+			  "INSERT INTO flips VALUES (1, 1, 1900, 'old', 'live'), (2, 1, 500000, 'live', 'complete')");
+	struct report_filter filter = filter_now();
+	struct report *report = report_new(&filter);
+	cr_assert(report_add_ledger(report, one.path, &error) && report_add_ledger(report, two.path, &error));
+	report_finish(report);
+	cr_assert_eq(report->flip_count, 4);
+	cr_assert_eq(report->flips[0].at_ms, 920000);
+	cr_assert_eq(report->flips[1].at_ms, 900000);
+	cr_assert_eq(report->flips[2].at_ms, 500000);
+	cr_assert_eq(report->flips[3].at_ms, 1000);
+	report_free(report);
+	ledger_deinit(&one);
+	ledger_deinit(&two);
+}
+
 Test(report, several_ledgers_agree_on_an_entry)
 {
 	struct ledger one, two;
