@@ -57,6 +57,7 @@ struct column_names {
 /* A table of a FROM list, or the target of a statement. */
 struct range {
 	struct range *next;
+	struct level *level;
 	const char *refname; /* how the text calls it: its alias or its table's name */
 	bool aliased;	     /* … by an alias the text gives */
 	bool is_relation;
@@ -78,7 +79,9 @@ struct range {
 	struct column_names *columns; /* worked out when first asked for */
 	bool columns_asked;
 	bool is_join;	/* an alias over a join */
-	bool sampled;	/* TABLESAMPLE follows */
+	const PgQuery__JoinExpr *join; /* that join, of is_join */
+	const struct range *hidden_by; /* the innermost alias over a join that it is part of; NULL: none */
+	size_t sample_first, sample_last; /* tokens of TABLESAMPLE …; 0: none */
 	bool whole_row; /* its row is used as a value */
 	struct noted_use *use; /* NULL: not mapped */
 };
@@ -125,6 +128,7 @@ enum column_place {
 	COLUMN_IS_TARGET, /* all of an item of a select list or RETURNING */
 	COLUMN_IN_INFERENCE, /* ON CONFLICT (…): no qualifier may stand there */
 	COLUMN_IN_GROUP, /* all of an item of GROUP BY: may be an output name */
+	COLUMN_IN_ROW,	 /* a star that stands for several values: ROW(t.*), VALUES (t.*) */
 };
 
 /* A column reference, or t.* or *. */
@@ -138,6 +142,8 @@ struct column_use {
 	struct qualifier *qualifier; /* NULL: none */
 	bool names_output; /* an item of a select list or RETURNING takes its label from it */
 	size_t item;	   /* first token of that item */
+	const char *field; /* (t).field, of which ref is t; NULL: none */
+	size_t field_first, field_last; /* tokens of all of that */
 };
 
 /* An INSERT, UPDATE, DELETE or MERGE. */

@@ -213,17 +213,46 @@ static struct level *level_of(const struct analysis *a, const PgQuery__SelectStm
 	return NULL;
 }
 
-static struct range *range_named(const struct level *level, const char *name)
+static bool is_in(const struct range *range, struct window window)
+{
+	for (const struct range *r = window.first; r; r = r == window.last ? NULL : r->next) {
+		if (r == range)
+			return true;
+	}
+	return false;
+}
+
+bool columns_is_hidden(const struct range *range, struct window window)
+{
+	return range->hidden_by && (!window.first || is_in(range->hidden_by, window));
+}
+
+bool columns_hides(const struct range *join, const struct range *range)
+{
+	const struct range *by = range->hidden_by;
+	while (by && by != join)
+		by = by->hidden_by;
+	return by != NULL;
+}
+
+static struct range *named_in(const struct level *level, struct window window, const char *name)
 {
 	struct range *found = NULL;
-	for (struct range *r = level->ranges; r; r = r->next) {
-		if (r->role == RANGE_OTHER || strcmp(r->refname, name) != 0)
+	for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
+		if (strcmp(r->refname, name) != 0 || columns_is_hidden(r, window))
 			continue;
 		if (found)
 			return NULL;
 		found = r;
 	}
 	return found;
+}
+
+/* What ON cannot see is not forgotten: it may be what the text means, and the server will say so. */
+static struct range *range_named(const struct level *level, struct window window, const char *name)
+{
+	struct range *found = named_in(level, window, name);
+	return found || !window.first ? found : named_in(level, (struct window){ NULL, NULL }, name);
 }
 
 /* Columns that USING merged are named twice here: good for asking whether a name is there. */
@@ -237,14 +266,25 @@ static void add_star(struct analysis *a, struct column_names *columns, const PgQ
 	}
 	if (ref->n_fields == 2) {
 		const char *name = tree_string(ref->fields[0]);
-		struct range *range = name ? range_named(level, name) : NULL;
+		struct range *range = name ? range_named(level, (struct window){ NULL, NULL }, name) : NULL;
 		if (range)
 			add_all(a, columns, columns_of(a, range));
 		columns->complete = columns->complete && range;
 		return;
 	}
 	for (struct range *r = level->ranges; r; r = r->next) {
-		if (r->role != RANGE_OTHER)
+		if (r->role != RANGE_OTHER && !r->hidden_by)
+			add_all(a, columns, columns_of(a, r));
+	}
+}
+
+/* What an alias over a join shows: the columns of its sides. USING puts those that it merges first. */
+static void add_join(struct analysis *a, struct column_names *columns, const struct level *level, const struct range *join)
+{
+	bool merges = join->join->is_natural || join->join->n_using_clause;
+	columns->complete = !(merges && join->alias->n_colnames);
+	for (struct range *r = level->ranges; r && r != join; r = r->next) {
+		if (r->hidden_by == join)
 			add_all(a, columns, columns_of(a, r));
 	}
 }
@@ -366,6 +406,8 @@ const struct column_names *columns_of(struct analysis *a, struct range *range)
 		add_function(a, columns, range);
 	else if (range->cte)
 		add_cte(a, columns, range->cte);
+	else if (range->is_join)
+		add_join(a, columns, range->level, range);
 	else if (range->relname || range->role == RANGE_EXCLUDED)
 		add_relation(a, columns, range);
 	apply_alias(a, columns, range->alias);
@@ -435,6 +477,8 @@ static void count_level(struct analysis *a, const struct level *level, struct wi
 			struct tally *tally)
 {
 	for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
+		if (columns_is_hidden(r, window))
+			continue;
 		const struct column_names *columns = columns_of(a, r);
 		a->column_work += columns->count + 1;
 		bool yes = has(columns, name), target = r->role == RANGE_TARGET || r->role == RANGE_EXCLUDED;
@@ -443,7 +487,7 @@ static void count_level(struct analysis *a, const struct level *level, struct wi
 			tally->range = r;
 			tally->target = target && r->shape ? r : tally->target;
 		} else if (!columns->complete) {
-			tally->maybe += !r->is_join;
+			tally->maybe++;
 		}
 		if (!yes && target && r->shape && shape_physical_column(r->shape, name))
 			tally->capture = r;
@@ -533,9 +577,10 @@ struct range *columns_qualified(struct analysis *a, const struct column_use *use
 	const struct ruleset_name *name =
 		q->part_count > 1 ? ruleset_find(a->ruleset, q->parts[q->part_count - 2], q->parts[q->part_count - 1])
 				  : NULL;
-	for (const struct level *level = use->level; level; level = level->outer) {
+	struct window window = use->window;
+	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
 		struct range *range = q->part_count == 1
-					      ? range_named(level, q->parts[0])
+					      ? range_named(level, window, q->parts[0])
 					      : (struct range *)find_relation_range(level, (struct window){ 0 }, name);
 		if (range)
 			return range;

@@ -45,6 +45,11 @@ struct range *columns_qualified(struct analysis *a, const struct column_use *use
 /* The join whose alias a qualified reference names; NULL: it names none. */
 const struct noted_join *columns_join(const struct column_use *use);
 
+/* Outside of its parentheses a join with an alias hides its sides: from what a window lets through, or from all. */
+bool columns_is_hidden(const struct range *range, struct window window);
+/* … this alias, or one inside of it. */
+bool columns_hides(const struct range *join, const struct range *range);
+
 /* Iterates over the ranges of a level that a window lets through. */
 struct range *columns_first(const struct level *level, struct window window);
 struct range *columns_next(const struct range *range, struct window window);

@@ -150,7 +150,8 @@ static void check_unqualified(struct analysis *a, const struct column_use *use)
 			if (!row && !missing)
 				continue;
 			struct column_meaning meaning = columns_resolve(a, use, name);
-			bool elsewhere = meaning.answer == COLUMN_FOUND && meaning.range != r;
+			bool elsewhere = meaning.answer == COLUMN_FOUND && meaning.range != r &&
+					 !columns_hides(meaning.range, r);
 			if (missing && !elsewhere)
 				derived_refuse_missing(a, r->name, name, offset);
 			if (row && meaning.answer != COLUMN_FOUND) {
@@ -196,14 +197,6 @@ static void check_join(struct analysis *a, const struct noted_join *noted)
 	}
 }
 
-static void check_range(struct analysis *a, const struct range *range)
-{
-	if (is_read(range) && range->sampled && derived_is_query(range))
-		refuse(a, range, token(a, range->first)->offset, "TABLESAMPLE",
-		       "Only a table can be sampled, and this one is read through a query over",
-		       "Sample the table under its present name and columns.");
-}
-
 static bool reads_any(const struct analysis *a)
 {
 	for (const struct level *level = a->levels; level; level = level->next) {
@@ -235,15 +228,14 @@ void derived_prepare(struct analysis *a)
 	for (const struct level *level = a->levels; level; level = level->next) {
 		for (const struct noted_join *noted = level->joins; noted; noted = noted->next)
 			check_join(a, noted);
-		for (const struct range *r = level->ranges; r; r = r->next)
-			check_range(a, r);
 	}
 }
 
 /* ---- texts ---- */
 
-bool derived_select(struct analysis *a, const struct ruleset_name *name, const char *only, size_t offset,
-		    struct slice *text_out)
+/* sample: TABLESAMPLE …, or nothing. */
+static bool select_from(struct analysis *a, const struct ruleset_name *name, const char *only, struct slice sample,
+			size_t offset, struct slice *text_out)
 {
 	const struct shape *shape = name->entry->shape;
 	struct buf text;
@@ -263,10 +255,17 @@ bool derived_select(struct analysis *a, const struct ruleset_name *name, const c
 			name_append_quoted(&text, column->name);
 		}
 	}
-	buf_printf(&text, " FROM %s%s", only, resolve_spelled(a->arena, name->physical).data);
+	buf_printf(&text, " FROM %s%s%.*s", only, resolve_spelled(a->arena, name->physical).data, (int)sample.len,
+		   sample.data);
 	*text_out = slice_of(arena_copy(a->arena, text.data, text.len), text.len);
 	buf_deinit(&text);
 	return true;
+}
+
+bool derived_select(struct analysis *a, const struct ruleset_name *name, const char *only, size_t offset,
+		    struct slice *text_out)
+{
+	return select_from(a, name, only, slice_str(""), offset, text_out);
 }
 
 static struct slice column_list(struct analysis *a, const struct shape *shape, size_t from, const char *before)
@@ -323,6 +322,18 @@ static void splice_column_list(struct analysis *a, const struct range *range)
 	}
 }
 
+/* TABLESAMPLE belongs to the table: it goes inside, from behind the alias. */
+static struct slice take_sample(struct analysis *a, const struct range *range)
+{
+	if (!range->sample_first || range->sample_last >= a->end)
+		return slice_str("");
+	size_t start = token(a, range->sample_first)->offset, end = token_end(a, range->sample_last);
+	struct slice mark = splice_move(a->splices, start, end);
+	size_t before = token_end(a, range->sample_first - 1);
+	splice_add(a->splices, before, end - before, slice_str(""));
+	return slice_str(arena_printf(a->arena, " %.*s", (int)mark.len, mark.data));
+}
+
 static void splice_query(struct analysis *a, const struct range *range)
 {
 	size_t first = range->first, last = range->alias_after;
@@ -332,8 +343,8 @@ static void splice_query(struct analysis *a, const struct range *range)
 	bool only = is_keyword(a, first - 1, "only");
 	if (only)
 		first--;
-	struct slice query;
-	if (!derived_select(a, range->name, only ? "ONLY " : "", token(a, range->first)->offset, &query))
+	struct slice query, sample = take_sample(a, range);
+	if (!select_from(a, range->name, only ? "ONLY " : "", sample, token(a, range->first)->offset, &query))
 		return;
 	struct buf text;
 	buf_init(&text);
@@ -343,8 +354,11 @@ static void splice_query(struct analysis *a, const struct range *range)
 		name_append_quoted(&text, range->new_alias);
 	}
 	size_t start = token(a, first)->offset;
-	splice_add(a->splices, start, token_end(a, last) - start,
-		   slice_of(arena_copy(a->arena, text.data, text.len), text.len));
+	struct slice derived = slice_of(arena_copy(a->arena, text.data, text.len), text.len);
+	if (range->sample_first)
+		splice_add_moving(a->splices, start, token_end(a, last) - start, derived);
+	else
+		splice_add(a->splices, start, token_end(a, last) - start, derived);
 	buf_deinit(&text);
 }
 

@@ -1,7 +1,9 @@
 #include "rewrite/scope.h"
 
+#include "rewrite/columns.h"
 #include "rewrite/derived.h"
 #include "rewrite/dml.h"
+#include "rewrite/rows.h"
 #include "rewrite/targets.h"
 
 enum { SCOPE_MAX_RANGES = 512 };
@@ -31,6 +33,7 @@ struct range *scope_add(struct analysis *a, const char *refname)
 	range->refname = refname;
 	if (!a->level)
 		scope_enter(a);
+	range->level = a->level;
 	*a->level->tail = range;
 	a->level->last = range;
 	a->level->tail = &range->next;
@@ -168,7 +171,8 @@ static struct slice quoted(struct analysis *a, const char *before, const char *n
 static void splice_range(struct analysis *a, const struct range *range)
 {
 	if (range->shape && range->role == RANGE_READ) {
-		derived_splice(a, range);
+		if (!range->sample_first)
+			derived_splice(a, range);
 		return;
 	}
 	size_t start = a->tokens->items[range->first].offset, end = token_end(a, range->last);
@@ -220,7 +224,7 @@ static size_t count_by_name(const struct sight *sight, const char *name, const s
 {
 	size_t count = 0;
 	for (const struct range *r = first_seen(sight); r; r = next_seen(sight, r)) {
-		if (strcmp(r->refname, name) == 0) {
+		if (strcmp(r->refname, name) == 0 && !columns_is_hidden(r, sight->window)) {
 			count++;
 			*found_out = r;
 		}
@@ -360,6 +364,17 @@ static bool changes_anything(const struct analysis *a)
 	return false;
 }
 
+/* Inner levels come first; what is inside of TABLESAMPLE moves with it. */
+static void splice_sampled(struct analysis *a)
+{
+	for (struct level *level = a->levels; level && !a->refused; level = level->next) {
+		for (const struct range *r = level->ranges; r; r = r->next) {
+			if (r->shape && r->role == RANGE_READ && r->sample_first)
+				derived_splice(a, r);
+		}
+	}
+}
+
 void scope_finish(struct analysis *a)
 {
 	if (!changes_anything(a) || too_many_ranges(a))
@@ -385,6 +400,8 @@ void scope_finish(struct analysis *a)
 		else
 			splice_schema_qualifier(a, q);
 	}
+	rows_splice(a);
+	splice_sampled(a);
 	if (!a->refused)
 		dml_splice(a);
 }

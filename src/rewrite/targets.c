@@ -5,6 +5,7 @@
 #include "rewrite/derived.h"
 #include "rewrite/expression.h"
 #include "rewrite/resolve.h"
+#include "rewrite/rows.h"
 #include "rewrite/scope.h"
 
 #define SQLSTATE_UNDEFINED_COLUMN "42703"
@@ -43,7 +44,7 @@ static void refuse_unsure(struct analysis *a, const struct column_use *use, cons
 
 /* ---- one reference ---- */
 
-static void label(struct analysis *a, const struct column_use *use, const char *name)
+void targets_label(struct analysis *a, const struct column_use *use, const char *name)
 {
 	if (!use->names_output || use->item >= a->end)
 		return;
@@ -56,12 +57,17 @@ static void label(struct analysis *a, const struct column_use *use, const char *
 	buf_deinit(&text);
 }
 
-static void replace(struct analysis *a, struct column_use *use, struct slice text)
+static void replace_tokens(struct analysis *a, struct column_use *use, size_t first, size_t last, struct slice text)
 {
-	size_t start = clause_offset(a, use->first);
-	splice_add(a->splices, start, clause_end_offset(a, use->last) - start, text);
+	size_t start = clause_offset(a, first);
+	splice_add(a->splices, start, clause_end_offset(a, last) - start, text);
 	if (use->qualifier)
 		use->qualifier->done = true;
+}
+
+static void replace(struct analysis *a, struct column_use *use, struct slice text)
+{
+	replace_tokens(a, use, use->first, use->last, text);
 }
 
 static void explain(struct analysis *a, const struct column_use *use, const struct range *range,
@@ -110,7 +116,7 @@ static void serve(struct analysis *a, struct column_use *use, const struct range
 		return;
 	explain(a, use, range, column, text);
 	replace(a, use, text);
-	label(a, use, name);
+	targets_label(a, use, name);
 }
 
 static bool differs(const struct range *range, const char *name)
@@ -119,16 +125,45 @@ static bool differs(const struct range *range, const char *name)
 	return !column || !is_plain(column);
 }
 
-static bool is_row_of_target(const struct column_use *use, const char *name)
+/* The target whose row an unqualified name means; NULL: none. */
+static const struct range *row_of_target(const struct column_use *use, const char *name)
 {
 	struct window window = use->window;
 	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
 		for (const struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
 			if (strcmp(r->refname, name) == 0)
-				return is_target(r);
+				return is_target(r) ? r : NULL;
 		}
 	}
-	return false;
+	return NULL;
+}
+
+/* (t).column is the column, also where t is no longer a row of the table. */
+static void serve_field(struct analysis *a, struct column_use *use, const struct range *range)
+{
+	const struct shape_column *column = shape_written_column(range->shape, use->field);
+	size_t offset = clause_offset(a, use->first);
+	struct slice text;
+	if (!column || column->from == SHAPE_NOTHING) {
+		derived_refuse_missing(a, range->name, use->field, offset);
+		return;
+	}
+	if (!expression_read(a, range->shape, column, scope_name_after(range), offset, &text))
+		return;
+	replace_tokens(a, use, use->field_first, use->field_last, text);
+	targets_label(a, use, use->field);
+}
+
+/* t and t.* where they are values. */
+static void serve_row(struct analysis *a, struct column_use *use, const struct range *range)
+{
+	struct slice text;
+	if (use->field) {
+		serve_field(a, use, range);
+	} else if (rows_value(a, range, clause_offset(a, use->first), &text)) {
+		replace(a, use, text);
+		targets_label(a, use, range->refname);
+	}
 }
 
 static const struct ruleset_name *any_target(const struct analysis *a)
@@ -157,9 +192,12 @@ static void on_unqualified(struct analysis *a, struct column_use *use)
 	const char *name = columns_name(use);
 	struct column_meaning meaning = columns_resolve(a, use, name);
 	size_t offset = clause_offset(a, use->first);
-	if (meaning.answer != COLUMN_FOUND && is_row_of_target(use, name)) {
-		targets_refuse(a, any_target(a), offset, "the row as a value",
-			       "The row of a table that is written has the columns of the table that holds it.");
+	bool may_be_row = meaning.answer == COLUMN_NOWHERE || (meaning.answer == COLUMN_UNSURE && !meaning.range);
+	const struct range *row = may_be_row ? row_of_target(use, name) : NULL;
+	if (row && meaning.answer == COLUMN_UNSURE) {
+		refuse_unsure(a, use, row, name);
+	} else if (row) {
+		serve_row(a, use, row);
 	} else if (meaning.capture && meaning.answer == COLUMN_NOWHERE) {
 		analysis_refuse(a, offset, SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
 	} else if (meaning.capture && meaning.answer == COLUMN_FOUND && !meaning.range->shape && has_own_name(use, meaning.range)) {
@@ -179,32 +217,11 @@ static void on_unqualified(struct analysis *a, struct column_use *use)
 
 /* ---- stars ---- */
 
-static bool append_columns(struct analysis *a, const struct range *range, size_t offset, struct buf *text)
-{
-	for (size_t i = 0; i < range->shape->written_count; i++) {
-		const struct shape_column *column = &range->shape->written[i];
-		struct slice source;
-		if (column->from == SHAPE_NOTHING) {
-			derived_refuse_missing(a, range->name, column->name, offset);
-			return false;
-		}
-		if (!expression_read(a, range->shape, column, scope_name_after(range), offset, &source))
-			return false;
-		buf_append_str(text, text->len ? ", " : "");
-		buf_append_slice(text, source);
-		if (!is_plain(column)) {
-			buf_append_str(text, " AS ");
-			name_append_quoted(text, column->name);
-		}
-	}
-	return true;
-}
-
 static bool append_star(struct analysis *a, const struct column_use *use, size_t offset, struct buf *text)
 {
 	for (struct range *r = columns_first(use->level, use->window); r; r = columns_next(r, use->window)) {
 		if (is_target(r)) {
-			if (!append_columns(a, r, offset, text))
+			if (!rows_append_columns(a, r, offset, true, text))
 				return false;
 			continue;
 		}
@@ -231,15 +248,18 @@ static void on_star(struct analysis *a, struct column_use *use)
 		has_target = has_target || is_target(r);
 	if (!has_target)
 		return;
-	if (use->place != COLUMN_IS_TARGET || (!use->qualifier && use->level->joins)) {
+	if (!use->qualifier && use->level->joins) {
 		targets_refuse(a, any_target(a), offset, "a star",
-			       use->place != COLUMN_IS_TARGET
-				       ? "It means the row, which has the columns of the table that holds it."
-				       : "What it stands for, beside a join that merges columns, is not worked out.");
+			       "What it stands for, beside a join that merges columns, is not worked out.");
 		return;
 	}
+	if (range && use->place != COLUMN_IS_TARGET && use->place != COLUMN_IN_ROW) {
+		serve_row(a, use, range);
+		return;
+	}
+	bool labels = use->place == COLUMN_IS_TARGET;
 	buf_init(&text);
-	if (range ? append_columns(a, range, offset, &text) : append_star(a, use, offset, &text))
+	if (range ? rows_append_columns(a, range, offset, labels, &text) : append_star(a, use, offset, &text))
 		replace_star(a, use, &text);
 	buf_deinit(&text);
 }

@@ -9,6 +9,8 @@
 #include "rewrite/analysis.h"
 
 void targets_splice(struct analysis *a);
+/* Keeps the label of an output column whose expression has been replaced, where its name came from that. */
+void targets_label(struct analysis *a, const struct column_use *use, const char *name);
 
 /* The server's own words for a column that the written table does not have. */
 void targets_refuse_unknown(struct analysis *a, const struct range *target, const char *column, size_t offset);

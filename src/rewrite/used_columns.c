@@ -141,10 +141,18 @@ static void note_candidates(struct analysis *a, const struct column_use *use, co
 	}
 }
 
-static void note_level(const struct level *level)
+/* The tables that an alias over a join stands for. */
+static void note_joined(struct analysis *a, const struct range *join, const char *name)
 {
-	for (struct range *r = level->ranges; r; r = r->next)
-		note_all(r);
+	for (struct range *r = join->level->ranges; r; r = r->next) {
+		bool surely;
+		if (!r->use || !columns_hides(join, r))
+			continue;
+		if (join->alias->n_colnames)
+			note_all(r);
+		else if (may_have(a, r, name, &surely))
+			note_visible(a, r, name);
+	}
 }
 
 static void on_unqualified(struct analysis *a, const struct column_use *use)
@@ -154,7 +162,7 @@ static void on_unqualified(struct analysis *a, const struct column_use *use)
 	if (meaning.answer != COLUMN_FOUND)
 		note_candidates(a, use, name);
 	else if (meaning.range->is_join)
-		note_level(use->level);
+		note_joined(a, meaning.range, name);
 	else if (meaning.range->use)
 		note_visible(a, meaning.range, name);
 }

@@ -72,11 +72,21 @@ static void add_function(struct analysis *a, const PgQuery__RangeFunction *funct
 }
 
 /* Shows what its sides have, which are ranges themselves. */
-static void add_join_alias(struct analysis *a, const PgQuery__Alias *alias)
+static struct range *add_join_alias(struct analysis *a, const PgQuery__JoinExpr *join, const PgQuery__Alias *alias)
 {
 	struct range *range = add_alias(a, alias);
-	if (range)
+	if (range) {
 		range->is_join = true;
+		range->join = join;
+	}
+	return range;
+}
+
+/* Outside of its parentheses an aliased join is known by the alias alone. */
+static void hide_sides(struct range *first, const struct range *alias)
+{
+	for (struct range *r = first; r && r != alias; r = r->next)
+		r->hidden_by = r->hidden_by ? r->hidden_by : alias;
 }
 
 /* ON sees the two sides of its join, and no other table of the FROM. */
@@ -90,8 +100,10 @@ static void walk_join(struct analysis *a, const PgQuery__JoinExpr *join)
 	scope_note_join(a, join, a->window);
 	walk_node(a, join->quals);
 	a->window = outer;
-	add_join_alias(a, join->alias);
-	add_join_alias(a, join->join_using_alias);
+	struct range *alias = add_join_alias(a, join, join->alias);
+	if (alias)
+		hide_sides(*start, alias);
+	add_join_alias(a, join, join->join_using_alias);
 }
 
 /* Without LATERAL it sees nothing of the FROM it stands in. */
@@ -104,6 +116,18 @@ static void walk_subselect(struct analysis *a, const PgQuery__RangeSubselect *it
 	struct range *range = add_alias(a, item->alias);
 	if (range && item->subquery->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
 		range->query = item->subquery->select_stmt;
+}
+
+/* TABLESAMPLE method (…) [REPEATABLE (…)], of which the tree tells where the method stands. */
+static void note_sample(struct analysis *a, const PgQuery__RangeTableSample *sample, struct range *range)
+{
+	struct token_name method;
+	if (!locate(a, sample->location, &method) || !is_keyword(a, method.first - 1, "tablesample"))
+		return;
+	range->sample_first = method.first - 1;
+	range->sample_last = clause_close(a, method.last + 1);
+	if (is_keyword(a, range->sample_last + 1, "repeatable"))
+		range->sample_last = clause_close(a, range->sample_last + 2);
 }
 
 static void walk_from(struct analysis *a, const PgQuery__Node *item)
@@ -119,7 +143,7 @@ static void walk_from(struct analysis *a, const PgQuery__Node *item)
 		break;
 	case PG_QUERY__NODE__NODE_RANGE_TABLE_SAMPLE:
 		walk_from(a, item->range_table_sample->relation);
-		a->level->last->sampled = true;
+		note_sample(a, item->range_table_sample, a->level->last);
 		walk_nodes(a, item->range_table_sample->args, item->range_table_sample->n_args);
 		walk_node(a, item->range_table_sample->repeatable);
 		break;
@@ -151,6 +175,16 @@ static void walk_from_list(struct analysis *a, PgQuery__Node *const *items, size
 
 static void created_by_query(struct analysis *a, const PgQuery__IntoClause *into);
 
+/* (t).field is labelled by its field, which may be replaced with t. */
+static const PgQuery__ColumnRef *row_of_field(const PgQuery__Node *value)
+{
+	if (!value || value->node_case != PG_QUERY__NODE__NODE_A_INDIRECTION || value->a_indirection->n_indirection != 1 ||
+	    !value->a_indirection->arg || value->a_indirection->arg->node_case != PG_QUERY__NODE__NODE_COLUMN_REF ||
+	    !tree_string(value->a_indirection->indirection[0]))
+		return NULL;
+	return value->a_indirection->arg->column_ref;
+}
+
 /* The lists of SELECT and RETURNING, whose items may get their labels from columns. */
 static void walk_targets(struct analysis *a, PgQuery__Node *const *targets, size_t count)
 {
@@ -159,6 +193,8 @@ static void walk_targets(struct analysis *a, PgQuery__Node *const *targets, size
 		a->naming = NULL;
 		if (!target->name[0])
 			columns_label(target->val, &a->naming);
+		if (!target->name[0] && !a->naming)
+			a->naming = row_of_field(target->val);
 		a->naming_item = target->location < 0 ? a->end : token_at(a->tokens, (size_t)target->location);
 		enum column_place outer = a->place;
 		a->place = COLUMN_IS_TARGET;
@@ -188,6 +224,8 @@ static void walk_output_items(struct analysis *a, const PgQuery__SelectStmt *sel
 	}
 }
 
+static void walk_row(struct analysis *a, PgQuery__Node *const *values, size_t count);
+
 static void walk_select_body(struct analysis *a, const PgQuery__SelectStmt *select)
 {
 	if (select->into_clause)
@@ -199,7 +237,8 @@ static void walk_select_body(struct analysis *a, const PgQuery__SelectStmt *sele
 	walk_output_items(a, select, select->group_clause, select->n_group_clause, COLUMN_IN_GROUP);
 	walk_node(a, select->having_clause);
 	walk_nodes(a, select->window_clause, select->n_window_clause);
-	walk_nodes(a, select->values_lists, select->n_values_lists);
+	for (size_t i = 0; i < select->n_values_lists; i++)
+		walk_row(a, select->values_lists[i]->list->items, select->values_lists[i]->list->n_items);
 }
 
 void walk_select(struct analysis *a, const PgQuery__SelectStmt *select)
@@ -362,12 +401,12 @@ static struct qualifier *note_qualifier(struct analysis *a, const PgQuery__Colum
 	return scope_note_qualifier(a, parts, ref->n_fields - 1, first);
 }
 
-static void walk_column_ref(struct analysis *a, const PgQuery__ColumnRef *ref)
+static struct column_use *walk_column_ref(struct analysis *a, const PgQuery__ColumnRef *ref)
 {
 	size_t first = ref->location < 0 ? a->end : token_at(a->tokens, (size_t)ref->location);
 	size_t last = first + 2 * (ref->n_fields - 1);
 	if (first < a->first || ref->n_fields == 0 || last >= a->end)
-		return;
+		return NULL;
 	struct column_use *use = ARENA_NEW(a->arena, struct column_use);
 	use->level = a->level;
 	use->window = a->window;
@@ -380,6 +419,48 @@ static void walk_column_ref(struct analysis *a, const PgQuery__ColumnRef *ref)
 	use->qualifier = note_qualifier(a, ref, first);
 	*a->columns_tail = use;
 	a->columns_tail = &use->next;
+	return use;
+}
+
+/* (t).field: the row of a table that is written has other fields where it is. */
+static void walk_field(struct analysis *a, const PgQuery__AIndirection *indirection)
+{
+	const char *field = tree_string(indirection->indirection[0]);
+	struct column_use *use = walk_column_ref(a, indirection->arg->column_ref);
+	if (!use || !field)
+		return;
+	use->field_first = use->first;
+	use->field_last = use->last + 1;
+	while (use->field_first > a->first && is_mark(a, use->field_first - 1, "(") && is_mark(a, use->field_last, ")")) {
+		use->field_first--;
+		use->field_last++;
+	}
+	if (is_mark(a, use->field_last, ".") && use->field_first < use->first)
+		use->field = field;
+	use->field_last++;
+}
+
+static void walk_indirection(struct analysis *a, const PgQuery__AIndirection *indirection)
+{
+	if (!indirection->n_indirection || !indirection->arg ||
+	    indirection->arg->node_case != PG_QUERY__NODE__NODE_COLUMN_REF) {
+		walk_children(a, &indirection->base);
+		return;
+	}
+	walk_field(a, indirection);
+	walk_nodes(a, indirection->indirection, indirection->n_indirection);
+}
+
+/* A star among them stands for several values. */
+static void walk_row(struct analysis *a, PgQuery__Node *const *values, size_t count)
+{
+	enum column_place outer = a->place;
+	for (size_t i = 0; i < count; i++) {
+		bool is_column = values[i]->node_case == PG_QUERY__NODE__NODE_COLUMN_REF;
+		a->place = is_column ? COLUMN_IN_ROW : COLUMN_IN_EXPRESSION;
+		walk_node(a, values[i]);
+	}
+	a->place = outer;
 }
 
 /* FOR UPDATE OF t means the table as FROM calls it, not a relation. */
@@ -496,6 +577,12 @@ void walk_node(struct analysis *a, const PgQuery__Node *node)
 		break;
 	case PG_QUERY__NODE__NODE_COLUMN_REF:
 		walk_column_ref(a, node->column_ref);
+		break;
+	case PG_QUERY__NODE__NODE_A_INDIRECTION:
+		walk_indirection(a, node->a_indirection);
+		break;
+	case PG_QUERY__NODE__NODE_ROW_EXPR:
+		walk_row(a, node->row_expr->args, node->row_expr->n_args);
 		break;
 	case PG_QUERY__NODE__NODE_LOCKING_CLAUSE:
 		walk_locking(a, node->locking_clause);
