@@ -27,6 +27,7 @@ void analysis_run(struct analysis *a, const struct session_state *state, const P
 	a->end = end;
 	a->read_kind = USE_SELECT;
 	a->name_kind = USE_DDL;
+	a->name_fate = COLUMNS_NAMED;
 	a->ctes = NULL;
 	a->level = a->levels = NULL;
 	a->schema_being_created = NULL;

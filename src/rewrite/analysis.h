@@ -6,6 +6,7 @@
  *   walk.c      goes through the tree and calls the others
  *   walk_relation.c  names of relations, wherever they stand
  *   walk_ddl.c, walk_objects.c  statements that name relations outside of FROM
+ *   walk_alter.c  CREATE INDEX, ALTER TABLE, GRANT: what may name columns
  *   constraints.c  SET CONSTRAINTS
  *   resolve.c   a name → a relation (search path, temporary tables, CTEs)
  *   scope.c     the tables of one query level, and what column qualifiers mean
@@ -37,6 +38,15 @@ struct cte {
 	struct cte *next;
 	const char *name;
 	const PgQuery__CommonTableExpr *query; /* NULL: not a WITH query */
+};
+
+/* What a statement needs of the columns, where those of the two tables differ. */
+enum columns_fate {
+	COLUMNS_UNNAMED, /* nothing: the name may simply change */
+	COLUMNS_SERVED,	 /* they will be rewritten */
+	COLUMNS_BOUND,	 /* they will be rewritten, for good: in a view or the like */
+	COLUMNS_ALTERED, /* they will be rewritten, and the table is changed for good */
+	COLUMNS_NAMED,	 /* they are named, and cannot be rewritten */
 };
 
 enum range_role {
@@ -78,6 +88,7 @@ struct range {
 	const char *relname;	     /* NULL: no relation */
 	struct column_names *columns; /* worked out when first asked for */
 	bool columns_asked;
+	bool altered;	/* by DDL that names its columns, which cannot be qualified there */
 	bool is_join;	/* an alias over a join */
 	const PgQuery__JoinExpr *join; /* that join, of is_join */
 	const struct range *hidden_by; /* the innermost alias over a join that it is part of; NULL: none */
@@ -191,6 +202,7 @@ struct analysis {
 	size_t first, end; /* tokens of the statement */
 	enum use_kind read_kind; /* what a table in FROM counts as */
 	enum use_kind name_kind; /* what a table named elsewhere counts as */
+	enum columns_fate name_fate; /* … if that is DDL: what happens to its columns */
 	struct cte *ctes;
 	struct level *level;
 	struct level *levels;

@@ -213,6 +213,13 @@ static struct level *level_of(const struct analysis *a, const PgQuery__SelectStm
 	return NULL;
 }
 
+/* Where the text does not name the schema it is not worked out, but for mapped tables. */
+static bool is_of_schema(const struct range *range, const char *schema)
+{
+	const char *own = range->name ? range->name->written.schema : range->schema;
+	return own && strcmp(own, schema) == 0;
+}
+
 static bool is_in(const struct range *range, struct window window)
 {
 	for (const struct range *r = window.first; r; r = r == window.last ? NULL : r->next) {
@@ -255,21 +262,35 @@ static struct range *range_named(const struct level *level, struct window window
 	return found || !window.first ? found : named_in(level, (struct window){ NULL, NULL }, name);
 }
 
+/* t.* and schema.t.* */
+static void add_star_of(struct analysis *a, struct column_names *columns, const struct level *level,
+			const PgQuery__ColumnRef *ref)
+{
+	const char *schema = ref->n_fields == 3 ? tree_string(ref->fields[0]) : NULL;
+	const char *name = tree_string(ref->fields[ref->n_fields - 2]);
+	struct range *range = NULL;
+	if (name && ref->n_fields == 2)
+		range = range_named(level, (struct window){ NULL, NULL }, name);
+	for (struct range *r = level->ranges; schema && name && r; r = r->next) {
+		if (r->is_relation && !r->aliased && !r->hidden_by && strcmp(r->refname, name) == 0 &&
+		    is_of_schema(r, schema))
+			range = r;
+	}
+	if (range)
+		add_all(a, columns, columns_of(a, range));
+	columns->complete = columns->complete && range;
+}
+
 /* Columns that USING merged are named twice here: good for asking whether a name is there. */
-static void add_star(struct analysis *a, struct column_names *columns, const PgQuery__SelectStmt *query,
+static void add_star(struct analysis *a, struct column_names *columns, const struct level *level,
 		     const PgQuery__ColumnRef *ref)
 {
-	struct level *level = level_of(a, query);
-	if (!level || ref->n_fields > 2) {
+	if (!level) {
 		columns->complete = false;
 		return;
 	}
-	if (ref->n_fields == 2) {
-		const char *name = tree_string(ref->fields[0]);
-		struct range *range = name ? range_named(level, (struct window){ NULL, NULL }, name) : NULL;
-		if (range)
-			add_all(a, columns, columns_of(a, range));
-		columns->complete = columns->complete && range;
+	if (ref->n_fields > 1) {
+		add_star_of(a, columns, level, ref);
 		return;
 	}
 	for (struct range *r = level->ranges; r; r = r->next) {
@@ -311,14 +332,14 @@ static bool is_unlabelled(const PgQuery__Node *node)
 	}
 }
 
-static void add_targets(struct analysis *a, struct column_names *columns, const PgQuery__SelectStmt *query,
+static void add_targets(struct analysis *a, struct column_names *columns, const struct level *level,
 			PgQuery__Node *const *targets, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const PgQuery__Node *value = targets[i]->res_target->val;
 		const char *label = label_of_target(targets[i]);
 		if (value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && is_star(value->column_ref))
-			add_star(a, columns, query, value->column_ref);
+			add_star(a, columns, level, value->column_ref);
 		else
 			columns_add(a, columns, label ? label : "?column?");
 		columns->complete = columns->complete && (label || is_unlabelled(value));
@@ -331,12 +352,31 @@ static void add_query(struct analysis *a, struct column_names *columns, const Pg
 		query = query->larg;
 	columns->complete = true;
 	if (!query->n_values_lists) {
-		add_targets(a, columns, query, query->target_list, query->n_target_list);
+		add_targets(a, columns, level_of(a, query), query->target_list, query->n_target_list);
 		return;
 	}
 	const PgQuery__Node *row = query->values_lists[0];
 	for (size_t i = 0; row->node_case == PG_QUERY__NODE__NODE_LIST && i < row->list->n_items; i++)
 		columns_add(a, columns, arena_printf(a->arena, "column%zu", i + 1));
+}
+
+/* What the RETURNING of a WITH query gives. */
+static void add_returning(struct analysis *a, struct column_names *columns, const PgQuery__Node *node)
+{
+	const struct dml *dml = a->dmls;
+	while (dml && dml->node != node)
+		dml = dml->next;
+	if (!dml)
+		return;
+	columns->complete = true;
+	if (node->node_case == PG_QUERY__NODE__NODE_INSERT_STMT)
+		add_targets(a, columns, dml->level, node->insert_stmt->returning_list, node->insert_stmt->n_returning_list);
+	else if (node->node_case == PG_QUERY__NODE__NODE_UPDATE_STMT)
+		add_targets(a, columns, dml->level, node->update_stmt->returning_list, node->update_stmt->n_returning_list);
+	else if (node->node_case == PG_QUERY__NODE__NODE_DELETE_STMT)
+		add_targets(a, columns, dml->level, node->delete_stmt->returning_list, node->delete_stmt->n_returning_list);
+	else
+		columns->complete = false;
 }
 
 static void add_cte(struct analysis *a, struct column_names *columns, const struct cte *cte)
@@ -347,6 +387,8 @@ static void add_cte(struct analysis *a, struct column_names *columns, const stru
 	const PgQuery__Node *node = query->ctequery;
 	if (node->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
 		add_query(a, columns, node->select_stmt);
+	else
+		add_returning(a, columns, node);
 	for (size_t i = 0; i < query->n_aliascolnames && i < columns->count; i++) {
 		const char *name = tree_string(query->aliascolnames[i]);
 		if (name)

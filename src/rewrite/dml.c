@@ -9,6 +9,8 @@ void dml_splice(struct analysis *a)
 		if (!dml->target->shape || dml->node->node_case == PG_QUERY__NODE__NODE_DELETE_STMT ||
 		    !sinks_init(a, dml->target->name, clause_offset(a, dml->target->first), &sinks))
 			continue;
+		if (dml->target->altered)
+			continue;
 		if (dml->node->node_case == PG_QUERY__NODE__NODE_INSERT_STMT)
 			insert_splice(a, &sinks, dml);
 		else if (dml->node->node_case == PG_QUERY__NODE__NODE_MERGE_STMT)

@@ -3,6 +3,7 @@
 #include "rewrite/clauses.h"
 #include "rewrite/columns.h"
 #include "rewrite/expression.h"
+#include "rewrite/index_columns.h"
 #include "rewrite/targets.h"
 
 void insert_refuse(const struct insert *insert, const char *what, const char *why)
@@ -139,10 +140,11 @@ static bool give_columns(struct insert *insert)
 	insert->typed = ARENA_ARRAY(insert->a->arena, count, bool);
 	if (insert->statement->n_cols ? !give_named(insert) : !give_first(insert))
 		return false;
+	insert_note_defaults(insert);
 	for (size_t i = 0; i < insert->given_count; i++) {
 		size_t column = insert->given[i];
 		insert->is_given[column] = true;
-		if (sinks_is_lost(insert->sinks, column)) {
+		if (sinks_is_lost(insert->sinks, column) && !insert->all_default[column]) {
 			insert_refuse(insert, arena_printf(insert->a->arena, "INSERT of column %s", insert_written(insert, column)->name),
 			       "The map has no column or expression that it goes to.");
 			return false;
@@ -220,24 +222,6 @@ static void splice_renamed(const struct insert *insert)
 
 /* ---- ON CONFLICT ---- */
 
-static void splice_index_column(struct insert *insert, const PgQuery__IndexElem *element, size_t at)
-{
-	size_t column = sinks_written(insert->sinks->shape, element->name);
-	if (column == insert->sinks->shape->written_count) {
-		analysis_refuse(insert->a, clause_offset(insert->a, at), "42703", "column \"%s\" does not exist",
-				element->name);
-		return;
-	}
-	const struct shape_column *physical = insert_partner(insert, column);
-	if (!physical) {
-		insert_refuse(insert, "ON CONFLICT by a computed column", "No unique index stands behind a column that is computed.");
-		return;
-	}
-	if (strcmp(physical->name, element->name) != 0)
-		splice_add(insert->a->splices, clause_offset(insert->a, at), insert->a->tokens->items[at].len,
-			   expression_column(insert->a, NULL, physical->name));
-}
-
 static void splice_conflict(struct insert *insert, const struct dml *dml)
 {
 	struct analysis *a = insert->a;
@@ -247,13 +231,8 @@ static void splice_conflict(struct insert *insert, const struct dml *dml)
 		insert_refuse(insert, "ON CONFLICT ON CONSTRAINT", "Its constraints have other names in the table that holds the rows.");
 		return;
 	}
-	size_t at = insert->source_last + 4; /* ON CONFLICT ( */
-	for (size_t i = 0; infer && i < infer->n_index_elems && at < a->end; i++) {
-		const PgQuery__IndexElem *element = infer->index_elems[i]->index_elem;
-		if (element->name[0])
-			splice_index_column(insert, element, at);
-		at = clause_item_last(a, at) + 2;
-	}
+	if (infer) /* ON CONFLICT ( */
+		index_columns_splice(a, insert->target, infer->index_elems, infer->n_index_elems, insert->source_last + 4);
 	if (clause->n_target_list)
 		assign_splice(a, insert->sinks, dml->target, clause->target_list, clause->n_target_list);
 }

@@ -46,6 +46,8 @@ bool insert_row_length(const struct insert *insert, size_t *count_out);
 /* " (names)" after the table's name or its alias, or in place of the list of the text. No names: no list. */
 void insert_splice_list(const struct insert *insert, struct slice names);
 
+/* Finds the columns for which every row says DEFAULT. */
+void insert_note_defaults(struct insert *insert);
 /* Gives VALUES, or the constants of a query, the types of the written columns. false: refused. */
 bool insert_splice_rows(struct insert *insert);
 void insert_splice_computed(struct insert *insert);

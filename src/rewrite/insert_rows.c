@@ -96,8 +96,14 @@ bool insert_splice_rows(struct insert *insert)
 		splice_constants(insert);
 		return true;
 	}
+	return each_cell(insert, splice_cell);
+}
+
+void insert_note_defaults(struct insert *insert)
+{
+	if (!insert_is_rows(insert))
+		return;
 	for (size_t i = 0; i < insert->given_count; i++)
 		insert->all_default[insert->given[i]] = true;
 	each_cell(insert, note_value);
-	return each_cell(insert, splice_cell);
 }

@@ -102,7 +102,7 @@ static bool give(struct action *action)
 	size_t at = action->values + 1;
 	for (size_t i = 0; i < clause->n_values && cell_next(action->a, at, action->last, &cell); i++, at = cell.last + 2) {
 		size_t column = column_at(action, i);
-		if (sinks_is_lost(action->sinks, column)) {
+		if (sinks_is_lost(action->sinks, column) && !cell_is_default(action->a, cell)) {
 			refuse(action, "The map has no column or expression that one of its columns goes to.");
 			return false;
 		}
@@ -125,7 +125,7 @@ static bool only_names_differ(const struct action *action)
 		size_t p = sinks_partner(sinks, w);
 		bool there = p < sinks->shape->physical_count;
 		if (action->given[w].is_given && (!there || sinks->shape->physical[p].retyped))
-			return false;
+			return false; /* a DEFAULT that goes nowhere included */
 		if (there && sinks_default(sinks, w, &text) != SINK_DEFAULT_SAME)
 			return false;
 	}

@@ -279,6 +279,8 @@ static const char *refusal_of_columns(const struct ruleset_entry *entry, enum co
 		return "The columns of the two tables differ, and this statement depends on them.";
 	if (fate == COLUMNS_BOUND && entry->kind == MAP_TRANSFORM)
 		return "It would stay bound to the table that holds the rows at present.";
+	if (fate == COLUMNS_ALTERED && entry->kind == MAP_TRANSFORM)
+		return "It would change one of two tables, which must go on fitting each other.";
 	if (!entry->shape->known)
 		return "The columns of the table are not known: neither the catalog nor the map's shape tells them.";
 	return NULL;

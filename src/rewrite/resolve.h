@@ -42,13 +42,6 @@ void resolve_note_schema(struct analysis *a, const char *schema, bool created);
 
 /* What becomes of a mapped name where it stands. */
 enum verdict { VERDICT_KEEP, VERDICT_CHANGE, VERDICT_REFUSED };
-/* What the statement needs of the columns, where those of the two tables differ. */
-enum columns_fate {
-	COLUMNS_UNNAMED, /* nothing: the name may simply change */
-	COLUMNS_SERVED,	 /* they will be rewritten */
-	COLUMNS_BOUND,	 /* they will be rewritten, for good: in a view or the like */
-	COLUMNS_NAMED,	 /* they are named, and cannot be rewritten */
-};
 enum verdict resolve_settle(struct analysis *a, struct resolved resolved, enum use_kind kind, enum columns_fate fate,
 			    size_t offset);
 

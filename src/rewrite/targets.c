@@ -24,6 +24,24 @@ void targets_refuse_unknown(struct analysis *a, const struct range *target, cons
 			target->relname ? target->relname : target->refname);
 }
 
+void targets_refuse_unknown_name(struct analysis *a, const struct range *range, const char *column, size_t offset)
+{
+	if (range->role == RANGE_TARGET && !range->altered)
+		analysis_refuse(a, offset, SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" does not exist", column);
+	else
+		targets_refuse_unknown(a, range, column, offset);
+}
+
+void targets_refuse_index(struct analysis *a, const struct range *range, size_t offset)
+{
+	if (range->role == RANGE_TARGET && !range->altered)
+		targets_refuse(a, range->name, offset, "ON CONFLICT by a computed column",
+			       "No unique index stands behind a column that is computed.");
+	else
+		targets_refuse(a, range->name, offset, "a statement about a computed column",
+			       "There is no such column in the table that holds the rows.");
+}
+
 void targets_refuse(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *what, const char *why)
 {
 	struct slice written = resolve_spelled(a->arena, name->written);
@@ -107,8 +125,7 @@ static void serve(struct analysis *a, struct column_use *use, const struct range
 		return;
 	bool inferring = use->place == COLUMN_IN_INFERENCE;
 	if (inferring && (column->from != SHAPE_COLUMN || column->retyped)) {
-		targets_refuse(a, range->name, offset, "ON CONFLICT by a computed column",
-			       "No unique index stands behind a column that is computed.");
+		targets_refuse_index(a, range, offset);
 		return;
 	}
 	const char *qualifier = inferring ? NULL : scope_name_after(range);

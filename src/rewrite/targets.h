@@ -14,6 +14,10 @@ void targets_label(struct analysis *a, const struct column_use *use, const char 
 
 /* The server's own words for a column that the written table does not have. */
 void targets_refuse_unknown(struct analysis *a, const struct range *target, const char *column, size_t offset);
+/* … where it is only named, as ON CONFLICT and DDL do. */
+void targets_refuse_unknown_name(struct analysis *a, const struct range *range, const char *column, size_t offset);
+/* A computed column there. */
+void targets_refuse_index(struct analysis *a, const struct range *range, size_t offset);
 /* What cannot be served of a table that is written. */
 void targets_refuse(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *what, const char *why);
 

@@ -260,7 +260,7 @@ void walk_select(struct analysis *a, const PgQuery__SelectStmt *select)
 	a->ctes = outer;
 }
 
-static struct dml *note_dml(struct analysis *a, const PgQuery__Node *node, struct range *target)
+struct dml *walk_note_dml(struct analysis *a, const PgQuery__Node *node, struct range *target)
 {
 	struct dml *dml = ARENA_NEW(a->arena, struct dml);
 	dml->node = node;
@@ -300,7 +300,7 @@ static void walk_insert(struct analysis *a, const PgQuery__Node *node)
 	struct cte *outer = a->ctes;
 	walk_with(a, insert->with_clause);
 	struct level *level = scope_enter(a);
-	struct dml *dml = note_dml(a, node, walk_relation(a, insert->relation, RELATION_TARGET, USE_INSERT));
+	struct dml *dml = walk_note_dml(a, node, walk_relation(a, insert->relation, RELATION_TARGET, USE_INSERT));
 	walk_nodes(a, insert->cols, insert->n_cols);
 	a->level = level->outer; /* the query cannot see the target */
 	walk_node(a, insert->select_stmt);
@@ -318,7 +318,7 @@ static void walk_update(struct analysis *a, const PgQuery__Node *node)
 	struct cte *outer = a->ctes;
 	walk_with(a, update->with_clause);
 	struct level *level = scope_enter(a);
-	note_dml(a, node, walk_relation(a, update->relation, RELATION_TARGET, USE_UPDATE));
+	walk_note_dml(a, node, walk_relation(a, update->relation, RELATION_TARGET, USE_UPDATE));
 	walk_from_list(a, update->from_clause, update->n_from_clause);
 	walk_nodes(a, update->target_list, update->n_target_list);
 	walk_node(a, update->where_clause);
@@ -333,7 +333,7 @@ static void walk_delete(struct analysis *a, const PgQuery__Node *node)
 	struct cte *outer = a->ctes;
 	walk_with(a, delete_stmt->with_clause);
 	struct level *level = scope_enter(a);
-	note_dml(a, node, walk_relation(a, delete_stmt->relation, RELATION_TARGET, USE_DELETE));
+	walk_note_dml(a, node, walk_relation(a, delete_stmt->relation, RELATION_TARGET, USE_DELETE));
 	walk_from_list(a, delete_stmt->using_clause, delete_stmt->n_using_clause);
 	walk_node(a, delete_stmt->where_clause);
 	walk_targets(a, delete_stmt->returning_list, delete_stmt->n_returning_list);
@@ -359,7 +359,7 @@ static void walk_merge(struct analysis *a, const PgQuery__Node *node)
 	walk_with(a, merge->with_clause);
 	struct level *level = scope_enter(a);
 	level->names_once = true;
-	note_dml(a, node, walk_relation(a, merge->relation, RELATION_TARGET, USE_MERGE));
+	walk_note_dml(a, node, walk_relation(a, merge->relation, RELATION_TARGET, USE_MERGE));
 	struct range **source = level->tail;
 	walk_from(a, merge->source_relation);
 	struct window seen = { *source, level->last };

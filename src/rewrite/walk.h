@@ -35,6 +35,8 @@ bool walk_token_name(const struct analysis *a, size_t first, struct token_name *
 const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct token_name *name, size_t parts,
 					     enum use_kind kind);
 
+/* A table that the statement at node writes, or whose columns it names as if. */
+struct dml *walk_note_dml(struct analysis *a, const PgQuery__Node *node, struct range *target);
 /* walk_ddl.c: true when the node was one of its statements. */
 bool walk_ddl(struct analysis *a, const PgQuery__Node *node);
 

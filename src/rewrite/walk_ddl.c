@@ -237,35 +237,6 @@ static void on_create_function(struct analysis *a, const PgQuery__Node *node)
 
 /* ---- ALTER ---- */
 
-static const char *dangerous_change(const PgQuery__AlterTableStmt *alter)
-{
-	for (size_t i = 0; i < alter->n_cmds; i++) {
-		if (alter->cmds[i]->node_case != PG_QUERY__NODE__NODE_ALTER_TABLE_CMD)
-			continue;
-		switch (alter->cmds[i]->alter_table_cmd->subtype) {
-		case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
-			return "DROP COLUMN";
-		case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType:
-			return "ALTER COLUMN TYPE";
-		default:
-			break;
-		}
-	}
-	return NULL;
-}
-
-static void on_alter_table(struct analysis *a, const PgQuery__Node *node)
-{
-	const PgQuery__AlterTableStmt *alter = node->alter_table_stmt;
-	a->changes_catalog = true;
-	struct range *range = walk_relation(a, alter->relation, RELATION_NAMED, USE_DDL);
-	constraints_note(a, name_of(range), alter);
-	const char *action = dangerous_change(alter);
-	if (action && name_of(range) && range->name->kind == NAME_TABLE)
-		ddl_refuse(a, range->name, range_offset(a, range), action);
-	walk_nodes(a, alter->cmds, alter->n_cmds);
-}
-
 static void rename_temporary(struct analysis *a, const PgQuery__RangeVar *relation, const char *new_name)
 {
 	bool may_be_temp = !relation->schemaname[0] || strcmp(relation->schemaname, "pg_temp") == 0;
@@ -399,11 +370,11 @@ static void (*const handlers[])(struct analysis *a, const PgQuery__Node *node) =
 	HANDLER(CREATE_SCHEMA) = on_create_schema,
 	HANDLER(CREATE_FUNCTION) = on_create_function,
 	HANDLER(ALTER_SEQ) = on_alter_sequence,
-	HANDLER(ALTER_TABLE) = on_alter_table,
+	HANDLER(ALTER_TABLE) = alter_table,
 	HANDLER(RENAME) = on_rename,
 	HANDLER(ALTER_OBJECT_SCHEMA) = on_set_schema,
 	HANDLER(IMPORT_FOREIGN_SCHEMA) = on_import,
-	HANDLER(INDEX) = on_other_ddl,
+	HANDLER(INDEX) = alter_create_index,
 	HANDLER(CREATE_TRIG) = on_other_ddl,
 	HANDLER(RULE) = on_other_ddl,
 	HANDLER(CREATE_STATS) = on_other_ddl,

@@ -20,4 +20,12 @@ void objects_grant(struct analysis *a, const PgQuery__Node *node);
 /* OWNED BY table.column of a sequence. */
 void objects_owned_by(struct analysis *a);
 
+/* walk_alter.c: handlers of statements that may name columns of their table */
+void alter_table(struct analysis *a, const PgQuery__Node *node);
+void alter_create_index(struct analysis *a, const PgQuery__Node *node);
+/* GRANT and REVOKE on tables and sequences. */
+void alter_grant(struct analysis *a, const PgQuery__Node *node);
+/* The column at the end of a name, as COMMENT ON COLUMN has it; table NULL: not a mapped one. */
+void alter_column_name(struct analysis *a, const struct ruleset_name *table, size_t token);
+
 #endif

@@ -40,8 +40,13 @@ static const struct ruleset_name *object_at(struct analysis *a, size_t at, PgQue
 	at += words + (is_of_table(type) ? 2 : 0);
 	if (!walk_token_name(a, at, &name))
 		return NULL;
-	size_t parts = name.count - (type == OBJECT(COLUMN) ? 1 : 0);
-	return walk_named_tokens(a, &name, parts, USE_DDL);
+	bool column = type == OBJECT(COLUMN);
+	a->name_fate = column ? COLUMNS_SERVED : COLUMNS_UNNAMED;
+	const struct ruleset_name *found = walk_named_tokens(a, &name, name.count - column, USE_DDL);
+	a->name_fate = COLUMNS_NAMED;
+	if (column)
+		alter_column_name(a, found, name.last);
+	return found;
 }
 
 static bool retired_and_gone(const struct analysis *a, const struct token_name *name)
@@ -71,7 +76,9 @@ static void drop_relation(struct analysis *a, const PgQuery__DropStmt *drop, con
 	if (drop->missing_ok && retired_and_gone(a, name))
 		return; /* the server's notice is what an application of the new layout would get */
 	size_t parts = name->count;
+	a->name_fate = COLUMNS_UNNAMED;
 	const struct ruleset_name *found = walk_named_tokens(a, name, parts, USE_DDL);
+	a->name_fate = COLUMNS_NAMED;
 	if (found && found->kind == NAME_TABLE && !is_of_table(drop->remove_type))
 		ddl_refuse(a, found, clause_offset(a, name->first), "DROP");
 	if (!found && ddl_is_relation_type(drop->remove_type))
@@ -166,5 +173,9 @@ void objects_grant(struct analysis *a, const PgQuery__Node *node)
 	a->changes_catalog = true;
 	if (grant->objtype == OBJECT(TYPE) || grant->objtype == OBJECT(DOMAIN))
 		grant_on_types(a);
-	walk_nodes(a, grant->objects, grant->n_objects);
+	if (grant->targtype == PG_QUERY__GRANT_TARGET_TYPE__ACL_TARGET_OBJECT &&
+	    (grant->objtype == OBJECT(TABLE) || grant->objtype == OBJECT(SEQUENCE)))
+		alter_grant(a, node);
+	else
+		walk_nodes(a, grant->objects, grant->n_objects);
 }

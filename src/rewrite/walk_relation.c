@@ -79,20 +79,20 @@ static void refuse_unlocated(struct analysis *a, const char *name)
 	error_hint(error, "Write the table's present name.");
 }
 
-static enum columns_fate range_columns_fate(const struct range *range, enum use_kind kind)
+static enum columns_fate range_columns_fate(const struct analysis *a, const struct range *range, enum use_kind kind)
 {
 	if (range->role == RANGE_READ)
 		return kind == USE_DDL ? COLUMNS_BOUND : COLUMNS_SERVED;
 	if (range->role == RANGE_TARGET || kind == USE_COPY_IN || kind == USE_COPY_OUT)
 		return COLUMNS_SERVED;
-	return kind == USE_TRUNCATE || kind == USE_LOCK || kind == USE_MAINTENANCE ? COLUMNS_UNNAMED : COLUMNS_NAMED;
+	return kind == USE_TRUNCATE || kind == USE_LOCK || kind == USE_MAINTENANCE ? COLUMNS_UNNAMED : a->name_fate;
 }
 
 static void settle_range(struct analysis *a, struct range *range, const struct token_name *where, bool located,
 			 struct resolved resolved, enum use_kind kind)
 {
 	size_t offset = a->tokens->items[located ? where->first : a->first].offset;
-	enum verdict verdict = resolve_settle(a, resolved, kind, range_columns_fate(range, kind), offset);
+	enum verdict verdict = resolve_settle(a, resolved, kind, range_columns_fate(a, range, kind), offset);
 	range->name = resolved.name;
 	range->use = a->last_use;
 	if (range->role != RANGE_OTHER)
@@ -169,7 +169,7 @@ const struct ruleset_name *walk_named_tokens(struct analysis *a, const struct to
 		return NULL;
 	size_t last = name->first + 2 * (parts - 1);
 	size_t end = a->tokens->items[last].offset + a->tokens->items[last].len;
-	enum columns_fate fate = parts < name->count || kind == USE_DDL ? COLUMNS_NAMED : COLUMNS_UNNAMED;
+	enum columns_fate fate = kind == USE_DDL ? a->name_fate : parts < name->count ? COLUMNS_NAMED : COLUMNS_UNNAMED;
 	enum verdict verdict = resolve_settle(a, resolved, kind, fate, offset);
 	if (verdict == VERDICT_CHANGE)
 		splice_add(a->splices, offset, end - offset, resolve_spelled(a->arena, resolved.name->physical));
