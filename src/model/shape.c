@@ -88,13 +88,27 @@ static struct columns columns_of_physical(const struct view *view, const struct 
 	return from_pairs(view->arena, declared(view->entry, view->physical));
 }
 
+/* What a table that is still there says beyond names and types. */
+static void add_facts(struct columns *columns, const struct fact_relation *relation)
+{
+	for (size_t i = 0; relation && i < columns->count; i++) {
+		for (size_t k = 0; k < relation->column_count; k++) {
+			if (strcmp(relation->columns[k].name, columns->items[i].name) == 0)
+				columns->items[i].fact = &relation->columns[k];
+		}
+	}
+}
+
 /* What the map declares wins: it is what the application was written for. */
 static struct columns columns_of_written(const struct view *view, const struct fact_relation *relation,
 					 const struct columns *physical)
 {
 	const struct map_pairs *shape = declared(view->entry, side_other(view->physical));
-	if (shape->count)
-		return from_pairs(view->arena, shape);
+	if (shape->count) {
+		struct columns columns = from_pairs(view->arena, shape);
+		add_facts(&columns, relation);
+		return columns;
+	}
 	if (view->entry->kind == MAP_TRANSFORM && relation && relation->column_count &&
 	    fact_kind_holds_rows(relation->kind))
 		return from_facts(view->arena, relation);

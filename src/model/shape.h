@@ -27,7 +27,7 @@ struct shape_column {
 	const char *expression; /* SHAPE_EXPRESSION: unqualified, to be evaluated over the other side */
 	bool retyped;		/* the other side's type differs: a cast is needed */
 	bool lossy;		/* written side cannot fill it, and the map says that this is meant */
-	bool not_null, has_default, generated; /* physical columns, from the catalog */
+	bool not_null, has_default, generated; /* from the catalog, as far as it has the table */
 	bool identity;
 };
 

@@ -36,7 +36,7 @@ static bool choose_columns(struct copy *copy)
 	copy->columns = ARENA_ARRAY(copy->a->arena, shape->written_count + copy->statement->n_attlist, size_t);
 	for (size_t w = 0; !copy->statement->n_attlist && w < shape->written_count; w++) {
 		const struct shape_column *physical = partner(copy, w);
-		if (!physical || !physical->generated)
+		if (!shape->written[w].generated && (!physical || !physical->generated))
 			copy->columns[copy->count++] = w;
 	}
 	for (size_t i = 0; i < copy->statement->n_attlist; i++) {

@@ -149,6 +149,30 @@ static void separate_clashes(struct analysis *a, struct level *level)
 	}
 }
 
+static bool is_inside(const struct level *level, const struct level *outer)
+{
+	while (level && level != outer)
+		level = level->outer;
+	return level != NULL;
+}
+
+/* References to a target get its name: one that a table of an inner query has, too, would mean that one. */
+static void uncover_targets(struct analysis *a)
+{
+	for (const struct dml *dml = a->dmls; dml; dml = dml->next) {
+		struct range *target = dml->target;
+		for (const struct level *level = a->levels; target->shape && target->can_alias && level; level = level->next) {
+			if (level == target->level || !is_inside(level, target->level))
+				continue;
+			for (const struct range *r = level->ranges; r; r = r->next) {
+				if (r->role != RANGE_OTHER && r->role != RANGE_EXCLUDED &&
+				    strcmp(scope_name_after(r), scope_name_after(target)) == 0)
+					target->new_alias = scope_fresh_alias(a);
+			}
+		}
+	}
+}
+
 /* ---- splices ---- */
 
 static size_t token_end(const struct analysis *a, size_t index)
@@ -167,6 +191,16 @@ static struct slice quoted(struct analysis *a, const char *before, const char *n
 	return copy;
 }
 
+/* The alias of the text, where it became another. */
+static void splice_given_alias(struct analysis *a, const struct range *range)
+{
+	size_t at = range->alias_after + 1;
+	at += at < a->end && token_is_word(a->text, &a->tokens->items[at], "as");
+	if (at < a->end)
+		splice_add(a->splices, a->tokens->items[at].offset, a->tokens->items[at].len,
+			   quoted(a, "", range->new_alias));
+}
+
 /* Name and alias in one piece where they touch, so that an error in either points at the name. */
 static void splice_range(struct analysis *a, const struct range *range)
 {
@@ -176,9 +210,11 @@ static void splice_range(struct analysis *a, const struct range *range)
 		return;
 	}
 	size_t start = a->tokens->items[range->first].offset, end = token_end(a, range->last);
+	if (range->aliased && range->new_alias)
+		splice_given_alias(a, range);
 	struct slice name = range->changes ? resolve_spelled(a->arena, range->name->physical)
 					   : slice_of(a->text.data + start, end - start);
-	struct slice alias = range->new_alias ? quoted(a, " AS ", range->new_alias) : slice_of("", 0);
+	struct slice alias = range->new_alias && !range->aliased ? quoted(a, " AS ", range->new_alias) : slice_of("", 0);
 	if (range->alias_after == range->last && alias.len) {
 		char *both = arena_printf(a->arena, "%.*s%s", (int)name.len, name.data, alias.data);
 		splice_add(a->splices, start, end - start, slice_str(both));
@@ -385,6 +421,7 @@ void scope_finish(struct analysis *a)
 		add_old_name_aliases(level);
 		separate_clashes(a, level);
 	}
+	uncover_targets(a);
 	for (const struct qualifier *q = a->qualifiers; q; q = q->next)
 		uncover_hidden(a, q);
 	for (struct level *level = a->levels; level; level = level->next) {

@@ -101,6 +101,18 @@ static void explain(struct analysis *a, const struct column_use *use, const stru
 		arena_copy(a->arena, text.data, text.len);
 }
 
+/* Does a nearer table have the name that the range has? */
+static bool is_covered(const struct column_use *use, const struct range *range)
+{
+	for (const struct level *level = use->level; level && level != range->level; level = level->outer) {
+		for (const struct range *r = level->ranges; r; r = r->next) {
+			if (r->role != RANGE_OTHER && strcmp(scope_name_after(r), scope_name_after(range)) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static bool is_plain(const struct shape_column *column)
 {
 	return column->from == SHAPE_COLUMN && !column->retyped && strcmp(column->column, column->name) == 0;
@@ -126,6 +138,10 @@ static void serve(struct analysis *a, struct column_use *use, const struct range
 	bool inferring = use->place == COLUMN_IN_INFERENCE;
 	if (inferring && (column->from != SHAPE_COLUMN || column->retyped)) {
 		targets_refuse_index(a, range, offset);
+		return;
+	}
+	if (!inferring && is_covered(use, range)) {
+		refuse_unsure(a, use, range, name);
 		return;
 	}
 	const char *qualifier = inferring ? NULL : scope_name_after(range);
@@ -217,7 +233,8 @@ static void on_unqualified(struct analysis *a, struct column_use *use)
 		serve_row(a, use, row);
 	} else if (meaning.capture && meaning.answer == COLUMN_NOWHERE) {
 		analysis_refuse(a, offset, SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
-	} else if (meaning.capture && meaning.answer == COLUMN_FOUND && !meaning.range->shape && has_own_name(use, meaning.range)) {
+	} else if (meaning.capture && meaning.answer == COLUMN_FOUND && !is_target(meaning.range) &&
+		   has_own_name(use, meaning.range) && !is_covered(use, meaning.range)) {
 		replace(a, use, expression_column(a, scope_name_after(meaning.range), name));
 	} else if (meaning.capture) {
 		refuse_unsure(a, use, meaning.capture, name);

@@ -58,6 +58,7 @@ class Session:
             raise Lost(self.conn.error_message.decode(errors='replace'))
         self.known_oids_below = known_oids_below
         self.notices = []
+        self.detail = None  # of the last error
         self.conn.notice_handler = self._on_notice
         self.statements = 0
 
@@ -122,6 +123,7 @@ class Session:
             self._copy_in(case.stdin or b'')
             return Result(status.name, columns=self._columns(result))
         if status in (Status.FATAL_ERROR, Status.BAD_RESPONSE):
+            self.detail = result.error_field(Diag.MESSAGE_DETAIL)
             return Result(status.name, sqlstate=result.error_field(Diag.SQLSTATE) or b'?',
                           position=result.error_field(Diag.STATEMENT_POSITION),
                           message=result.error_field(Diag.MESSAGE_PRIMARY) or result.error_message)

@@ -58,6 +58,7 @@ class Star(list):
     def __init__(self, text, columns):
         super().__init__([(text, '?', 'unnamed')])
         names = [c[0] for c in columns]
+        self.width = len(names)
         self.columns = tuple(c for c in columns if names.count(c[0]) == 1)
 
 
@@ -69,13 +70,19 @@ class Scope:
         return {r.ref for r in self.ranges}
 
 
+def quoted_text(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
 def simple_name(name):
     return re.fullmatch('[a-z_][a-z0-9_]*', name) and name not in ('order', 'select', 'both', 'left', 'right')
 
 
 class Generator:
-    def __init__(self, relations, search_paths, choices):
+    def __init__(self, relations, search_paths, choices, exact=False):
         self.c = choices
+        self.exact = exact    # plans may differ: only what does not depend on the order of rows
+        self.ordered = False  # all of the last row's columns decide about the order
         self.relations = relations
         self.path = self.c.pick(search_paths)
         schemas = [s.strip().strip('"') for s in self.path.split(',')]
@@ -141,7 +148,8 @@ class Generator:
                      'json': lambda: '{"i": %d}' % self.c.below(9), 'ints': lambda: '{%d,2}' % self.c.below(9)}[kind]()
         if self.params is not None and self.c.chance(30):
             self.params.append(value)
-            return f'${len(self.params)}::{CAST[kind]}'
+            bare = self.c.chance(15 if not column else 60)  # its type is that of its place
+            return f'${len(self.params)}' if bare else f'${len(self.params)}::{CAST[kind]}'
         text = "'" + value.replace("'", "''") + "'"
         if kind in ('int', 'num') and re.fullmatch(r'\d+(\.\d+)?', value):
             return value if kind == 'int' or '.' in value else value + '.0'
@@ -187,8 +195,8 @@ class Generator:
             return self.fill(self.c.pick(EXPRESSIONS[kind]), scope, depth + 1)
         if how == 'subquery' and kind in SCALARS:
             return self.scalar_subquery(kind, scope, depth)
-        if how == 'row' and kind == 'text':
-            return self.whole_row(scope) or self.literal(kind)
+        if how == 'row' and kind in ('text', 'bool'):
+            return self.whole_row(scope, kind) or self.literal(kind)
         if how == 'row' and kind == 'int':
             return self.about_table()
         return self.literal(kind)
@@ -197,12 +205,16 @@ class Generator:
         text = re.sub(r'\{(\w+)\}', lambda m: self.expr(m[1], scope, depth), template)
         return text if text.endswith(')') and text[0].isalpha() and text.count('(') == 1 else f'({text})'
 
-    def whole_row(self, scope):
-        whole = [r.whole for r in scope.ranges if r.whole and [x.ref for x in scope.ranges].count(r.ref) == 1]
+    def whole_row(self, scope, kind='text'):
+        whole = [r for r in scope.ranges if r.whole and r.columns and [x.ref for x in scope.ranges].count(r.ref) == 1]
         if not whole:
             return None
-        row = self.c.pick(whole)
-        return self.c.pick(('{}::text', 'row_to_json({})::text', 'to_jsonb({})::text', '({} is null)::text', 'row({}.*)::text')).format(row)
+        rng = self.c.pick(whole)
+        column = self.name(self.c.pick(rng.columns)[0])
+        texts = ('{}::text', 'row_to_json({})::text', 'to_jsonb({})::text', '({} is null)::text', 'row({}.*)::text', '({}.*)::text',
+                 f'({{}}).{column}::text', f'(to_jsonb({{}}) ->> {quoted_text(rng.columns[0][0])})')
+        bools = ('({0} = {0})', '{} is not null', '({0} is not distinct from {0})', '({} is distinct from null)', '(row({0}.*) = row({0}.*))')
+        return self.c.pick(texts if kind == 'text' else bools).format(rng.whole)
 
     def about_table(self):
         """Strings that name tables."""
@@ -210,6 +222,8 @@ class Generator:
         text = (self.name(r.schema) + '.' if self.visible.get(r.name) is not r or r.name in self.temps or self.c.chance(50)
                 else '') + self.name(r.name)
         text = text if 'U&' not in text else f'{quoted(r.schema)}.{quoted(r.name)}'
+        if self.exact:  # another table has another number
+            return self.c.pick((f"has_table_privilege('{text}', 'select')::integer", f"(pg_relation_size('{text}') > 0)::integer"))
         return self.c.pick((f"'{text}'::regclass::oid::integer % 1000", f"to_regclass('{text}')::oid::integer % 1000",
                             f"has_table_privilege('{text}', 'select')::integer", f"(pg_relation_size('{text}') > 0)::integer",
                             f"(select relnatts::integer from pg_class where oid = '{text}'::regclass)"))
@@ -268,7 +282,8 @@ class Generator:
 
     def from_item(self, scope, outer, depth, lateral_ok=True):
         how = self.c.weighted((70, 'table'), (10 if self.ctes else 0, 'cte'), (12 if depth < 3 else 0, 'subquery'),
-                              (6 if depth < 3 and lateral_ok and scope.ranges else 0, 'lateral'), (3, 'values'), (3, 'function'))
+                              (6 if depth < 3 and lateral_ok and scope.ranges else 0, 'lateral'), (3, 'values'), (3, 'function'),
+                              (3 if depth < 3 else 0, 'join'))
         if how == 'table':
             return self.base_range(scope)
         if how == 'cte':
@@ -277,6 +292,8 @@ class Generator:
                 alias = self.alias(scope)
                 return f'{self.name(cte.ref)} as {self.name(alias)}', Range(alias, (self.name(alias),), cte.columns, None, self.name(alias))
             return self.name(cte.ref), Range(cte.ref, (self.name(cte.ref),), cte.columns, None, None)
+        if how == 'join':
+            return self.aliased_join(scope, outer, depth)
         alias = self.alias(scope)
         spelled = self.name(alias)
         if how == 'values':
@@ -287,6 +304,15 @@ class Generator:
         inner_outer = Scope(scope.ranges, outer, scope.merged) if how == 'lateral' else outer
         text, columns = self.select(inner_outer, depth + 1)
         return ('lateral ' if how == 'lateral' else '') + f'({text}) as {spelled}', Range(alias, (spelled,), columns, None, spelled)
+
+    def aliased_join(self, scope, outer, depth):
+        """( … JOIN … ) AS alias hides what is inside of it."""
+        text, inner = self.from_clause(None, 3)
+        text = self.join(text, inner, None, 3).replace(',', ' cross join', 1) if len(inner.ranges) == 1 else text
+        if ' join ' not in text:
+            return self.base_range(scope)
+        alias = self.alias(scope)
+        return f'({text}) as {self.name(alias)}', Range(alias, (self.name(alias),), self.star_of(inner).columns, None, None)
 
     def from_clause(self, outer, depth, most=3):
         scope = Scope(outer=outer)
@@ -391,10 +417,12 @@ class Generator:
         elif how == 'table':
             relation = self.base_relation()
             text = 'table ' + self.table(relation)
+            self.ordered = False
             columns = tuple((c.name, KIND_OF.get(c.type, 'other')) for c in relation.columns)
         elif how == 'values' and not scalar:
             kinds = want or ['int', 'text']
             rows = ', '.join('(' + ', '.join(self.typed(k, self.expr(k, Scope(outer=outer), 2)) for k in kinds) + ')' for _ in range(self.c.below(2) + 1))
+            self.ordered = False
             text, columns = f'values {rows}', tuple((f'column{i + 1}', k) for i, k in enumerate(kinds))
         else:
             text, columns = self.plain_select(outer, depth, want, scalar)
@@ -411,6 +439,7 @@ class Generator:
         if ' order by ' in a.lower() or ' limit ' in a.lower():
             a = f'({a})'
         word = self.c.pick(('union all', 'union', 'except', 'intersect', 'except all'))
+        self.ordered = False
         tail = ' order by 1' if self.c.chance(30) and not any(k == 'other' for k in kinds) else ''
         return f'{a} {word} ({b}){tail}', columns
 
@@ -430,9 +459,11 @@ class Generator:
             words.append('where ' + self.expr('bool', scope, depth + 1))
         words.append(tail)
         if scalar:
-            words.append('limit 1')
+            words.append('order by 1 limit 1' if self.exact else 'limit 1')
         else:
             words.append(self.order_and_limit(scope, depth, targets, grouped or 'distinct' in words))
+        if self.exact and self.ordered and words[-1].startswith('order by 1') and not grouped and 'distinct' not in words and self.c.chance(15):
+            words.insert(1, 'distinct on (1)')
         columns = targets.columns if isinstance(targets, Star) else tuple((n, k) for _, n, k in targets)
         return ' '.join(w for w in words if w), columns
 
@@ -458,6 +489,9 @@ class Generator:
         if starred and self.c.chance(50):
             r = self.c.pick(starred)
             return Star(f'{self.c.pick(r.qualifiers)}.*', r.columns)
+        return self.star_of(scope)
+
+    def star_of(self, scope):
         merged = scope.merged
         columns, seen = [], set()
         for r in scope.ranges:
@@ -499,16 +533,29 @@ class Generator:
             targets.append((f'{text} as c{i}', f'c{i}', kind))
         return targets, tail
 
+    def total_order(self, targets):
+        """An ORDER BY of all columns, so that LIMIT means the same rows for any plan."""
+        count = sum(t.width if isinstance(t, Star) else 1 for t in (targets if not isinstance(targets, Star) else [targets]))
+        if not count or not self.c.chance(30):
+            return ''
+        text = 'order by ' + ', '.join(str(i + 1) for i in range(count))
+        self.ordered = True
+        return text + (f' limit {self.c.below(12) + 3}' if self.c.chance(60) else '')
+
     def order_and_limit(self, scope, depth, targets, closed):
         text = ''
+        self.ordered = False
+        if self.exact and self.c.chance(60):
+            return self.total_order(targets)
         if self.c.chance(30):
             if closed or self.c.chance(40):
                 simple = [i for i, t in enumerate(targets) if t[2] in SCALARS]
                 text = f'order by {self.c.pick(simple) + 1}' if simple and not any(t[0].endswith('*') for t in targets) else ''
             else:
                 text = f'order by {self.expr(self.c.pick(SCALARS), scope, 2)} {self.c.pick(("", "desc", "nulls first"))}'
+                self.ordered = False
                 text = re.sub(r"order by (-?[\d.]+|'[^']*'|true|false|null)( |$)", r'order by 1 + 1\2', text)
-        if len(scope.ranges) > 1 and depth < 2 or self.c.chance(20):
+        if not self.exact and (len(scope.ranges) > 1 and depth < 2 or self.c.chance(20)):
             text += f' limit {self.c.below(12) + 3}'
         if depth == 0 and not closed and self.c.chance(4) and len(scope.ranges) == 1 and scope.ranges[0].relation \
                 and scope.ranges[0].relation.kind == 'r':
@@ -523,7 +570,9 @@ class Generator:
 
     def value_for(self, relation, column, scope, fresh=False):
         kind = KIND_OF.get(column.type)
-        if kind is None:
+        if kind is None or column.generated:
+            return 'default'
+        if fresh and column.name not in relation.key and not column.required and self.c.chance(6):
             return 'default'
         if fresh and column.name in relation.key:
             if kind == 'int':
@@ -550,7 +599,8 @@ class Generator:
         own = Scope(scope.ranges)
         if self.c.chance(30):
             first = scope.ranges[0]
-            return f' returning {self.c.pick(first.qualifiers) if first.qualifiers else first.ref}.*', first.columns
+            star = self.c.pick([f'{q}.*' for q in first.qualifiers or (first.ref,)] + ['*'] * (len(scope.ranges) == 1))
+            return f' returning {star}', first.columns
         kinds = [self.c.pick(SCALARS) for _ in range(self.c.below(3) + 1)]
         return ' returning ' + ', '.join(f'{self.expr(k, own, 2)} as r{i}' for i, k in enumerate(kinds)), \
             tuple((f'r{i}', k) for i, k in enumerate(kinds))
@@ -562,17 +612,26 @@ class Generator:
         columns = [c for c in relation.columns if not c.generated and (c.required or c.name in relation.key or self.c.chance(60))
                    and KIND_OF.get(c.type)]
         columns = columns or [c for c in relation.columns if KIND_OF.get(c.type)][:1]
-        how = self.c.weighted((60, 'values'), (30, 'select'))
-        names = ', '.join(self.name(c.name) for c in columns)
-        if how == 'values':
+        how = self.c.weighted((60, 'values'), (30, 'select'), (2, 'defaults'))
+        names = f'({", ".join(self.name(c.name) for c in columns)}) '
+        if how != 'defaults' and self.c.chance(18):
+            names, columns = '', self.first_columns(relation)
+        if how == 'defaults':
+            body, columns = 'default values', columns[:1]
+        elif how == 'values' or any(c.generated for c in columns):
             rows = ', '.join('(' + ', '.join(self.value_for(relation, c, None, True) for c in columns) + ')'
                              for _ in range(self.c.below(3) + 1))
-            body = f'({names}) values {rows}'
+            body = f'{names}values {rows}'
         else:
-            body = f'({names}) ' + self.insert_source(relation, columns, depth)
+            body = names + self.insert_source(relation, columns, depth)
         conflict = self.on_conflict(relation, columns, rng) if relation.key and self.c.chance(60) else ''
         back, back_columns = self.returning(scope, returning)
         return f'insert into{self.gap()}{text} {body}{conflict}{back}', back_columns
+
+    def first_columns(self, relation):
+        """What a row without a list of columns can be."""
+        least = max(i for i, c in enumerate(relation.columns) if c.required or c.name in relation.key or not i) + 1
+        return list(relation.columns[:least + self.c.below(len(relation.columns) - least + 1)])
 
     def insert_target(self, relation):
         text = self.table(relation)
@@ -584,12 +643,12 @@ class Generator:
 
     def insert_source(self, relation, columns, depth):
         """A query whose keys are new: taken from the table itself, changed; or of another table, as it fits."""
-        if self.c.chance(60):
+        if self.c.chance(60) or any(KIND_OF.get(c.type) not in SCALARS for c in columns):
             text, rng = self.base_range(Scope(), relation)
             scope = Scope([rng])
             targets = []
             for c in columns:
-                kind = KIND_OF[c.type]
+                kind = KIND_OF.get(c.type)
                 original = [f'{q}.{quoted(n)}' for q in rng.qualifiers[:1] for (n, k), rc in zip(rng.columns, relation.columns) if rc.name == c.name]
                 value = original[0] if original else 'null'
                 if c.name in relation.key and kind in ('int', 'date'):
@@ -599,18 +658,24 @@ class Generator:
                 targets.append(value)
             where = f' where {self.expr("bool", scope, 1)}' if self.c.chance(40) else ''
             return f'select {", ".join(targets)} from {text}{where}'
-        text, _ = self.select(None, depth + 1, want=[KIND_OF[c.type] for c in columns])
+        text, _ = self.select(None, depth + 1, want=[KIND_OF.get(c.type, 'text') for c in columns])
         return text
 
     def on_conflict(self, relation, columns, rng):
         keys = ', '.join(self.name(k) for k in relation.key)
         free = [c for c in columns if c.name not in relation.key]
         if not free or self.c.chance(50):
+            named = f' on conflict on constraint {quoted(relation.constraint)} do nothing'
             return self.c.pick((' on conflict do nothing', f' on conflict ({keys}) do nothing',
-                                f' on conflict on constraint {quoted(relation.constraint)} do nothing'))
+                                f' on conflict ({keys}) do nothing' if self.exact and self.c.chance(70) else named))
         c = self.c.pick(free)
         value = self.c.pick((f'excluded.{self.name(c.name)}', f'{rng.qualifiers[-1]}.{self.name(c.name)}', self.value_for(relation, c, None)))
         where = f' where {self.expr("bool", Scope([rng]), 1)}' if self.c.chance(25) else ''
+        if len(free) > 1 and self.c.chance(25):
+            some = free[:self.c.below(len(free) - 1) + 2]
+            names = ', '.join(self.name(f.name) for f in some)
+            values = ', '.join(f'excluded.{self.name(f.name)}' for f in some)
+            return f' on conflict ({keys}) do update set ({names}) = {self.c.pick(("", "row"))}({values}){where}'
         return f' on conflict ({keys}) do update set {self.name(c.name)} = {value}{where}'
 
     def assignments(self, relation, scope):
@@ -622,11 +687,14 @@ class Generator:
             if c not in chosen:
                 chosen.append(c)
         values = [self.value_for(relation, c, None if c.type.startswith('character') else scope) for c in chosen]
+        if self.c.chance(6):
+            names = (self.name(c.name) for c in chosen)
+            return ', '.join(f'{n} = {v}' for n, v in zip(names, ['default'] + values[1:]))
         if len(chosen) > 1 and self.c.chance(50):
             names = ', '.join(self.name(c.name) for c in chosen)
             if self.c.chance(50):
                 casts = ', '.join(f'({v})::{c.type}' for v, c in zip(values, chosen))
-                source = f' from {self.base_range(Scope())[0]} limit 1' if self.c.chance(30) else ''
+                source = f' from {self.base_range(Scope())[0]}{" order by 1, 2" if self.exact else ""} limit 1' if self.c.chance(30) else ''
                 return f'({names}) = (select {casts}{source})'
             return f'({names}) = {self.c.pick(("", "row "))}({", ".join(values)})'
         return ', '.join(f'{self.name(c.name)} = {v}' for c, v in zip(chosen, values))
@@ -679,7 +747,10 @@ class Generator:
             clauses.insert(0, f'when matched and {self.expr("bool", scope, 2)} then delete')
         if not clauses or self.c.chance(40):
             columns = [c for c in relation.columns if (c.required or c.name in relation.key) and not c.generated]
-            clauses.append(f'when not matched and {self.literal("bool")} then insert ({", ".join(self.name(c.name) for c in columns)}) values '
+            names = f' ({", ".join(self.name(c.name) for c in columns)})'
+            if self.c.chance(25):
+                names, columns = '', self.first_columns(relation)
+            clauses.append(f'when not matched and {self.literal("bool")} then insert{names} values '
                            f'({", ".join(self.value_for(relation, c, None, True) for c in columns)})')
         on = self.join_condition(None, other, scope)
         return f'merge into{self.gap()}{text} using {source} on {on} {" ".join(clauses)}', ()
@@ -719,10 +790,17 @@ class Generator:
         table = self.table(relation)
         text, _ = self.select(None, 1)
         n = self.c.below(1000)
+        self.ordered = False
+        index = f'create index on {table} ({self.name(relation.columns[0].name)}, {self.name(relation.columns[-1].name)}); select count(*) from {table}'
+        if self.exact and self.c.chance(80):  # what is made like a table, or from one for good, is seldom served
+            return self.c.pick((f'lock table {table} in share mode', f'create temp table t{n} as {text}; select count(*) from t{n}',
+                                f'declare c{n} cursor for {text}; fetch all from c{n}; close c{n}', f'truncate {table} cascade',
+                                f'prepare p{n} as {text}; execute p{n}; deallocate p{n}', f'analyze {table}', index,
+                                f'comment on column {table}.{self.name(relation.columns[0].name)} is null'))
         return self.c.pick((
             f'lock table {table} in share mode', f'create temp table t{n} as {text}; select count(*) from t{n}',
             f'create temp view v{n} as {text}; select * from v{n}', f'prepare p{n} as {text}; execute p{n}; deallocate p{n}',
-            f'declare c{n} cursor for {text}; fetch 3 from c{n}; close c{n}',
+            f'declare c{n} cursor for {text}; fetch {"all" if self.exact else "3"} from c{n}; close c{n}',
             f'select * into temp t{n} from {table}; select * from t{n}',
             f'create temp table {quoted(relation.name)} (like {table}); insert into {quoted(relation.name)} select * from '
             f'{quoted(relation.schema)}.{quoted(relation.name)}; select count(*) from {quoted(relation.name)}; '
@@ -732,7 +810,7 @@ class Generator:
             f'explain (costs off, format json) select 1 where exists (select 1 from {table}) and false',
             f'truncate {table} cascade', f'analyze {table}',
             f'create temp table t{n} (x {table}); select (x).* from t{n}',
-            f'create index on {table} ({self.name(relation.columns[0].name)}); select count(*) from {table}',
+            index,
         ))
 
     def broken(self):
@@ -756,20 +834,27 @@ class Generator:
         if self.c.chance(12):
             self.params = []
             text = self.select()[0] if not self.c.chance(40) else self.dml()[0]
-            return Case(self.path, (Step(text, tuple(self.params)),))
+            return Case(self.path, (Step(text, tuple(self.params), prepared=self.c.chance(60), ordered=self.is_ordered(text)),))
         text = self.one()
         if self.stdin is None and self.c.chance(5):
             self.temps.clear()
             text += ';' + self.gap() + (self.select()[0] if not self.c.chance(40) else self.dml()[0])
-        return Case(self.path, (Step(text, None, self.stdin),))
+            self.ordered = False
+        return Case(self.path, (Step(text, None, self.stdin, ordered=self.is_ordered(text)),))
+
+    def is_ordered(self, text):
+        """Whether the last order that was written is the statement's, and decides about all of it."""
+        if not self.exact:
+            return None
+        return self.ordered and re.match('(select|with)', text) is not None and re.search(r'order by [\d, ]+( limit \d+)?$', text) is not None
 
 
 def qualified(text):
     return '.' in text
 
 
-def generate(relations, search_paths, seed=None, replay=None):
+def generate(relations, search_paths, seed=None, replay=None, exact=False):
     """(case, decisions)"""
     choices = Choices(seed, replay)
-    case = Generator(relations, search_paths, choices).case()
+    case = Generator(relations, search_paths, choices, exact).case()
     return case, choices.made

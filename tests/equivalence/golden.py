@@ -193,7 +193,7 @@ def pair_of(layouts, reference, physical, stages):
     # Numbers are given out in order, and both databases are there.
     newest = layouts.admin.execute('select max(oid)::bigint from pg_database').fetchone()[0]
     pair = SimpleNamespace(names={'old': reference, 'new': physical}, pg=layouts.pg, oids_below=newest + 1,
-                           layout=SimpleNamespace(map_text=layouts.map_text, flags=lambda written: flags))
+                           layout=SimpleNamespace(map_text=layouts.map_text, flags=lambda written: flags, about={'columns_differ': False}))
     pair.dsn = lambda side: layouts.pg.dsn(dbname=pair.names[side])
     pair.make = lambda: layouts.remake(physical)
     return pair

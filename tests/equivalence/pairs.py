@@ -40,7 +40,8 @@ class Set:
         self.old_sql, self.move_sql, self.map_text = \
             ((folder / f).read_text() for f in ('old.sql', 'move.sql', 'map.yaml'))
         self.map = yaml.safe_load(self.map_text)
-        self.about = yaml.safe_load((folder / 'set.yaml').read_text())
+        self.about = {'columns_differ': False, 'read_only': [], 'left_out': [],
+                      **yaml.safe_load((folder / 'set.yaml').read_text())}
 
     def flags(self, written):
         stage = self.about['stages'][written]
@@ -88,7 +89,14 @@ class Pair:
     def relations(self, side):
         """What a generator writes statements about, in the names of a side."""
         with psycopg.connect(self.dsn(side)) as conn:
-            return [_relation(conn, *row, self._names_of(side)) for row in conn.execute(RELATIONS).fetchall()]
+            mapped, theirs = self._names_of(side), self._names_of(OTHER[side])
+            return [_relation(conn, *row, mapped, self.layout.about['read_only'])
+                    for row in conn.execute(RELATIONS).fetchall()
+                    if self._is_written(row[1:3], mapped, theirs)]
+
+    def _is_written(self, name, mapped, theirs):
+        """Where both tables of an entry are there, code knows those of its own side."""
+        return (name in mapped or name not in theirs) and '.'.join(name) not in self.layout.about['left_out']
 
     def _names_of(self, side):
         tables = self.layout.map['tables']
@@ -115,13 +123,14 @@ def quoted(name):
     return '"' + name.replace('"', '""') + '"'
 
 
-def _relation(conn, oid, schema, name, kind, mapped):
+def _relation(conn, oid, schema, name, kind, mapped, read_only):
     table = f'{quoted(schema)}.{quoted(name)}'
     columns = []
     for column, type_name, generated, required in conn.execute(COLUMNS, (oid,)).fetchall():
         samples = conn.execute(f'select distinct {quoted(column)}::text from {table}'
                                f' where {quoted(column)} is not null order by 1 limit 8').fetchall()
-        columns.append(Column(column, type_name, generated, required, tuple(s[0] for s in samples)))
+        fixed = generated or f'{schema}.{name}.{column}' in read_only
+        columns.append(Column(column, type_name, fixed, required, tuple(s[0] for s in samples)))
     key = conn.execute(KEY, (oid,)).fetchall()
     return Relation(schema, name, kind, tuple(columns), tuple(k[0] for k in key), key[0][1] if key else None,
                     (schema, name) in mapped)

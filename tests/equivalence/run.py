@@ -94,14 +94,14 @@ def run_random(comparison, count, seed, shrink=True, stop_after=20, on_failure=N
     pair, written = comparison.pair, comparison.written
     relations = pair.relations(written)
     paths = pair.layout.about['search_paths'][written]
-    tally, seen = Tally(), set()
+    tally, seen, about = Tally(), set(), pair.layout.about
     for i in range(count):
-        case, made = generate(relations, paths, seed=f'{seed}/{written}/{i}')
+        case, made = generate(relations, paths, seed=f'{seed}/{written}/{i}', exact=about['columns_differ'])
         verdict = try_case(comparison.run, case)
         tally.add(verdict)
         found = verdict.difference
-        if not found and verdict.refusal and not pair.layout.about['refusals']:
-            found = Difference('refused', 0, '', 'no refusal', verdict.refusal)
+        if not found and verdict.refusal and not is_listed(verdict.refusal, about['refusals']):
+            found = refused(verdict)
         if not found:
             continue
         if shrink:
@@ -117,18 +117,26 @@ def run_random(comparison, count, seed, shrink=True, stop_after=20, on_failure=N
     return tally
 
 
+def is_listed(refusal, listed):
+    return any(reason in ' | '.join(refusal[2:4]) for reason in listed)
+
+
+def refused(verdict):
+    return Difference('refused: ' + ''.join(verdict.refusal[3:4]), 0, '', str(verdict.reference[-1].results[-1:])[:300], verdict.refusal)
+
+
 def shrunk(comparison, relations, paths, made, case, found):
     best = [case, found]
 
     def fails(decisions):
         try:
-            candidate, _ = generate(relations, paths, replay=decisions)
+            candidate, _ = generate(relations, paths, replay=decisions, exact=comparison.pair.layout.about['columns_differ'])
         except (IndexError, RecursionError, KeyError):
             return False
         verdict = try_case(comparison.once, candidate)
         got = verdict.difference
         if not got and verdict.refusal:
-            got = Difference('refused', 0, '', 'no refusal', verdict.refusal)
+            got = refused(verdict)
         if not got or got.kind != found.kind:
             return False
         best[:] = [candidate, got]
