@@ -122,11 +122,11 @@ static void walk_subselect(struct analysis *a, const PgQuery__RangeSubselect *it
 static void note_sample(struct analysis *a, const PgQuery__RangeTableSample *sample, struct range *range)
 {
 	struct token_name method;
-	if (!locate(a, sample->location, &method) || !is_keyword(a, method.first - 1, "tablesample"))
+	if (!walk_locate(a, sample->location, &method) || !clause_is_word(a, method.first - 1, "tablesample"))
 		return;
 	range->sample_first = method.first - 1;
 	range->sample_last = clause_close(a, method.last + 1);
-	if (is_keyword(a, range->sample_last + 1, "repeatable"))
+	if (clause_is_word(a, range->sample_last + 1, "repeatable"))
 		range->sample_last = clause_close(a, range->sample_last + 2);
 }
 
@@ -431,11 +431,11 @@ static void walk_field(struct analysis *a, const PgQuery__AIndirection *indirect
 		return;
 	use->field_first = use->first;
 	use->field_last = use->last + 1;
-	while (use->field_first > a->first && is_mark(a, use->field_first - 1, "(") && is_mark(a, use->field_last, ")")) {
+	while (use->field_first > a->first && clause_is_mark(a, use->field_first - 1, "(") && clause_is_mark(a, use->field_last, ")")) {
 		use->field_first--;
 		use->field_last++;
 	}
-	if (is_mark(a, use->field_last, ".") && use->field_first < use->first)
+	if (clause_is_mark(a, use->field_last, ".") && use->field_first < use->first)
 		use->field = field;
 	use->field_last++;
 }
