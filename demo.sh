@@ -68,6 +68,9 @@ stop_proxy() {
 
 remove_everything() {
   stop_proxy
+  local run
+  run=$(cat "$here/run.path" 2>/dev/null || true)
+  case $run in */crossfade-demo.??????) rm -rf -- "$run" ;; esac
   if [ -d "$here/pg" ]; then "$throwaway_pg" remove "$here/pg" || true; fi
   rm -rf -- "$here"
 }
@@ -130,32 +133,34 @@ load_v10() {
   local log=$here/load.log file
   begin 'AEGIS v10'
   direct postgres postgres -c 'CREATE ROLE aegis LOGIN' -c 'CREATE ROLE crossfade LOGIN' \
-    -c 'GRANT pg_read_all_stats TO crossfade' -c 'CREATE DATABASE aegis OWNER aegis' >"$log" 2>&1 || fail 'no database' "$log"
+    -c 'GRANT pg_read_all_stats, aegis TO crossfade' -c 'CREATE DATABASE aegis OWNER aegis' >"$log" 2>&1 || fail 'no database' "$log"
   for file in v10 data; do
     progress "loading config/aegis/$file.sql"
     direct aegis aegis -f "$top/config/aegis/$file.sql" >>"$log" 2>&1 || fail "config/aegis/$file.sql failed" "$log"
   done
+  direct aegis aegis -c 'CREATE SCHEMA data' >>"$log" 2>&1 || fail 'no schema for the tables to move to' "$log"
   ok "$(direct aegis aegis -c "SELECT (SELECT count(*) FROM stocks) || ' stocks, '
     || to_char((SELECT count(*) FROM prices), 'FM999,999') || ' prices in public.prices'")"
 }
 
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-write_config() {
-  local stage=$1
+write_flags() {
   {
-    echo "# demo.sh wrote this; replacing the file is all it takes to flip"
+    echo "# demo.sh wrote this; a cutover keeps it up to date"
     echo "flags:"
-    printf "  public.%s: $stage\n" stocks prices fundamentals
-  } >"$here/flags.yaml.new"
-  mv "$here/flags.yaml.new" "$here/flags.yaml"
+    printf '  public.%s: old\n' stocks prices fundamentals
+  } >"$here/flags.yaml"
 }
 
 start_proxy() {
-  local i
+  local i run
   begin crossfade
   cp "$top/config/v10-to-v13.yaml" "$here/"
-  write_config old
+  write_flags
+  # A socket's path must be short, and a checkout's may not be.
+  run=$(mktemp -d "${TMPDIR:-/tmp}/crossfade-demo.XXXXXX") || fail 'no folder for the console'
+  echo "$run" >"$here/run.path"
   for ((proxy_port = 16432; ; proxy_port++)); do
     ((proxy_port < 17432)) || fail 'no free port between 16432 and 17431'
     port_free "$proxy_port" || continue
@@ -166,6 +171,7 @@ map: v10-to-v13.yaml
 flags: flags.yaml
 usage: usage.db
 admin: {dsn: "host=127.0.0.1 port=$pg_PGPORT user=crossfade dbname=aegis"}
+console: {listen: [$run]}
 YAML
     # Of a session of its own: Ctrl-C and the terminal's end are for this script.
     setsid "$crossfade" serve -c "$here/crossfade.yaml" </dev/null >"$here/crossfade.log" 2>&1 &
@@ -191,20 +197,29 @@ answers() {
     fail "the $1 application failed" "$here/app.err"
 }
 
-# A program under load; the traded shares it counted must all be there.
-run_load() {
-  local before after log=$here/pgbench.log
-  before=$(direct aegis aegis -c "SELECT sum(volume) FROM $1.prices")
-  progress "$load_seconds seconds of load"
+# A program under load, for so many seconds.
+load() {
   env PGHOST=127.0.0.1 PGPORT="$proxy_port" PGUSER=aegis PGDATABASE=aegis PGAPPNAME=aegis-batch \
-    "$pg_PGBIN/pgbench" -n -M prepared -c 4 -T "$load_seconds" -f "$top/config/aegis/load-v10.pgbench" >"$log" 2>&1 </dev/null ||
-    fail 'the load failed' "$log"
-  after=$(direct aegis aegis -c "SELECT sum(volume) FROM $1.prices")
+    "$pg_PGBIN/pgbench" -n -M prepared -c 4 -T "$1" -f "$top/config/aegis/load-v10.pgbench" >"$here/pgbench.log" 2>&1 </dev/null
+}
+
+# The traded shares that it counted must all be there.
+count_load() {
+  local before=$1 after log=$here/pgbench.log
+  after=$(direct aegis aegis -c "SELECT sum(volume) FROM $2.prices")
   transactions=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$log")
   failed=$(sed -n 's/^number of failed transactions: \([0-9]*\).*/\1/p' "$log")
   [ "${failed:-0}" = 0 ] && [ "$transactions" -gt 0 ] || fail "$failed of the load's transactions failed" "$log"
   load_total=$((load_total + transactions))
   [ $((after - before)) = "$transactions" ] || fail "$transactions updates were sent, $((after - before)) are there"
+}
+
+run_load() {
+  local before
+  before=$(direct aegis aegis -c "SELECT sum(volume) FROM $1.prices")
+  progress "$load_seconds seconds of load"
+  load "$load_seconds" || fail 'the load failed' "$here/pgbench.log"
+  count_load "$before" "$1"
 }
 
 first_run() {
@@ -221,18 +236,23 @@ new_code_before() {
   ok 'new names work already, before any table has moved'
 }
 
-reloads() { grep -c 'event=reload' "$here/crossfade.log" || true; }
-
+# While the load runs: the tables move, and nothing fails.
 move() {
-  local before i
+  local before loading stall
   begin 'the move'
-  direct aegis aegis -f "$top/config/aegis/move-core.sql" >"$here/move.log" 2>&1 || fail 'move-core.sql failed' "$here/move.log"
-  before=$(reloads)
-  write_config live
-  for ((i = 0; i < 200 && $(reloads) == before; i++)); do sleep 0.05; done
-  [ "$(reloads)" != "$before" ] || fail 'crossfade did not take up the new flags in 10 s' "$here/crossfade.log"
+  before=$(direct aegis aegis -c 'SELECT sum(volume) FROM public.prices')
+  progress 'under load'
+  load $((load_seconds + 2)) &
+  loading=$!
+  sleep 1
+  "$crossfade" cutover -c "$here/crossfade.yaml" --group core --no-view --reason 'the demo' >"$here/cutover.log" 2>&1 ||
+    fail 'the cutover failed' "$here/cutover.log"
+  wait $loading || fail 'the load failed during the move' "$here/pgbench.log"
+  count_load "$before" data
+  stall=$(sed -n 's/.*Longest stall \([0-9.]* ms\).*/\1/p' "$here/cutover.log")
+  [ -n "$stall" ] || fail 'the cutover did not say how long statements waited' "$here/cutover.log"
   ! app=demo direct aegis aegis -c 'SELECT 1 FROM public.prices' >"$here/old-name" 2>&1 || fail 'public.prices is still there'
-  ok "stocks, prices, fundamentals: public → data, flags → live ($((i * 50)) ms later in force)"
+  ok "public → data under load: longest stall $stall; $(grouped "$transactions") transactions, 0 failed, every update there"
 }
 
 second_run() {
