@@ -28,6 +28,7 @@ struct record {
 struct server_cutovers {
 	pthread_mutex_t lock;
 	struct record *records; /* newest first */
+	size_t orders;		/* CUTOVER and REVERSE that have come and not ended */
 };
 
 struct server_cutovers *server_cutovers_new(void)
@@ -58,7 +59,7 @@ struct order {
 	const struct console_request *request;
 	struct error *error;
 	struct arena arena;
-	bool ok;
+	bool ok, rewriting_off;
 	struct server_database *database;
 	const char *key, *dsn;
 	struct ruleset *ruleset;
@@ -116,6 +117,7 @@ static void run_find(void *context)
 				  find_group(order) :
 				  server_find_entry(order->server, order->request, &entry, order->error);
 	order->ok = order->database != NULL;
+	order->rewriting_off = order->server->rewriting_off;
 	if (!order->ok)
 		return;
 	order->key = entry ? arena_strdup(&order->arena, entry->key) : NULL;
@@ -337,6 +339,11 @@ static void wait_for_end(struct order *order, struct cutover *cutover)
 
 static bool check_order(struct order *order)
 {
+	if (order->rewriting_off) {
+		error_set(order->error, SQLSTATE_NOT_IN_STATE, "rewriting is off, so no statement can be held up or follow");
+		error_hint(order->error, "REWRITE ON first.");
+		return false;
+	}
 	if (order->dsn)
 		return true;
 	error_set(order->error, SQLSTATE_NOT_IN_STATE, "the configuration has no `admin` connection for this database");
@@ -376,15 +383,32 @@ static bool run_cutover(struct order *order)
 	return fail_ending(order->error);
 }
 
+static void count_order(struct server_cutovers *cutovers, int change)
+{
+	pthread_mutex_lock(&cutovers->lock);
+	cutovers->orders += (size_t)change;
+	pthread_mutex_unlock(&cutovers->lock);
+}
+
 bool server_cutover(struct server *server, const struct console_caller *caller, const struct console_request *request,
 		    struct error *error_out)
 {
 	struct order order = { .server = server, .caller = caller, .request = request, .error = error_out };
 	arena_init(&order.arena);
+	count_order(server->cutovers, 1); /* from here on rewriting stays as it is */
 	bool ok = call_over(&order, run_find) && check_order(&order) && run_cutover(&order);
+	count_order(server->cutovers, -1);
 	ruleset_unref(order.ruleset);
 	arena_deinit(&order.arena);
 	return ok;
+}
+
+bool server_is_moving(struct server *server)
+{
+	pthread_mutex_lock(&server->cutovers->lock);
+	bool moving = server->cutovers->orders > 0;
+	pthread_mutex_unlock(&server->cutovers->lock);
+	return moving;
 }
 
 /* ---- looking, cancelling ---- */

@@ -124,6 +124,8 @@ void server_cutovers_free(struct server_cutovers *cutovers); /* accepts NULL */
 /* CUTOVER, REVERSE: returns at its end. */
 bool server_cutover(struct server *server, const struct console_caller *caller, const struct console_request *request,
 		    struct error *error_out);
+/* A cutover is under way; on any thread. */
+bool server_is_moving(struct server *server);
 bool server_cancel_cutover(struct server *server, struct error *error_out);
 void server_show_cutovers(struct server *server, struct console_result *result);
 void server_show_blockers(struct server *server, struct console_result *result);

@@ -347,8 +347,13 @@ static bool needs_rewriting(const struct ruleset_entry *entry)
 	return entry->kind != MAP_IDENTITY && entry->physical == SIDE_NEW && !(old && old->kind == FACT_VIEW);
 }
 
-static bool may_pass_all(const struct server *server, struct error *error_out)
+static bool may_pass_all(struct server *server, struct error *error_out)
 {
+	if (server_is_moving(server)) {
+		error_set(error_out, SQLSTATE_NOT_IN_STATE, "rewriting cannot be switched off: a cutover is under way");
+		error_hint(error_out, "CANCEL CUTOVER first, or wait for its end; SHOW CUTOVERS shows it.");
+		return false;
+	}
 	const char *first = NULL;
 	size_t count = 0;
 	for (size_t i = 0; i < server->database_count; i++) {

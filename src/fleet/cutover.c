@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "rewrite/rewriter.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -112,10 +113,14 @@ static void *run(void *context)
 static void start_thread(struct cutover *cutover)
 {
 	sigset_t all, before;
+	pthread_attr_t attributes;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&cutover->thread, NULL, run, cutover) != 0)
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, REWRITE_PARSE_STACK_BYTES); /* bodies of functions are parsed */
+	if (pthread_create(&cutover->thread, &attributes, run, cutover) != 0)
 		memory_exhausted(0);
+	pthread_attr_destroy(&attributes);
 	pthread_setname_np(cutover->thread, "cutover");
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

@@ -2,11 +2,12 @@
 #include "fleet/cutover_parts.h"
 
 #include "base/clock.h"
+#include "check/blockers.h"
 
 #include <libpq-fe.h>
 #include <stdlib.h>
 
-enum { AGAIN_FIRST_MS = 100, AGAIN_LAST_MS = 5000, OLD_POLL_MS = 100, SAY_EVERY_MS = 2000 };
+enum { AGAIN_FIRST_MS = 100, AGAIN_LAST_MS = 5000, OLD_POLL_MS = 100, SAY_EVERY_MS = 2000, FINDINGS_SAID = 20 };
 
 /* Nobody else moves tables of this database: "cxfd" and its database, by the lock's own scope. */
 #define LOCK_OUT_OTHERS "SELECT pg_try_advisory_lock(1668834916)"
@@ -70,6 +71,32 @@ static bool prepare(struct cutover *cutover, struct error *error_out)
 	       (request->dry_run || (lock_out_others(cutover, error_out) &&
 				     state_ensure(cutover->connection, QUERY_MS, error_out))) &&
 	       move_plan_make(cutover->connection, request->ruleset, &request->wish, QUERY_MS, &cutover->plan, error_out);
+}
+
+/* What the move would break or leave behind. It does not forbid it: with a view left, most of it goes on. */
+static void say_findings(struct cutover *cutover)
+{
+	struct move_plan *plan = cutover->plan;
+	struct findings findings;
+	struct error error;
+	size_t said = 0;
+	findings_init(&findings);
+	if (!blockers_find(cutover->connection, cutover->request.ruleset, plan->keys, plan->key_count, QUERY_MS, &findings,
+			   &error))
+		cutover_say(cutover, CUTOVER_LINE_WARNING, "what else names the tables is not known: %s", error.message);
+	for (size_t i = 0; i < findings.count; i++) {
+		const struct finding *finding = &findings.items[i];
+		if (finding->severity == FINDING_NOTE || !finding->entry)
+			continue;
+		if (said++ < FINDINGS_SAID)
+			cutover_say(cutover, CUTOVER_LINE_WARNING, "%s: %s %s: %s%s%s", finding->entry, finding->kind,
+				    finding->object ? finding->object : "", finding->text, finding->hint ? "\nHINT: " : "",
+				    finding->hint ? finding->hint : "");
+	}
+	if (said > FINDINGS_SAID)
+		cutover_say(cutover, CUTOVER_LINE_WARNING, "and %zu more; `crossfade check` lists them",
+			    said - FINDINGS_SAID);
+	findings_deinit(&findings);
 }
 
 static enum cutover_outcome refuse(struct cutover *cutover, struct error *error_out)
@@ -260,6 +287,8 @@ enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_ou
 {
 	if (!prepare(cutover, error_out))
 		return CUTOVER_FAILED;
+	if (cutover->plan->stage_count && !cutover->request.wish.reverse)
+		say_findings(cutover);
 	cutover_say_plan(cutover);
 	if (cutover->plan->problem_count)
 		return refuse(cutover, error_out);

@@ -92,12 +92,12 @@ class Prober(threading.Thread):
         return max(self.waits)
 
 
-def there_and_back(console, times, pause=0.1, what='GROUP bank'):
+def there_and_back(console, times, pause=0.1, what='GROUP bank', options=''):
     """Longest stalls in milliseconds, as the command says them."""
     stalls = []
     for i in range(times):
         verb = 'REVERSE' if i % 2 else 'CUTOVER'
-        done = console.psql('-c', f"{verb} {what} MAX STALL '5s' TIMEOUT '60s'")
+        done = console.psql('-c', f"{verb} {what} {options} MAX STALL '5s' TIMEOUT '60s'")
         assert done.returncode == 0, done.stdout + done.stderr
         stalls.append(float(re.search(r'Longest stall ([0-9.]+) ms', done.stderr).group(1)))
         time.sleep(pause)
@@ -105,13 +105,14 @@ def there_and_back(console, times, pause=0.1, what='GROUP bank'):
 
 
 def test_cutovers_back_and_forth_under_load(proxy, console, db, tmp_path):
-    times, seconds = int(os.environ.get('CROSSFADE_CUTOVERS', '6')), float(os.environ.get('CROSSFADE_LOAD_S', '8'))
+    times, seconds = int(os.environ.get('CROSSFADE_CUTOVERS', '8')), float(os.environ.get('CROSSFADE_LOAD_S', '8'))
     tmp_path.chmod(0o755)
     loads = [bank.Load(proxy, tmp_path, mode, 2, int(seconds)) for mode in MODES]
     prober = Prober(proxy)
     prober.start()
     began = time.monotonic()
-    stalls = there_and_back(console, times, max(0.05, (seconds - 4) / times - 0.5))
+    stalls = there_and_back(console, times // 2, max(0.05, (seconds - 4) / times - 0.5))
+    stalls += there_and_back(console, times - times // 2, max(0.05, (seconds - 4) / times - 0.5), options='NO VIEW')
     assert time.monotonic() - began > 1
     transactions = {load.mode: load.finish() for load in loads}
     prober.finish()
@@ -221,6 +222,32 @@ def test_the_command_line(proxy, db):
     assert 'cutover' in history and 'reverse' in history and "it's time" in history
     assert cutover('public.nothing').returncode == 2
     assert cutover().returncode == 2 and cutover('a', '--group=b').returncode == 2
+
+
+def test_the_kill_switch_and_a_cutover_exclude_each_other(watched, proxy, db):
+    watched.order('REWRITE OFF')
+    done = watched.psql('-c', 'CUTOVER public.accounts')
+    assert done.returncode != 0 and 'rewriting is off' in done.stderr
+    watched.order('REWRITE ON')
+    with connect(proxy) as reader:
+        reader.execute('begin')
+        reader.execute('select 1 from accounts')
+        thread = threading.Thread(target=lambda: watched.psql('-c', "CUTOVER public.accounts TIMEOUT '20s'"))
+        thread.start()
+        wait_for(lambda: 'running' in watched.psql('-Atc', 'show cutovers').stdout, 10, 'it runs')
+        done = watched.psql('-c', 'REWRITE OFF')
+        assert done.returncode != 0 and 'a cutover is under way' in done.stderr
+        watched.order('CANCEL CUTOVER')
+        thread.join(20)
+        reader.execute('commit')
+
+
+def test_what_the_move_would_break_is_said(proxy, console, db):
+    db.psql('-v', 'ON_ERROR_STOP=1', '-c', "create function rich() returns bigint language plpgsql as $$ begin "
+            "return (select count(*) from public.accounts where balance > 1000); end $$", PGDATABASE='bank')
+    done = console.psql('-c', 'CUTOVER public.accounts DRY RUN')
+    db.psql('-c', 'drop function rich()', PGDATABASE='bank')
+    assert done.returncode == 0 and 'rich()' in done.stderr, done.stderr
 
 
 @pytest.mark.spoils
@@ -462,6 +489,42 @@ def test_a_commit_without_an_answer_is_settled(db, make_proxy, tmp_path, passes_
         console.order('REVERSE public.accounts')
     finally:
         relay.close()
+
+
+@pytest.mark.skipif('CROSSFADE_STRICT' not in os.environ, reason='takes a minute: tests/full/cutovers.sh')
+def test_a_server_that_crashes_comes_back_with_the_state_before_or_after(make_proxy, victim):
+    bank.create(victim)
+    for i in range(8):
+        proxy = make_proxy(victim, map_text=bank.MAP, dbname='bank', admin=bank.admin(victim), config=CONSOLE)
+        console = Console(proxy)
+        said = []
+        verb = 'REVERSE' if 'data.accounts' in [k for k, v in places(victim).items() if v == 'r'] else 'CUTOVER'
+        thread = threading.Thread(target=lambda: said.append(console.psql('-c', f"{verb} public.accounts TIMEOUT '40s'")))
+        thread.start()
+        time.sleep(0.01 + 0.02 * i)
+        victim.stop('immediate')
+        victim.start()
+        thread.join(60)
+        tables = [k for k, v in places(victim).items() if k.endswith('.accounts') and v == 'r']
+        assert len(tables) == 1
+        done = said[0].returncode == 0
+        if done:
+            assert tables == ['public.accounts' if verb == 'REVERSE' else 'data.accounts']
+        journal = victim.psql('-Atc', "select count(*) from crossfade.journal where outcome = 'done'", PGDATABASE='bank')
+        assert journal.returncode or int(journal.stdout) % 2 == (tables == ['data.accounts'])
+
+        def answers():
+            with connect(proxy) as c:
+                return all(c.execute(f'select count(*) from {n}').fetchone() == (bank.ACCOUNTS,)
+                           for n in ('public.accounts', 'data.accounts'))
+        wait_for(lambda: tries(answers), 20, 'statements find the table')
+
+
+def tries(act):
+    try:
+        return act()
+    except psycopg.Error:
+        return False
 
 
 def test_a_killed_proxy_leaves_the_state_before_or_after(db, make_proxy, tmp_path):
