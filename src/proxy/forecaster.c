@@ -6,24 +6,32 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	SHOWN = 8192,		       /* shapes a desk remembers; a power of two */
 	TEXT_MAX_BYTES = 256 * 1024,   /* longer texts are not tried */
 	WAITING_MAX_BYTES = 8 << 20,   /* of texts that wait */
+	WAITING_MAX = 1024,	       /* of them until the thread is woken: statements that never come again are endless */
+	NICENESS = 10,
 	SUPPOSED_MAX = 32,	       /* rulesets kept */
 };
 
-/* One text on its way to the thread. */
+/* One text on its way to the thread, with what a session's state is made of: states share values within their thread. */
 struct sighting {
 	struct sighting *next;
-	struct session_state *state;
 	struct ruleset *ruleset;
 	struct statement_shape **shapes; /* of the text's statements; NULLs: nothing mapped */
 	size_t shape_count;
 	enum rewrite_protocol protocol;
-	size_t bytes, len;
-	char text[];
+	enum encoding_class encoding;
+	bool standard_strings;
+	size_t bytes;
+	struct slice sql;
+	const char *database, *user, *path;
+	char texts[];
 };
 
 /* A ruleset with one entry at its next stage. */
@@ -42,7 +50,7 @@ struct forecaster {
 	pthread_cond_t wake;
 	bool stopping, woken; /* under the lock */
 	_Atomic(struct sighting *) waiting; /* newest first */
-	_Atomic size_t waiting_bytes;
+	_Atomic size_t waiting_bytes, waiting_count;
 	struct supposed supposed[SUPPOSED_MAX];
 	size_t next_supposed;
 	uint64_t versions;
@@ -103,19 +111,6 @@ static bool has_news(struct forecast_desk *desk, const struct rewrite *rewrite, 
 	return news;
 }
 
-/* States share values within their thread, so this one is made from texts. */
-static struct session_state *copy_state(const struct session_state *state)
-{
-	static const char *const encodings[] = { [ENCODING_UTF8] = "UTF8", [ENCODING_SINGLE_BYTE] = "LATIN1",
-						 [ENCODING_SAFE_MULTI] = "EUC_JP", [ENCODING_UNSAFE] = "SJIS" };
-	struct session_state *copy = session_state_new(session_state_database(state), session_state_user(state),
-						       session_state_search_path_text(state));
-	session_state_reported(copy, "client_encoding", encodings[session_state_encoding(state)]);
-	session_state_reported(copy, "standard_conforming_strings",
-			       session_state_standard_strings(state) ? "on" : "off");
-	return copy;
-}
-
 /* What only this session's own tables explain is no example for others. */
 static bool is_typical(const struct session_state *state)
 {
@@ -123,20 +118,35 @@ static bool is_typical(const struct session_state *state)
 	       !session_state_has_own_relations(state);
 }
 
+static const char *place(char **at, const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+	const char *copy = memcpy(*at, text, bytes);
+	*at += bytes;
+	return copy;
+}
+
 static struct sighting *sighting_new(struct slice sql, const struct session_state *state, struct ruleset *ruleset,
 				     const struct rewrite *rewrite)
 {
+	const char *database = session_state_database(state), *user = session_state_user(state);
+	const char *path = session_state_search_path_text(state);
 	size_t shapes_bytes = rewrite->statement_count * sizeof(struct statement_shape *);
-	struct sighting *sighting = memory_zalloc(sizeof(*sighting) + sql.len);
+	size_t bytes = sizeof(struct sighting) + sql.len + strlen(database) + strlen(user) + strlen(path) + 3;
+	struct sighting *sighting = memory_zalloc(bytes);
+	char *at = sighting->texts;
+	sighting->database = place(&at, database);
+	sighting->user = place(&at, user);
+	sighting->path = place(&at, path);
+	sighting->sql = slice_of(memcpy(at, sql.data, sql.len), sql.len);
+	sighting->encoding = session_state_encoding(state);
+	sighting->standard_strings = session_state_standard_strings(state);
 	sighting->shapes = memory_zalloc(shapes_bytes);
 	sighting->shape_count = rewrite->statement_count;
 	for (size_t i = 0; i < rewrite->statement_count; i++)
 		sighting->shapes[i] = statement_shape_ref(rewrite->statements[i].shape);
-	sighting->state = copy_state(state);
 	sighting->ruleset = ruleset_ref(ruleset);
-	sighting->bytes = sizeof(*sighting) + sql.len + shapes_bytes;
-	sighting->len = sql.len;
-	memcpy(sighting->text, sql.data, sql.len);
+	sighting->bytes = bytes + shapes_bytes;
 	return sighting;
 }
 
@@ -153,7 +163,8 @@ void forecast_desk_show(struct forecast_desk *desk, struct slice sql, enum rewri
 {
 	struct forecaster *forecaster = desk->forecaster;
 	if (rewrite->outcome > REWRITE_REFUSED || !sql.len || sql.len > TEXT_MAX_BYTES ||
-	    atomic_load_explicit(&forecaster->waiting_bytes, memory_order_relaxed) > WAITING_MAX_BYTES)
+	    atomic_load_explicit(&forecaster->waiting_bytes, memory_order_relaxed) > WAITING_MAX_BYTES ||
+	    atomic_load_explicit(&forecaster->waiting_count, memory_order_relaxed) >= WAITING_MAX)
 		return;
 	if (!is_typical(state) || ruleset->part_count)
 		return;
@@ -163,6 +174,7 @@ void forecast_desk_show(struct forecast_desk *desk, struct slice sql, enum rewri
 	struct sighting *sighting = sighting_new(sql, state, ruleset, rewrite);
 	sighting->protocol = protocol;
 	atomic_fetch_add_explicit(&forecaster->waiting_bytes, sighting->bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&forecaster->waiting_count, 1, memory_order_relaxed);
 	push(forecaster, sighting);
 	desk->showed = true;
 }
@@ -174,7 +186,6 @@ static void sighting_free(struct sighting *sighting)
 	for (size_t i = 0; i < sighting->shape_count; i++)
 		statement_shape_unref(sighting->shapes[i]);
 	free(sighting->shapes);
-	session_state_free(sighting->state);
 	ruleset_unref(sighting->ruleset);
 	free(sighting);
 }
@@ -247,13 +258,14 @@ static bool uses_entry(const struct statement_shape *shape, uint32_t entry)
 }
 
 /* Everything in the text that uses the entry, with the entry at its next stage. */
-static void try_entry(struct forecaster *forecaster, const struct sighting *sighting, uint32_t entry)
+static void try_entry(struct forecaster *forecaster, const struct sighting *sighting,
+		      const struct session_state *state, uint32_t entry)
 {
 	struct ruleset *ruleset = supposed_ruleset(forecaster, sighting->ruleset, entry);
 	if (!ruleset)
 		return;
-	struct rewrite *rewrite = rewriter_run(forecaster->rewriter, slice_of(sighting->text, sighting->len),
-					       sighting->protocol, sighting->state, ruleset);
+	struct rewrite *rewrite = rewriter_run(forecaster->rewriter, sighting->sql, sighting->protocol, state,
+					       ruleset);
 	size_t count = rewrite->outcome <= REWRITE_REFUSED ? rewrite->statement_count : 0;
 	for (size_t i = 0; i < count && i < sighting->shape_count; i++) {
 		for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
@@ -280,15 +292,27 @@ static bool was_tried(const struct sighting *sighting, size_t shape, size_t use)
 	return false;
 }
 
+static struct session_state *state_of(const struct sighting *sighting)
+{
+	static const char *const encodings[] = { [ENCODING_UTF8] = "UTF8", [ENCODING_SINGLE_BYTE] = "LATIN1",
+						 [ENCODING_SAFE_MULTI] = "EUC_JP", [ENCODING_UNSAFE] = "SJIS" };
+	struct session_state *state = session_state_new(sighting->database, sighting->user, sighting->path);
+	session_state_reported(state, "client_encoding", encodings[sighting->encoding]);
+	session_state_reported(state, "standard_conforming_strings", sighting->standard_strings ? "on" : "off");
+	return state;
+}
+
 static void try_all(struct forecaster *forecaster, const struct sighting *sighting)
 {
+	struct session_state *state = state_of(sighting);
 	for (size_t i = 0; i < sighting->shape_count; i++) {
 		const struct statement_shape *shape = sighting->shapes[i];
 		for (size_t k = 0; shape && k < shape->use_count; k++) {
 			if (shape->uses[k].entry < sighting->ruleset->entry_count && !was_tried(sighting, i, k))
-				try_entry(forecaster, sighting, shape->uses[k].entry);
+				try_entry(forecaster, sighting, state, shape->uses[k].entry);
 		}
 	}
+	session_state_free(state);
 }
 
 static struct sighting *take_all(struct forecaster *forecaster)
@@ -312,6 +336,7 @@ static void work_off(struct forecaster *forecaster)
 		if (!is_stopping(forecaster))
 			try_all(forecaster, sighting);
 		atomic_fetch_sub_explicit(&forecaster->waiting_bytes, sighting->bytes, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&forecaster->waiting_count, 1, memory_order_relaxed);
 		sighting_free(sighting);
 		sighting = next;
 	}
@@ -321,6 +346,7 @@ static void *run(void *context)
 {
 	struct forecaster *forecaster = context;
 	bool stopping = false;
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread alone: sessions come first */
 	while (!stopping) {
 		pthread_mutex_lock(&forecaster->lock);
 		while (!forecaster->woken && !forecaster->stopping)

@@ -165,7 +165,7 @@ def send_distinct(proxy, first, count):
 
 def test_endless_distinct_statements_stay_within_the_bounds(pg, make_proxy):
     """A million of them with CROSSFADE_FULL."""
-    count = 1_000_000 if FULL else 10_000
+    count = 1_000_000 if FULL else 10_000  # far more than all bounds together
     moves.create(pg)
     proxy = make_proxy(pg, map_text=moves.MAP, dbname='moves',
                        config='limits: {usage_flush: 200ms, usage_bytes: 4MB, usage_statements: 500, usage_rows: 1000, '
