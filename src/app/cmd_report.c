@@ -40,6 +40,7 @@ struct arguments {
 	bool sides[2];
 	long statements; /* -1: as the format has it */
 	struct report_filter filter;
+	struct arena arena;
 	const char *places[LEDGERS_MAX]; /* of --from */
 	struct report_from from;
 	char *made_ledger; /* of what they hold; NULL: none */
@@ -48,7 +49,8 @@ struct arguments {
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
 	{ "ledger", KEY_LEDGER, "FILE", 0,
-	  "Read this ledger instead of the configured one; several add up. Without -c no configuration is read", 0 },
+	  "Read this ledger instead of the configured one; several add up. Without -c no configuration is read. "
+	  "\"schema:NAME DSN\" is one in a database", 0 },
 	{ "from", KEY_FROM, "[KIND:]PLACE", 0,
 	  "Instead of a ledger, read the statements of a log, of a folder of SQL files, or pg_stat_statements. KIND is "
 	  "stderr, csvlog, jsonlog, sql or pg_stat_statements; without it the name tells. May be repeated", 0 },
@@ -112,7 +114,10 @@ static void take_ledger(struct argp_state *state, struct arguments *arguments, c
 {
 	if (arguments->ledger_count == LEDGERS_MAX)
 		argp_error(state, "more than %d ledgers", LEDGERS_MAX);
-	arguments->ledgers[arguments->ledger_count++] = value;
+	char *place = value && strncmp(value, "schema:", 7) == 0 ? arena_strdup(&arguments->arena, value) : NULL;
+	if (place && strchr(place, ' '))
+		*strchr(place, ' ') = '\n'; /* as usage/shared.h has it */
+	arguments->ledgers[arguments->ledger_count++] = place ? place : value;
 }
 
 static void take_place(struct argp_state *state, struct arguments *arguments, const char *value)
@@ -436,11 +441,14 @@ int cmd_report(int argc, char **argv)
 	struct arguments arguments = { .sides = { true, true }, .statements = -1,
 				       .from = { .line_prefix = REPORT_FROM_PREFIX }, .filter = report_filter_default() };
 	argp_err_exit_status = EXIT_USAGE;
+	arena_init(&arguments.arena);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
 	check_arguments(&arguments);
 	arguments.filter.statements_max = arguments.statements >= 0 ? (size_t)arguments.statements :
 								  default_statements(arguments.format);
 	arguments.filter.wants_uses = arguments.format == FORMAT_CSV && !arguments.diff_ms;
-	return arguments.from.count ? run_from(&arguments) : run(&arguments);
+	int status = arguments.from.count ? run_from(&arguments) : run(&arguments);
+	arena_deinit(&arguments.arena);
+	return status;
 }

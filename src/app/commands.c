@@ -1,5 +1,7 @@
 #include "app/commands.h"
 
+#include "shared/shared.h"
+
 #include <argp.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +48,7 @@ static const struct command *find_command(const char *name)
 int commands_run(int argc, char **argv)
 {
 	argp_err_exit_status = EXIT_USAGE;
+	usage_shared_set(shared_ops());
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

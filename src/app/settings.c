@@ -7,6 +7,7 @@
 
 #include "app/cores.h"
 #include "app/dsn.h"
+#include "usage/shared.h"
 
 #include <unistd.h>
 
@@ -95,9 +96,25 @@ static bool check_queue(const struct settings *settings, const struct yaml_doc *
 			 "`limits.queue_low_bytes` must be less than `limits.queue_high_bytes`");
 }
 
+/* A ledger in the database is reached as the catalog is. */
+static bool place_usage(struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
+{
+	const char *dsn = settings->databases.items[0].admin_dsn;
+	if (!usage_is_shared(settings->usage.path))
+		return true;
+	if (!dsn) {
+		yaml_fail(doc, yaml_get(&doc->root, "usage"), error_out, "`usage: {schema: …}` needs an admin connection");
+		error_hint(error_out, "Set `admin: {dsn: …}`; of several databases the first one holds the ledger.");
+		return false;
+	}
+	settings->usage.path = arena_printf(&settings->arena, "%s\n%s", settings->usage.path, dsn);
+	return true;
+}
+
 static bool finish(struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
 {
-	if (!unite_forms(settings, doc, error_out) || !check_queue(settings, doc, error_out))
+	if (!unite_forms(settings, doc, error_out) || !check_queue(settings, doc, error_out) ||
+	    !place_usage(settings, doc, error_out))
 		return false;
 	settings->journal_path = settings->journal;
 	if (settings->journal == settings_journal_auto)

@@ -2,6 +2,7 @@
 #include "app/dsn.h"
 #include "app/settings.h"
 #include "config/sql_name.h"
+#include "usage/shared.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -262,11 +263,29 @@ static void format_names(const struct field *field, const void *place, struct bu
 
 /* ---- files that may become schemas ---- */
 
+/* The connection string follows once all of the file is read (settings.c). */
+static bool parse_usage_schema(struct field_context *context, const struct yaml_value *value, void *place)
+{
+	static const char *const keys[] = { "schema" };
+	const struct yaml_value *schema = yaml_get(value, "schema");
+	const char *name, *why;
+	if (!yaml_check_keys(context->doc, value, keys, 1, "`usage`", context->error))
+		return false;
+	if (!schema || schema->kind != YAML_TEXT)
+		return FAIL(context, value, "`usage` needs a file, or `{schema: NAME}`");
+	if (!sql_name_parse_single(context->arena, schema->text, &name, &why))
+		return FAIL(context, schema, "schema name `%s` %s", schema->text, why);
+	*(const char **)place = arena_printf(context->arena, "schema:%s", name);
+	return true;
+}
+
 static bool parse_file_or_schema(struct field_context *context, const struct field *field,
 				 const struct yaml_value *value, void *place)
 {
 	static const char *const keys[] = { "schema" };
 	const char *path;
+	if (value->kind == YAML_MAP && strcmp(field->path, "usage") == 0)
+		return parse_usage_schema(context, value, place);
 	if (value->kind == YAML_MAP) {
 		if (yaml_check_keys(context->doc, value, keys, 1, "this place", context->error)) {
 			FAIL(context, value,
@@ -287,6 +306,10 @@ static bool parse_file_or_schema(struct field_context *context, const struct fie
 static void format_file(const struct field *field, const void *place, struct buf *out)
 {
 	const char *path = *(const char *const *)place;
+	if (usage_is_shared(path)) {
+		buf_printf(out, "{schema: %.*s}", (int)strcspn(path + 7, "\n"), path + 7);
+		return;
+	}
 	if (path)
 		yaml_append_text(out, path);
 	else
@@ -481,8 +504,9 @@ static const struct field fields[] = {
 	  .parse = parse_file_or_schema, .format = format_file, .unit = "path", .example = "flags.yaml",
 	  .help = "The stage of each table; without a file every table is at stage old." },
 	{ .path = "usage", .kind = FIELD_CUSTOM, .zero = "off", AT(usage.path), .parse = parse_file_or_schema,
-	  .format = format_file, .unit = "path, or off",
-	  .help = "The ledger of which names are used: a SQLite file, created when missing." },
+	  .format = format_file, .unit = "path, {schema: NAME}, or off",
+	  .help = "The ledger of which names are used: a SQLite file, created when missing; or a schema of the database of "
+		  "admin.dsn, which several proxies share." },
 	{ .path = "journal", .kind = FIELD_CUSTOM, .zero = "off", .reloadable = true, AT(journal),
 	  .parse = parse_journal, .format = format_journal, .unit = "path, auto or off",
 	  .help = "Who changed which stage, when and why: a file that is only appended to; auto: "

@@ -25,6 +25,8 @@ struct writer {
 	size_t count, capacity;
 	struct usage_declaration *declaration; /* the latest; kept for a file that is made anew */
 	bool declared;				/* it is in the file */
+	struct usage_shared *shared; /* where the file is but memory; NULL: it is a file */
+	uint64_t unsent;	     /* statements in that memory */
 	struct list_link foretold;
 	struct usage_sightings sightings;
 	uint32_t retry_ms;	/* 0: all is well */
@@ -117,7 +119,7 @@ static void note_failure(struct writer *writer, const struct error *error)
 	atomic_fetch_add(&writer->usage->failures, 1);
 	if (!writer->retry_ms) {
 		writer->failing_since_us = clock_monotonic_us();
-		LOG(LOG_ERROR, "usage_store_failed", LOG_STR("path", writer->usage->settings.path),
+		LOG(LOG_ERROR, "usage_store_failed", LOG_STR("path", writer->usage->place),
 		    LOG_STR("error", error->message), LOG_STR("detail", *error->detail ? error->detail : NULL),
 		    LOG_STR("hint", "counts are kept in memory and written once the file can be written again"));
 	}
@@ -129,7 +131,7 @@ static void note_failure(struct writer *writer, const struct error *error)
 static void note_success(struct writer *writer)
 {
 	if (writer->retry_ms)
-		LOG(LOG_INFO, "usage_store_recovered", LOG_STR("path", writer->usage->settings.path),
+		LOG(LOG_INFO, "usage_store_recovered", LOG_STR("path", writer->usage->place),
 		    LOG_UINT("failed_ms", (clock_monotonic_us() - writer->failing_since_us) / 1000));
 	writer->retry_ms = 0;
 }
@@ -137,7 +139,7 @@ static void note_success(struct writer *writer)
 static bool reopen(struct writer *writer, struct error *error_out)
 {
 	if (writer->store && usage_store_is_stale(writer->store)) {
-		LOG(LOG_DEBUG, "usage_store_reopened", LOG_STR("path", writer->usage->settings.path));
+		LOG(LOG_DEBUG, "usage_store_reopened", LOG_STR("path", writer->usage->place));
 		usage_store_abandon(writer->store);
 		writer->store = NULL;
 	}
@@ -147,10 +149,37 @@ static bool reopen(struct writer *writer, struct error *error_out)
 	return usage_store_open(&writer->usage->settings, &writer->observation, &writer->store, error_out);
 }
 
+/* ---- a ledger that is shared: memory first, then the server ---- */
+
+static bool settle(struct writer *writer, struct error *error_out)
+{
+	return !writer->shared || usage_shared_get()->settle(writer->shared, writer->store, error_out);
+}
+
+static void note_unsent(struct writer *writer)
+{
+	for (size_t i = 0; writer->shared && i < writer->count; i++) {
+		int64_t none = 0;
+		writer->unsent += writer->tables[i]->statements;
+		atomic_compare_exchange_strong(&writer->usage->unsent_since_ms, &none, writer->tables[i]->since_ms);
+	}
+}
+
+static bool send(struct writer *writer, struct error *error_out)
+{
+	if (!writer->shared)
+		return true;
+	if (!usage_shared_get()->ship(writer->shared, writer->store, error_out))
+		return false;
+	writer->unsent = 0;
+	atomic_store(&writer->usage->unsent_since_ms, 0);
+	return true;
+}
+
 static bool write_round(struct writer *writer)
 {
 	struct error error;
-	bool opened = reopen(writer, &error);
+	bool opened = reopen(writer, &error) && settle(writer, &error);
 	struct usage_batch batch = { writer->tables, writer->count, writer->declared ? NULL : writer->declaration,
 				     &writer->foretold, &writer->sightings };
 	if (!opened || !usage_store_write(writer->store, &batch, &error)) {
@@ -164,7 +193,12 @@ static bool write_round(struct writer *writer)
 	writer->declared = true;
 	free_foretold(writer);
 	usage_sightings_deinit(&writer->sightings);
+	note_unsent(writer);
 	give_back(writer);
+	if (!send(writer, &error)) {
+		note_failure(writer, &error);
+		return false;
+	}
 	note_success(writer);
 	return true;
 }
@@ -175,8 +209,11 @@ static void maintain_if_due(struct writer *writer)
 	uint64_t now_us = clock_monotonic_us();
 	if (writer->maintained_us && now_us - writer->maintained_us < MAINTAIN_MS * UINT64_C(1000))
 		return;
+	if (!settle(writer, &error))
+		return;
 	writer->maintained_us = now_us;
-	if (!usage_store_maintain(writer->store, &error))
+	if (!usage_store_maintain(writer->store, &error) ||
+	    (writer->shared && !writer->retry_ms && !usage_shared_get()->maintain(writer->shared, &error)))
 		LOG(LOG_WARNING, "usage_store_maintenance_failed", LOG_STR("error", error.message));
 }
 
@@ -230,13 +267,20 @@ static void finish(struct writer *writer)
 	bool written = false;
 	for (int i = 0; i < CLOSE_TRIES && !written; i++)
 		written = write_round(writer);
-	uint64_t lost = written ? 0 : drop_unwritten(writer);
+	uint64_t lost = written ? 0 : drop_unwritten(writer) + writer->unsent;
 	if (lost) {
 		atomic_fetch_add(&writer->usage->lost, lost);
-		LOG(LOG_ERROR, "usage_lost", LOG_STR("path", writer->usage->settings.path),
+		LOG(LOG_ERROR, "usage_lost", LOG_STR("path", writer->usage->place),
 		    LOG_UINT("statements", lost));
 	}
-	usage_store_close(writer->store, lost);
+	struct error ignored;
+	if (writer->shared) {
+		usage_shared_get()->stop(writer->shared, clock_wall_ms(), lost, &ignored);
+		usage_shared_get()->close(writer->shared);
+		usage_store_abandon(writer->store);
+	} else {
+		usage_store_close(writer->store, lost);
+	}
 	free_foretold(writer);
 	usage_sightings_deinit(&writer->sightings);
 	usage_declaration_free(writer->declaration);
@@ -248,6 +292,8 @@ static bool open_and_tell(struct writer *writer)
 	struct usage *usage = writer->usage;
 	struct error error;
 	bool usable = usage_store_open(&usage->settings, &writer->observation, &writer->store, &error);
+	if (usable && usage_is_shared(usage->settings.path))
+		writer->shared = usage_shared_get()->open(usage->settings.path, &usage->settings);
 	pthread_mutex_lock(&usage->lock);
 	usage->started = true;
 	usage->usable = usable;
@@ -266,7 +312,7 @@ static void *run(void *context)
 	if (!open_and_tell(&writer))
 		return NULL;
 	while (wait_for_work(&writer)) {
-		if (write_round(&writer))
+		if (write_round(&writer) || writer.shared)
 			maintain_if_due(&writer);
 	}
 	finish(&writer);
@@ -291,6 +337,7 @@ static struct usage *usage_new(const struct usage_settings *settings)
 	pthread_condattr_t attr;
 	usage->settings = *settings;
 	usage->settings.path = memory_strdup(settings->path);
+	usage_place_name(settings->path, usage->place);
 	usage_tally_init(&usage->tally);
 	link_init(&usage->counters);
 	link_init(&usage->pending);
@@ -429,6 +476,7 @@ void usage_stats(struct usage *usage, struct usage_stats *stats_out)
 		older(LIST_ENTRY(link, struct usage_table, pending)->since_ms, &oldest_ms);
 	stats_out->statements += atomic_load(&usage->gone_statements);
 	stats_out->folded += atomic_load(&usage->gone_folded);
+	older(atomic_load(&usage->unsent_since_ms), &oldest_ms);
 	pthread_mutex_unlock(&usage->lock);
 	stats_out->lost = atomic_load(&usage->lost);
 	stats_out->batches = atomic_load(&usage->batches);

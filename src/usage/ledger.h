@@ -12,6 +12,7 @@
 #ifndef CROSSFADE_USAGE_LEDGER_H
 #define CROSSFADE_USAGE_LEDGER_H
 
+#include "usage/shared.h"
 #include "usage/sightings.h"
 #include "usage/store.h"
 #include "usage/tally.h"
@@ -51,6 +52,8 @@ struct usage {
 	_Atomic size_t counter_count;
 	_Atomic uint64_t gone_statements, gone_folded; /* of counters that were freed */
 	_Atomic uint64_t lost, batches, failures;
+	_Atomic int64_t unsent_since_ms; /* of what is in memory for a shared ledger; 0: nothing */
+	char place[USAGE_PLACE_BYTES];	 /* for messages */
 	struct usage_tally tally;
 };
 

@@ -5,6 +5,7 @@
 #include "usage/report_index.h"
 #include "usage/report_series.h"
 #include "usage/schema.h"
+#include "usage/shared.h"
 
 #include <unistd.h>
 
@@ -330,10 +331,17 @@ static bool open_reader(const char *path, sqlite3 **db_out, struct error *error_
 	return true;
 }
 
+static bool open_any(const char *path, sqlite3 **db_out, struct error *error_out)
+{
+	if (usage_is_shared(path))
+		return usage_shared_get() && usage_shared_get()->read(path, db_out, error_out);
+	return open_reader(path, db_out, error_out);
+}
+
 bool report_add_ledger(struct report *report, const char *path, struct error *error_out)
 {
 	sqlite3 *db;
-	if (!open_reader(path, &db, error_out))
+	if (!open_any(path, &db, error_out))
 		return false;
 	bool ok = usage_schema_check(db, path, error_out);
 	if (ok && !read_ledger(report, db)) {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "usage/schema.h"
+#include "usage/shared.h"
 #include "usage/store_db.h"
 
 #include <errno.h>
@@ -67,9 +68,16 @@ static bool create_private(const char *path, struct error *error_out)
 	return true;
 }
 
+static bool is_in_memory(const struct usage_store *store)
+{
+	return strcmp(store->path, ":memory:") == 0;
+}
+
 static bool remember_inode(struct usage_store *store)
 {
 	struct stat status;
+	if (is_in_memory(store))
+		return true;
 	if (stat(store->path, &status) != 0)
 		return false;
 	store->device = status.st_dev;
@@ -191,11 +199,12 @@ void usage_store_abandon(struct usage_store *store)
 bool usage_store_open(const struct usage_settings *settings, struct usage_observation *observation,
 		      struct usage_store **store_out, struct error *error_out)
 {
-	if (!create_private(settings->path, error_out))
+	bool is_shared = usage_is_shared(settings->path);
+	if (!is_shared && !create_private(settings->path, error_out))
 		return false;
 	struct usage_store *store = memory_zalloc(sizeof(*store));
 	store->settings = *settings;
-	store->path = memory_strdup(settings->path);
+	store->path = memory_strdup(is_shared ? ":memory:" : settings->path);
 	store->observation = observation;
 	store->generation = store_next_generation();
 	first_use_init(&store->first_use);
@@ -223,6 +232,8 @@ void usage_store_close(struct usage_store *store, uint64_t lost)
 bool usage_store_is_stale(const struct usage_store *store)
 {
 	struct stat status;
+	if (is_in_memory(store))
+		return store->broken;
 	return store->broken || stat(store->path, &status) != 0 || status.st_dev != store->device ||
 	       status.st_ino != store->inode;
 }
@@ -268,6 +279,8 @@ bool usage_check(const struct usage_settings *settings, struct error *error_out)
 {
 	if (!settings->path)
 		return true;
+	if (usage_is_shared(settings->path))
+		return usage_shared_get() && usage_shared_get()->check(settings->path, error_out);
 	if (access(settings->path, F_OK) != 0)
 		return check_folder(settings->path, error_out);
 	return check_file(settings->path, error_out);

@@ -15,12 +15,12 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 # Headers of libraries, and the layers that may name them.
 LIBRARIES = {
     "yaml.h": {"config"},
-    "sqlite3.h": {"usage"},
+    "sqlite3.h": {"usage", "shared"},
     "jansson.h": {"usage", "config", "logs", "app"},
     "uv.h": {"net", "proxy", "catalog", "app"},
     "openssl/": {"auth", "net"},
     "stringprep.h": {"auth"},
-    "libpq-fe.h": {"net", "catalog", "fleet", "app"},
+    "libpq-fe.h": {"net", "catalog", "shared", "fleet", "app"},
     "pg_query": {"rewrite"},
     "argp.h": {"app"},
     "microhttpd.h": {"admin"},

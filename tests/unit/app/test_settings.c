@@ -98,7 +98,8 @@ static const struct bad_input bad_settings[] = {
 	{ HEAD "http: {listen: '127.0.0.1:x'}\n", 4, 16, "`http.listen` `127.0.0.1:x` has no port between 1 and 65535 behind its colon", "127.0.0.1:9632" },
 	{ HEAD "flags: {schema: crossfade}\n", 4, 8,
 	  "`flags: {schema: …}` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "file" },
-	{ HEAD "usage: {shema: crossfade}\n", 4, 9, "unknown key `shema` in this place", "schema" },
+	{ HEAD "usage: {shema: crossfade}\n", 4, 9, "unknown key `shema` in `usage`", "schema" },
+	{ HEAD "usage: {schema: crossfade}\n", 4, 8, "`usage: {schema: …}` needs an admin connection", "admin" },
 	/* databases */
 	{ "listen: a\nserver: b\ndatabases: {}\n", 1, 1, "`map` is missing, and `databases` names no database", "FILE" },
 	{ "listen: a\nserver: b\nmap: m\ndatabases: {x: {map: m}}\n", 3, 1,

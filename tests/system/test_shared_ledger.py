@@ -1,0 +1,247 @@
+"""`usage: {schema: …}`: the ledger in PostgreSQL, shared by several proxies, and in nobody's way."""
+import json
+import socket
+import threading
+import time
+
+import psycopg
+import pytest
+import servers
+
+MAP = 'old: a\nnew: b\ntables: {public.items: data.items, public.bulk: data.bulk}\n'
+
+
+@pytest.fixture
+def ledger(pg, make_proxy):
+    """A database for the ledger, and a maker of proxies that share it."""
+    pg.psql('-c', 'drop database if exists ledger with (force)')
+    pg.psql('-c', 'create database ledger')
+    pg.psql('-c', 'create table items (id int, name text); create table bulk (n int); insert into items values (1)', PGDATABASE='ledger')
+
+    def make(server=None, start=True, **kw):
+        proxy = make_proxy(server or pg, map_text=MAP, dbname='ledger', start=False, **kw)
+        text = proxy.config_file.read_text()
+        proxy.config_file.write_text(text.replace('usage: usage.db', 'usage: {schema: crossfade}') +
+                                     'limits: {usage_flush: 200ms}\n')
+        if start:
+            proxy.start()
+        return proxy
+    return make
+
+
+def tables(proxy, *args):
+    done = proxy.command('report', '-c', proxy.config_file, '--format', 'json', *args)
+    assert done.returncode == 0, done.stderr
+    return {t['table']: t for t in json.loads(done.stdout)['tables']}
+
+
+def old_count(proxy, *args):
+    return tables(proxy, *args)['public.items']['old']['count']
+
+
+def use(proxy, times, application='app'):
+    with psycopg.connect(proxy.dsn(dbname='ledger', application_name=application), autocommit=True) as conn:
+        for i in range(times):
+            conn.execute(f'select id, {i} from items where name = %s', (f'secret-{i}',))
+
+
+def settle(proxy, count):
+    def holds():
+        done = proxy.report()
+        if done.returncode == 2 and 'holds no usage ledger' in done.stderr:
+            return False
+        return old_count(proxy) == count
+    servers.wait_for(holds, 60, f'{count} uses', pause=0.3)
+
+
+class Cutter:
+    """Passes connections on to a server; when armed, the next COMMIT gets there, or not, and its answer never back."""
+    COMMIT = b'Q\0\0\0\x0bCOMMIT\0'
+
+    def __init__(self, port):
+        self.target, self.armed, self.cuts = port, None, 0
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection(('127.0.0.1', self.target))
+            threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
+            threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+
+    def forward(self, client, server):
+        try:
+            while data := client.recv(65536):
+                if self.armed and data.endswith(self.COMMIT):
+                    if self.armed == 'done':
+                        client.shutdown(socket.SHUT_WR)
+                        server.sendall(data)
+                        server.recv(65536)
+                    self.armed = None
+                    self.cuts += 1
+                    break
+                server.sendall(data)
+        except OSError:
+            pass
+        self.hang_up(client, server)
+
+    @staticmethod
+    def hang_up(*ends):
+        for end in ends:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+
+    def back(self, server, client):
+        try:
+            while data := server.recv(65536):
+                client.sendall(data)
+        except OSError:
+            pass
+        self.hang_up(client, server)
+
+
+def test_counts_of_two_proxies_add_up(pg, ledger):
+    one, two = ledger(), ledger()
+    use(one, 20, 'first')
+    use(two, 30, 'second')
+    settle(one, 50)
+    table = tables(two)['public.items']
+    assert {(c['application'], c['count']) for c in table['old']['clients']} == {('first', 20), ('second', 30)}
+    assert sum(table['series']['hours']['old']) == 50
+    assert table['stage'] == 'old' and table['in_map']
+    one.stop()
+    use(two, 5, 'second')
+    settle(two, 55)
+    done = two.report()
+    ends = sorted(i['end'] for i in json.loads(done.stdout)['observed']['intervals'])
+    assert ends == ['running', 'stopped']
+    dsn = f'host=127.0.0.1 port={pg.port} user=postgres dbname=ledger'
+    assert old_count(two, '--ledger', f'schema:crossfade {dsn}') == 55
+    shown = pg.psql('-Atc', 'select sum(count), min(statement) from crossfade.usage', PGDATABASE='ledger').stdout
+    assert shown.startswith('55|') and 'secret' not in shown
+    one.start()
+
+
+def test_restarts_go_on_counting(ledger):
+    proxy = ledger()
+    for _ in range(3):
+        use(proxy, 7)
+        proxy.stop()
+        proxy.start()
+    use(proxy, 1)
+    settle(proxy, 22)
+
+
+def test_a_locked_ledger_holds_up_nobody(pg, ledger):
+    proxy = ledger()
+    use(proxy, 1)
+    settle(proxy, 1)
+    with psycopg.connect(pg.dsn(dbname='ledger')) as locker:
+        locker.execute('lock table crossfade.usage_uses in access exclusive mode')
+        begin = time.monotonic()
+        use(proxy, 200)
+        assert time.monotonic() - begin < 10
+        servers.wait_for(lambda: 'usage_store_failed' in proxy.log(), 60, 'the log says so', pause=0.2)
+        use(proxy, 1)
+    settle(proxy, 202)
+    assert 'usage_store_recovered' in proxy.log()
+
+
+def test_a_ledger_that_is_gone_is_made_anew(pg, ledger):
+    proxy = ledger()
+    use(proxy, 3)
+    settle(proxy, 3)
+    pg.psql('-c', 'drop schema crossfade cascade', PGDATABASE='ledger')
+    use(proxy, 4)
+    servers.wait_for(lambda: pg.psql('-Atc', "select to_regclass('crossfade.usage') is not null", PGDATABASE='ledger').stdout == 't\n',
+                     60, 'made anew', pause=0.3)
+    settle(proxy, 4)
+
+
+def test_a_server_that_goes_away_loses_no_count(victim, ledger):
+    victim.psql('-c', 'create database ledger')
+    victim.psql('-c', 'create table items (id int, name text); create table bulk (n int)', PGDATABASE='ledger')
+    proxy = ledger(server=victim)
+    use(proxy, 5)
+    settle(proxy, 5)
+    victim.psql('-c', "create function crossfade.refuse() returns trigger language plpgsql as $$ begin raise 'full'; end $$;"
+                'create trigger refuse before insert or update on crossfade.usage_uses execute function crossfade.refuse()',
+                PGDATABASE='ledger')
+    use(proxy, 6)
+    servers.wait_for(lambda: 'usage_store_failed' in proxy.log(), 60, 'the log says so', pause=0.2)
+    victim.stop('immediate')
+    victim.start()
+    victim.psql('-c', 'drop trigger refuse on crossfade.usage_uses', PGDATABASE='ledger')
+    use(proxy, 7)
+    settle(proxy, 18)
+
+
+@pytest.mark.parametrize('fate', ['done', 'not done'])
+def test_a_commit_without_an_answer_counts_once(pg, ledger, fate):
+    cutter = Cutter(pg.port)
+    proxy = ledger(admin=f'host=127.0.0.1 port={cutter.port} user=postgres dbname=ledger')
+    use(proxy, 2)
+    settle(proxy, 2)
+    for _ in range(3):
+        before = cutter.cuts
+        cutter.armed = fate
+        use(proxy, 10)
+        servers.wait_for(lambda: cutter.cuts > before, 60, 'a cut', pause=0.1)
+    settle(proxy, 32)
+    cutter.listener.close()
+
+
+def test_the_proxy_starts_without_its_ledger(victim, ledger):
+    victim.psql('-c', 'create database ledger')
+    victim.psql('-c', 'create table items (id int, name text)', PGDATABASE='ledger')
+    proxy = ledger(server=victim, start=False)
+    victim.stop()
+    proxy.start()
+    victim.start()
+    use(proxy, 2)
+    settle(proxy, 2)
+
+
+def test_a_role_that_may_not_make_it_says_so(pg, ledger):
+    pg.psql('-c', 'create role weak login')
+    proxy = ledger(admin=f'host=127.0.0.1 port={pg.port} user=weak dbname=ledger')
+    use(proxy, 1)
+    servers.wait_for(lambda: 'usage_store_failed' in proxy.log(), 60, 'the log says so', pause=0.2)
+    assert 'permission denied' in proxy.log()
+
+
+def test_the_ledger_is_bounded(pg, ledger):
+    proxy = ledger(start=False)
+    proxy.config_file.write_text(proxy.config_file.read_text().replace('usage_flush: 200ms', 'usage_flush: 200ms, usage_statements: 10'))
+    proxy.start()
+    with psycopg.connect(proxy.dsn(dbname='ledger'), autocommit=True) as conn:
+        for i in range(60):
+            conn.execute(f'select id as c{i} from items')
+            time.sleep(0.01)
+    settle(proxy, 60)
+    shown = pg.psql('-Atc', 'select count(*) from crossfade.usage_statements', PGDATABASE='ledger').stdout
+    assert int(shown) <= 60
+    statements = tables(proxy)['public.items']['old']['statements']
+    assert '(other)' in {s['statement'] for s in statements}
+
+
+def test_the_configuration_is_checked(ledger):
+    proxy = ledger(start=False)
+    text = proxy.config_file.read_text()
+
+    def check(change):
+        proxy.config_file.write_text(change(text))
+        return proxy.command('serve', '--check', '-c', proxy.config_file)
+    assert check(lambda t: t).returncode == 0
+    done = check(lambda t: '\n'.join(line for line in t.split('\n') if not line.startswith('admin:')))
+    assert done.returncode == 2 and 'needs an admin connection' in done.stderr
+    assert check(lambda t: t.replace('{schema: crossfade}', '{schema: }')).returncode == 2
+    assert check(lambda t: t.replace('{schema: crossfade}', '{schemas: x}')).returncode == 2
