@@ -247,8 +247,9 @@ static void print_explanation(struct slice sql, const struct rewrite_explanation
 		printf("-- %u:%u ", line, column);
 		for (const char *c = r->written; *c; c++)
 			putchar(*c == '\n' || *c == '\r' ? ' ' : *c);
-		printf(" is %s; %s%s [%s]\n", r->resolved, r->became ? "becomes " : "stays",
-		       r->became ? r->became : "", r->rule);
+		bool refused = strcmp(r->rule, "refused") == 0;
+		printf(" is %s; %s%s [%s]\n", r->resolved,
+		       r->became ? "becomes " : refused ? "is not sent" : "stays", r->became ? r->became : "", r->rule);
 	}
 	if (explanation->count == 0)
 		puts("-- names nothing of the map");

@@ -43,6 +43,9 @@ def main():
     got = run("select 1\n from x, prices p", *LIVE, "--explain")
     check("explain", got == (0, "-- 2:10 prices is public.prices (search_path); becomes data.prices [move]\n"
                              "select 1\n from x, data.prices p", ""), got)
+    got = run("drop table prices", "--explain")
+    check("explain a refusal", got[0] == 1 and got[1] ==
+          "-- 1:12 prices is public.prices (search_path); is not sent [refused]\n", got)
     got = run("select 1", "--explain")
     check("explain nothing", got == (0, "-- names nothing of the map\nselect 1", ""), got)
     got = run("select 1;\ndrop table prices")
