@@ -5,10 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MAX = 1024 }; /* of more, the oldest are forgotten */
+/* Of more, the oldest are forgotten. */
+enum { NAMES_MAX = 1024, NAMES_BYTES = 64 * 1024 };
+
+static size_t bytes_of(const char *name, const char *numbers)
+{
+	return strlen(name) + strlen(numbers) + 2;
+}
 
 static void drop(struct prepared_names *names, size_t index)
 {
+	names->bytes -= bytes_of(names->items[index].name, names->items[index].numbers);
 	free(names->items[index].name);
 	free(names->items[index].numbers);
 	names->count--;
@@ -45,10 +52,11 @@ void prepared_names_deinit(struct prepared_names *names)
 void prepared_names_set(struct prepared_names *names, const char *name, const char *numbers)
 {
 	prepared_names_remove(names, name);
-	if (!numbers)
+	if (!numbers || bytes_of(name, numbers) > NAMES_BYTES)
 		return;
-	if (names->count == NAMES_MAX)
+	while (names->count == NAMES_MAX || names->bytes + bytes_of(name, numbers) > NAMES_BYTES)
 		drop(names, 0);
+	names->bytes += bytes_of(name, numbers);
 	if (names->count == names->capacity) {
 		names->capacity = names->capacity ? names->capacity * 2 : 4;
 		names->items = memory_realloc(names->items, names->capacity * sizeof(*names->items));
@@ -63,14 +71,8 @@ void prepared_names_assign(struct prepared_names *names, const struct prepared_n
 		prepared_names_set(names, other->items[i].name, other->items[i].numbers);
 }
 
-bool prepared_names_reads(const struct prepared_names *names, const char *name, size_t number)
+const char *prepared_names_find(const struct prepared_names *names, const char *name)
 {
 	size_t at = find(names, name);
-	for (const char *c = at < names->count ? names->items[at].numbers : ""; *c;) {
-		char *end;
-		if (strtoul(c, &end, 10) == number)
-			return true;
-		c = *end ? end + 1 : end;
-	}
-	return false;
+	return at < names->count ? names->items[at].numbers : NULL;
 }

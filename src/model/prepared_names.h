@@ -15,6 +15,7 @@ struct prepared_names {
 		char *numbers; /* "1 3" */
 	} *items;
 	size_t count, capacity;
+	size_t bytes; /* of all texts */
 };
 
 void prepared_names_deinit(struct prepared_names *names);
@@ -23,6 +24,7 @@ void prepared_names_assign(struct prepared_names *names, const struct prepared_n
 void prepared_names_set(struct prepared_names *names, const char *name, const char *numbers);
 /* NULL: all. */
 void prepared_names_remove(struct prepared_names *names, const char *name);
-bool prepared_names_reads(const struct prepared_names *names, const char *name, size_t number);
+/* NULL: none. */
+const char *prepared_names_find(const struct prepared_names *names, const char *name);
 
 #endif

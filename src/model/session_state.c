@@ -427,9 +427,9 @@ bool session_state_made_constraint(const struct session_state *state, const char
 	return level_has_constraint(top(state), schema, name);
 }
 
-bool session_state_prepared_reads_name(const struct session_state *state, const char *name, size_t number)
+const char *session_state_prepared_names(const struct session_state *state, const char *name)
 {
-	return prepared_names_reads(&state->prepared, name, number);
+	return prepared_names_find(&state->prepared, name);
 }
 
 bool session_state_has_prepared_names(const struct session_state *state)

@@ -50,8 +50,9 @@ bool session_state_made_constraint(const struct session_state *state, const char
 bool session_state_has_own_relations(const struct session_state *state);
 /* The facts tell of everything now; inside a transaction nothing is forgotten. */
 void session_state_forget_relations(struct session_state *state);
-/* Of a statement that PREPARE made: whether its parameter `number` is read as the name of a relation. */
-bool session_state_prepared_reads_name(const struct session_state *state, const char *name, size_t number);
+/* Of a statement that PREPARE made: the numbers of the parameters that are read as names of relations, with
+ * spaces between; NULL: none. */
+const char *session_state_prepared_names(const struct session_state *state, const char *name);
 bool session_state_has_prepared_names(const struct session_state *state);
 bool session_state_standard_strings(const struct session_state *state);
 enum encoding_class session_state_encoding(const struct session_state *state);

@@ -2,6 +2,8 @@
 
 #include "wire/reader.h"
 
+#include <stdlib.h>
+
 enum { MOST_USES = 64 };
 
 struct values {
@@ -11,13 +13,15 @@ struct values {
 	size_t use_count, replaced;
 };
 
+static int compare_numbers(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
 static bool is_name(const struct rewrite *rewrite, size_t number)
 {
-	for (size_t i = 0; i < rewrite->parameter_count; i++) {
-		if (rewrite->parameters[i] == number)
-			return true;
-	}
-	return false;
+	uint16_t wanted = (uint16_t)number;
+	return bsearch(&wanted, rewrite->parameters, rewrite->parameter_count, sizeof(wanted), compare_numbers) != NULL;
 }
 
 /*

@@ -228,6 +228,7 @@ struct analysis {
 	struct introspection *introspection; /* NULL: nothing of the catalog is read */
 	struct noted_parameter *parameters; /* of the whole text; read as names of relations */
 	size_t parameter_count;
+	uint8_t *parameter_bits; /* the same, as a set; NULL: none */
 	struct consulted *consulted; /* of the whole text */
 	bool consulted_all;	     /* all literals of the text may have been looked at */
 	bool in_from_function; /* inside a function call in FROM */

@@ -75,7 +75,8 @@ static void look_in_facts(struct meant *meant)
 static void look_elsewhere(struct meant *meant)
 {
 	const struct ruleset *ruleset = meant->a->ruleset;
-	for (size_t i = 0; i < ruleset->entry_count; i++) {
+	size_t entries = session_state_has_own_relations(meant->a->state) ? ruleset->entry_count : 0;
+	for (size_t i = 0; i < entries; i++) {
 		const struct ruleset_entry *entry = &ruleset->entries[i];
 		const struct ruleset_name *name = name_in_schema(meant->a, entry, meant->schema);
 		if (name && session_state_made_constraint(meant->a->state, name->physical.schema, meant->name))
@@ -90,7 +91,9 @@ static void look(struct meant *meant)
 {
 	size_t count = 0;
 	facts_constraints(meant->a->ruleset->facts, meant->name, &count);
-	meant->physical = ARENA_ARRAY(meant->a->arena, count + meant->a->ruleset->entry_count + 1, const char *);
+	if (session_state_has_own_relations(meant->a->state))
+		count += meant->a->ruleset->entry_count;
+	meant->physical = ARENA_ARRAY(meant->a->arena, count + 1, const char *);
 	meant->count = 0;
 	look_in_facts(meant);
 	look_elsewhere(meant);

@@ -67,14 +67,13 @@ static void add_parameters(const struct analysis *a, struct arena *arena, struct
 		const struct token *token = &a->tokens->items[i];
 		if (token->class != TOKEN_PARAM)
 			continue;
-		for (const struct noted_parameter *p = a->parameters; p; p = p->next) {
-			const char *text = arena_copy(arena, a->text.data + token->offset, token->len);
-			if (strtoul(text + 1, NULL, 10) == p->number)
-				explanation->items[explanation->count++] = (struct rewrite_reference){
-					token->offset, token->len, text, "a name, once it is bound", NULL,
-					rule_name(RULE_PARAMETER)
-				};
-		}
+		const char *text = arena_copy(arena, a->text.data + token->offset, token->len);
+		unsigned long number = strtoul(text + 1, NULL, 10);
+		if (a->parameter_bits && number <= UINT16_MAX && (a->parameter_bits[number / 8] >> (number % 8) & 1))
+			explanation->items[explanation->count++] = (struct rewrite_reference){
+				token->offset, token->len, text, "a name, once it is bound", NULL,
+				rule_name(RULE_PARAMETER)
+			};
 	}
 }
 

@@ -113,12 +113,19 @@ static uint32_t position_of(const struct run *run, size_t offset)
 	return (uint32_t)position_count_characters(before, session_state_encoding(run->state)) + 1;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
 static const uint16_t *parameters_of(const struct analysis *a)
 {
 	uint16_t *numbers = ARENA_ARRAY(a->arena, a->parameter_count, uint16_t);
 	size_t i = 0;
 	for (const struct noted_parameter *noted = a->parameters; noted; noted = noted->next)
 		numbers[i++] = noted->number;
+	if (i)
+		qsort(numbers, i, sizeof(*numbers), compare_numbers);
 	return numbers;
 }
 

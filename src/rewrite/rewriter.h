@@ -68,7 +68,7 @@ struct rewrite {
 	size_t statement_count;
 	size_t refused_index;	/* REFUSED: the statement */
 	const struct error *refusal; /* REFUSED; position counts characters of the original */
-	const uint16_t *parameters; /* numbers of those that are read as names of relations (rewriter_parameter) */
+	const uint16_t *parameters; /* numbers of those that are read as names of relations, ascending (rewriter_parameter) */
 	size_t parameter_count;
 	struct statement_shape *parameter_shape; /* the statement without uses, to count theirs; NULL: no parameters */
 	bool foretold;	/* its shapes have been shown to the forecaster (rewrite_set_foretold) */

@@ -2,6 +2,8 @@
 #include "rewrite/tree.h"
 #include "rewrite/walk.h"
 
+#include <stdlib.h>
+
 /* How names stand in a string. */
 enum spelled {
 	SPELLED_NAME,	   /* one relation */
@@ -111,10 +113,12 @@ static void note_parameter(struct analysis *a, int number)
 {
 	if (number <= 0 || number > UINT16_MAX)
 		return;
-	for (const struct noted_parameter *noted = a->parameters; noted; noted = noted->next) {
-		if (noted->number == number)
-			return;
-	}
+	if (!a->parameter_bits)
+		a->parameter_bits = ARENA_ARRAY(a->arena, (UINT16_MAX + 1) / 8, uint8_t);
+	uint8_t bit = (uint8_t)(1u << (number % 8));
+	if (a->parameter_bits[number / 8] & bit)
+		return;
+	a->parameter_bits[number / 8] |= bit;
 	struct noted_parameter *noted = ARENA_NEW(a->arena, struct noted_parameter);
 	noted->number = (uint16_t)number;
 	noted->next = a->parameters;
@@ -496,8 +500,10 @@ static const char *as_written(struct analysis *a)
 void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
 {
 	struct noted_parameter *outer = a->parameters;
+	uint8_t *outer_bits = a->parameter_bits;
 	size_t outer_count = a->parameter_count;
 	a->parameters = NULL;
+	a->parameter_bits = NULL;
 	for (size_t i = 0; i < prepare->n_argtypes; i++) {
 		enum spelled spelled;
 		if (prepare->argtypes[i]->node_case == PG_QUERY__NODE__NODE_TYPE_NAME &&
@@ -511,21 +517,30 @@ void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
 					    .value = numbers_of(a, a->parameters),
 					    .text = as_written(a) });
 	a->parameters = outer;
+	a->parameter_bits = outer_bits;
 	a->parameter_count = outer_count;
+}
+
+static void value_of_execute(struct analysis *a, const PgQuery__Node *value)
+{
+	struct reader reader = { .fate = COLUMNS_UNNAMED };
+	const PgQuery__AConst *constant = tree_string_constant(value);
+	struct slice text = slice_str(constant ? constant->sval->sval : "");
+	reader.spelled = is_array(text)			   ? SPELLED_ARRAY :
+			 memchr(text.data, '(', text.len) ? SPELLED_SIGNATURE :
+							    SPELLED_NAME;
+	name_in_string(a, value, reader);
 }
 
 void strings_execute(struct analysis *a, const PgQuery__ExecuteStmt *execute)
 {
-	struct reader reader = { .fate = COLUMNS_UNNAMED };
+	const char *numbers = session_state_prepared_names(a->state, execute->name);
 	walk_nodes(a, execute->params, execute->n_params);
-	for (size_t i = 0; i < execute->n_params; i++) {
-		if (!session_state_prepared_reads_name(a->state, execute->name, i + 1))
-			continue;
-		const PgQuery__AConst *constant = tree_string_constant(execute->params[i]);
-		struct slice value = slice_str(constant ? constant->sval->sval : "");
-		reader.spelled = is_array(value)			     ? SPELLED_ARRAY :
-				 memchr(value.data, '(', value.len) ? SPELLED_SIGNATURE :
-								      SPELLED_NAME;
-		name_in_string(a, execute->params[i], reader);
+	while (numbers && *numbers) {
+		char *end;
+		unsigned long number = strtoul(numbers, &end, 10);
+		if (number >= 1 && number <= execute->n_params)
+			value_of_execute(a, execute->params[number - 1]);
+		numbers = *end ? end + 1 : end;
 	}
 }

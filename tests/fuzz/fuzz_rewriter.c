@@ -16,7 +16,7 @@
 enum { RULESETS = 4, WITH_CATALOG = 3 };
 
 static struct ruleset *rulesets[RULESETS];
-static struct rewriter *rewriter;
+static struct rewriter *rewriter, *tight; /* folds long lists before it parses */
 
 static void must(bool holds, const char *what)
 {
@@ -110,7 +110,7 @@ static struct facts *build_facts(const struct map *map)
 	return facts;
 }
 
-static struct ruleset *build_rules(enum stage stage, bool with_catalog)
+static struct ruleset *build_rules(enum stage stage, bool with_catalog, struct policy policy)
 {
 	static uint64_t version;
 	struct map *map = build_map();
@@ -121,7 +121,6 @@ static struct ruleset *build_rules(enum stage stage, bool with_catalog)
 	struct ruleset *ruleset;
 	struct error error;
 	struct facts *facts = with_catalog ? build_facts(map) : NULL;
-	struct policy policy = { .introspection = with_catalog ? INTROSPECTION_MAP : INTROSPECTION_PASS };
 	bool built = ruleset_build(map, &flags, facts, policy, ++version, NULL, NULL, &ruleset, &error);
 	must(built, "the rules can be built");
 	facts_unref(facts);
@@ -135,10 +134,13 @@ static void prepare(void)
 	settings.parse_bytes = 64 * 1024;
 	settings.cache_bytes = 64 * 1024;
 	rewriter = rewriter_new(settings);
-	rulesets[0] = build_rules(STAGE_LIVE, false);
-	rulesets[1] = build_rules(STAGE_OLD, false);
-	rulesets[2] = build_rules(STAGE_COMPLETE, false);
-	rulesets[WITH_CATALOG] = build_rules(STAGE_LIVE, true);
+	settings.parse_bytes = 200;
+	settings.cache_bytes = 0;
+	tight = rewriter_new(settings);
+	rulesets[0] = build_rules(STAGE_LIVE, false, (struct policy){ .opaque = OPAQUE_REFUSE });
+	rulesets[1] = build_rules(STAGE_OLD, false, (struct policy){ .ddl = DDL_ALLOW, .opaque = OPAQUE_NOTICE });
+	rulesets[2] = build_rules(STAGE_COMPLETE, false, (struct policy){ .newer_syntax = NEWER_SYNTAX_PASS });
+	rulesets[WITH_CATALOG] = build_rules(STAGE_LIVE, true, (struct policy){ .introspection = INTROSPECTION_MAP });
 }
 
 static struct session_state *build_state(uint8_t choice)
@@ -212,6 +214,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_result(sql, rewrite, state, ruleset);
 		rewrite_unref(rewrite);
 	}
+	struct rewrite *folded = rewriter_run(tight, sql, REWRITE_SIMPLE, state, ruleset);
+	check_result(sql, folded, state, ruleset);
+	rewrite_unref(folded);
 	explain(sql, state, ruleset);
 	struct buf name;
 	struct use uses[8];

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INPUTS_MAX = 1000 };
+enum { INPUTS_MAX = 4000 };
 
 static struct buf inputs[INPUTS_MAX];
 static size_t input_count;

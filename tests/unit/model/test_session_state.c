@@ -336,23 +336,30 @@ Test(session_state, prepared_statements_outlive_rollbacks)
 	apply(EFFECT_BEGIN, NULL, NULL, false);
 	apply(EFFECT_PREPARE, "p", "2 11", false);
 	apply(EFFECT_ROLLBACK, NULL, NULL, false);
-	cr_assert(session_state_prepared_reads_name(state, "p", 2));
-	cr_assert(session_state_prepared_reads_name(state, "p", 11));
-	cr_assert_not(session_state_prepared_reads_name(state, "p", 1));
-	cr_assert_not(session_state_prepared_reads_name(state, "q", 2));
+	cr_assert_str_eq(session_state_prepared_names(state, "p"), "2 11");
+	cr_assert_null(session_state_prepared_names(state, "q"));
 	struct session_state *copy = session_state_new("", "", NULL);
 	session_state_assign(copy, state);
 	apply(EFFECT_PREPARE, "p", NULL, false);
 	cr_assert_not(session_state_has_prepared_names(state));
-	cr_assert(session_state_prepared_reads_name(copy, "p", 2));
+	cr_assert_str_eq(session_state_prepared_names(copy, "p"), "2 11");
 	session_state_free(copy);
 	for (int i = 0; i < 3000; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "p%d", i);
 		apply(EFFECT_PREPARE, name, "1", false);
 	}
-	cr_assert_not(session_state_prepared_reads_name(state, "p0", 1), "the oldest give way");
-	cr_assert(session_state_prepared_reads_name(state, "p2999", 1));
+	cr_assert_null(session_state_prepared_names(state, "p0"), "the oldest give way");
+	cr_assert_str_eq(session_state_prepared_names(state, "p2999"), "1");
+	static char many[40000], more[70000];
+	memset(many, '1', sizeof(many) - 1);
+	memset(more, '1', sizeof(more) - 1);
+	apply(EFFECT_PREPARE, "many", many, false);
+	apply(EFFECT_PREPARE, "again", many, false);
+	apply(EFFECT_PREPARE, "more", more, false);
+	cr_assert_null(session_state_prepared_names(state, "many"), "their bytes are bounded, too");
+	cr_assert_not_null(session_state_prepared_names(state, "again"));
+	cr_assert_null(session_state_prepared_names(state, "more"));
 	apply(EFFECT_DISCARD_ALL, NULL, NULL, false);
 	cr_assert_not(session_state_has_prepared_names(state));
 }
