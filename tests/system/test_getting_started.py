@@ -113,7 +113,11 @@ def test_every_step_of_getting_started_works(newcomer):
     for table in ('prices', 'public.prices', 'data.prices'):
         assert newcomer.psql(f'SELECT count(*) FROM {table}') == str(ROWS)
 
-    assert newcomer.run(flip.replace('old', 'LIVE').replace('live', 'complete').replace('LIVE', 'live')).returncode == 0
+    retire, = commands(r'^crossfade flags set')
+    too_early = newcomer.run(retire)
+    assert too_early.returncode == 1 and 'public.prices' in too_early.stderr, too_early.stderr
+    done = newcomer.run(f'{retire} --force')
+    assert done.returncode == 0, done.stderr
     refused = servers.wait_for(lambda: re.search(r'retired.*HINT.*data\.prices',
                                                  newcomer.psql('SELECT count(*) FROM public.prices'), re.S),
                                what='the old name is refused')
