@@ -400,7 +400,8 @@ static void splice_computed(struct set_list *set, struct slice text)
 		size_t last = item->group ? item->group->last : item->value.last;
 		size_t start = clause_offset(a, placed ? first - 1 : first);
 		size_t len = clause_end_offset(a, last) - start;
-		splice_drop(a->splices, start, start + len); /* what is left inside of it: names of the list */
+		/* What is left inside of it: names of the list. What is added right before the comma is the last item's. */
+		splice_drop(a->splices, start + placed, start + len);
 		splice_add_moving(a->splices, start, len, placed ? slice_of("", 0) : text);
 		placed = true;
 	}

@@ -30,12 +30,6 @@ void cell_surround(struct analysis *a, struct cell cell, struct slice with)
 	const char *mark = memchr(with.data, *CELL_MARK, with.len);
 	size_t before = (size_t)(mark - with.data);
 	size_t start = clause_offset(a, cell.first), end = clause_end_offset(a, cell.last);
-	if (cell.first == cell.last) {
-		char *text = arena_printf(a->arena, "%.*s%.*s%.*s", (int)before, with.data, (int)(end - start),
-					  a->text.data + start, (int)(with.len - before - 1), mark + 1);
-		splice_add(a->splices, start, end - start, slice_str(text));
-		return;
-	}
 	splice_add(a->splices, start, 0, slice_of(with.data, before));
 	splice_add(a->splices, end, 0, slice_of(mark + 1, with.len - before - 1));
 }
