@@ -60,3 +60,17 @@ CLOSE c;
 CREATE TEMP TABLE t AS SELECT * FROM prices;
 UPDATE prices SET close = 1 WHERE code = '001001';
 SELECT t.close, p.close FROM t JOIN prices p USING (code, date) ORDER BY t.id;
+-- case: the row that a cursor stands at
+DECLARE c CURSOR FOR SELECT * FROM stocks ORDER BY code FOR UPDATE;
+FETCH 2 FROM c;
+UPDATE stocks SET active = NOT active WHERE CURRENT OF c RETURNING code, active;
+DECLARE d CURSOR FOR SELECT id, first FROM spans;
+FETCH 3 FROM d;
+DELETE FROM spans WHERE CURRENT OF d RETURNING (spans).last, spans::text;
+-- case: rows as values, samples and lists
+SELECT count(DISTINCT p), max(p::text), bool_and(p = p) FROM prices p TABLESAMPLE bernoulli (100) REPEATABLE (2);
+UPDATE spans s SET (last, span, first) = (SELECT s.first, max(rank), (s).last FROM results WHERE results.code = s.code) RETURNING s.*, to_jsonb(s);
+DELETE FROM spans USING (SELECT spans.span AS top FROM spans ORDER BY 1 DESC LIMIT 1) x WHERE span = top RETURNING ROW(spans.*)::text, spans IS NULL;
+-- case: a target and an inner table of one name
+UPDATE stocks legs SET active = false WHERE EXISTS (SELECT FROM legs WHERE legs.code = '001001' AND active) AND legs.code < '001005' RETURNING legs.code, active;
+SELECT code, active FROM stocks ORDER BY code;
