@@ -1,13 +1,11 @@
 #include "app/report_changes.h"
 
 #include "app/csv.h"
+#include "app/json_out.h"
 #include "app/text_table.h"
 #include "app/when.h"
-#include "base/memory.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { INDENT = 2 };
@@ -139,13 +137,7 @@ void report_changes_json(const struct report_changes *changes, struct buf *out)
 	json_object_set_new(root, "unobserved_seconds_before", json_integer(changes->unobserved_ms[0] / 1000));
 	json_object_set_new(root, "unobserved_seconds_after", json_integer(changes->unobserved_ms[1] / 1000));
 	json_object_set_new(root, "changes", items);
-	char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	if (!dumped)
-		memory_exhausted(0);
-	buf_append_str(out, dumped);
-	buf_append_byte(out, '\n');
-	free(dumped);
-	json_decref(root);
+	json_out_append(root, out);
 }
 
 /* ---- CSV ---- */

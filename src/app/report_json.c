@@ -1,11 +1,10 @@
 #include "app/report_json.h"
 
+#include "app/json_out.h"
 #include "app/when.h"
-#include "base/memory.h"
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
 
 enum { FLIPS_MAX = 100 };
 
@@ -281,17 +280,6 @@ static json_t *filter_of(const struct report_filter *filter)
 	return object;
 }
 
-static void json_append(json_t *root, struct buf *out)
-{
-	char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	if (!dumped)
-		memory_exhausted(0);
-	buf_append_str(out, dumped);
-	buf_append_byte(out, '\n');
-	free(dumped);
-	json_decref(root);
-}
-
 void report_json(const struct report *report, const bool sides[2], struct buf *out)
 {
 	json_t *root = json_object(), *tables = json_array();
@@ -304,5 +292,5 @@ void report_json(const struct report *report, const bool sides[2], struct buf *o
 	json_object_set_new(root, "flips", flips_of(report));
 	json_object_set_new(root, "bypass", bypasses_of(report));
 	json_object_set_new(root, "tables", tables);
-	json_append(root, out);
+	json_out_append(root, out);
 }

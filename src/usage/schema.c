@@ -7,6 +7,23 @@
 /* "CFul": crossfade's usage ledger. */
 enum { APPLICATION_ID = 0x4346756c };
 
+/* Views that a migration drops and makes again. */
+#define VIEW_BY_TABLE \
+	"CREATE VIEW usage_by_table AS SELECT e.table_name, u.side, u.kind," \
+	" sum(u.ok_count + u.error_count + u.refused_count) AS count," \
+	" count(DISTINCT i.application) AS applications," \
+	" strftime('%Y-%m-%dT%H:%M:%SZ', min(u.first_ms) / 1000, 'unixepoch') AS first_seen," \
+	" strftime('%Y-%m-%dT%H:%M:%SZ', max(u.last_ms) / 1000, 'unixepoch') AS last_seen" \
+	" FROM uses u JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity" \
+	" GROUP BY e.table_name, u.side, u.kind;"
+#define VIEW_BY_HOUR \
+	"CREATE VIEW usage_by_hour AS SELECT strftime('%Y-%m-%dT%H:%M:%SZ', b.start_s, 'unixepoch') AS start," \
+	" b.hours, e.table_name, u.side, u.kind, i.database, i.user, i.application, i.address," \
+	" b.ok_count + b.error_count + b.refused_count AS count, s.text AS statement FROM" \
+	" (SELECT 1 AS hours, * FROM hours UNION ALL SELECT 24, * FROM days) b" \
+	" JOIN uses u ON u.id = b.use JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity" \
+	" JOIN statements s ON s.id = u.statement;"
+
 static const char version_1[] =
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 	"INSERT INTO meta VALUES ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),"
@@ -50,20 +67,7 @@ static const char version_1[] =
 	" FROM uses u JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
 	" JOIN statements s ON s.id = u.statement;"
 
-	"CREATE VIEW usage_by_table AS SELECT e.table_name, u.side, u.kind,"
-	" sum(u.ok_count + u.error_count + u.refused_count) AS count,"
-	" count(DISTINCT i.application) AS applications,"
-	" strftime('%Y-%m-%dT%H:%M:%SZ', min(u.first_ms) / 1000, 'unixepoch') AS first_seen,"
-	" strftime('%Y-%m-%dT%H:%M:%SZ', max(u.last_ms) / 1000, 'unixepoch') AS last_seen"
-	" FROM uses u JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
-	" GROUP BY e.table_name, u.side, u.kind;"
-
-	"CREATE VIEW usage_by_hour AS SELECT strftime('%Y-%m-%dT%H:%M:%SZ', b.start_s, 'unixepoch') AS start,"
-	" b.hours, e.table_name, u.side, u.kind, i.database, i.user, i.application, i.address,"
-	" b.ok_count + b.error_count + b.refused_count AS count, s.text AS statement FROM"
-	" (SELECT 1 AS hours, * FROM hours UNION ALL SELECT 24, * FROM days) b"
-	" JOIN uses u ON u.id = b.use JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
-	" JOIN statements s ON s.id = u.statement;"
+	VIEW_BY_TABLE VIEW_BY_HOUR
 
 	"CREATE VIEW observed AS SELECT id, host, pid, version,"
 	" strftime('%Y-%m-%dT%H:%M:%SZ', started_ms / 1000, 'unixepoch') AS started,"
@@ -108,20 +112,7 @@ static const char version_2[] =
 	" FROM uses u JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
 	" JOIN statements s ON s.id = u.statement;"
 
-	"CREATE VIEW usage_by_table AS SELECT e.table_name, u.side, u.kind,"
-	" sum(u.ok_count + u.error_count + u.refused_count) AS count,"
-	" count(DISTINCT i.application) AS applications,"
-	" strftime('%Y-%m-%dT%H:%M:%SZ', min(u.first_ms) / 1000, 'unixepoch') AS first_seen,"
-	" strftime('%Y-%m-%dT%H:%M:%SZ', max(u.last_ms) / 1000, 'unixepoch') AS last_seen"
-	" FROM uses u JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
-	" GROUP BY e.table_name, u.side, u.kind;"
-
-	"CREATE VIEW usage_by_hour AS SELECT strftime('%Y-%m-%dT%H:%M:%SZ', b.start_s, 'unixepoch') AS start,"
-	" b.hours, e.table_name, u.side, u.kind, i.database, i.user, i.application, i.address,"
-	" b.ok_count + b.error_count + b.refused_count AS count, s.text AS statement FROM"
-	" (SELECT 1 AS hours, * FROM hours UNION ALL SELECT 24, * FROM days) b"
-	" JOIN uses u ON u.id = b.use JOIN entries e ON e.id = u.entry JOIN identities i ON i.id = u.identity"
-	" JOIN statements s ON s.id = u.statement;"
+	VIEW_BY_TABLE VIEW_BY_HOUR
 
 	"CREATE VIEW usage_by_column AS SELECT e.table_name, c.side, c.column_name, i.database, i.user,"
 	" i.application, c.count,"
