@@ -362,3 +362,41 @@ Test(ledger, counting_makes_no_system_call_and_takes_no_lock)
 	usage_close(usage);
 	ledger_deinit(&ledger);
 }
+
+/* ---- columns ---- */
+
+static struct statement_shape *shape_with_column(const char *column)
+{
+	const char *columns[] = { column };
+	struct use use = { .side = SIDE_OLD, .kind = USE_SELECT, .table = "public.prices", .columns = columns,
+			   .column_count = 1 };
+	return statement_shape_new(slice_str("SELECT c FROM prices"), &use, 1);
+}
+
+Test(ledger, columns_that_nobody_has_are_bounded_and_their_total_kept)
+{
+	struct ledger ledger;
+	char name[32];
+	ledger_init(&ledger);
+	ledger.settings.uses_max = 100;
+	struct usage *usage = ledger_open(&ledger);
+	struct usage_counter *counter = usage_counter_new(usage);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "who-%d", i % 7);
+		struct usage_who who = who_of(name);
+		struct usage_identity *identity = usage_identity_take(counter, &who);
+		snprintf(name, sizeof(name), "c%d", i);
+		struct statement_shape *shape = shape_with_column(name);
+		usage_count(counter, identity, shape, USAGE_OK, 0);
+		statement_shape_unref(shape);
+		usage_identity_release(counter, identity);
+	}
+	usage_counter_free(counter);
+	usage_close(usage);
+	cr_assert_eq(ledger_number(&ledger, "SELECT sum(count) FROM column_uses"), 2000);
+	cr_assert_leq(ledger_number(&ledger, "SELECT count(*) FROM column_uses"), 126);
+	cr_assert_gt(ledger_number(&ledger, "SELECT count FROM usage_by_column WHERE column_name = '(other)'"), 1800);
+	cr_assert_leq(ledger_number(&ledger, "SELECT count(*) FROM statement_columns"), 100);
+	cr_assert_eq(ledger_number(&ledger, TOTAL), 2000);
+	ledger_deinit(&ledger);
+}
