@@ -44,6 +44,7 @@ struct connection {
 	uint32_t pid, key;
 	bool over_limit;
 	_Atomic bool cancelled;
+	struct console_allowed *allowed; /* as it was when the connection began */
 	struct console_talk *talk;
 };
 
@@ -100,31 +101,50 @@ static void on_flush(void *context)
 
 /* ---- who ---- */
 
-static enum console_role on_admit(void *context, const char *user, struct error *error_out)
+static struct console_allowed *allowed_now(struct console *console)
+{
+	pthread_mutex_lock(&console->lock);
+	struct console_allowed *allowed = console_allowed_ref(console->allowed);
+	pthread_mutex_unlock(&console->lock);
+	return allowed;
+}
+
+static void on_verifier(void *context, const char *user, struct scram_verifier *verifier_out, bool *doomed_out)
 {
 	struct connection *connection = context;
-	struct console *console = connection->console;
+	users_verifier(console_allowed_passwords(connection->allowed), slice_str(user), verifier_out, doomed_out);
+}
+
+static void log_admission(const struct connection *connection, const char *user, enum console_role role,
+			  const struct error *error)
+{
+	if (role == CONSOLE_NOBODY)
+		LOG(LOG_WARNING, "console_refused", LOG_STR("user", user), LOG_STR("address", connection->address),
+		    LOG_STR("message", error->message));
+	else if (role != CONSOLE_ASKED)
+		LOG(LOG_INFO, "console_login", LOG_STR("user", connection->who), LOG_STR("address", connection->address),
+		    LOG_STR("role", role == CONSOLE_ADMIN ? "admin" : "viewer"));
+}
+
+static enum console_role on_admit(void *context, const char *user, bool proved, struct error *error_out)
+{
+	struct connection *connection = context;
 	enum console_role role = CONSOLE_NOBODY;
 	if (connection->over_limit) {
 		error_set(error_out, SQLSTATE_TOO_MANY_CONNECTIONS, "too many connections to the console");
 		error_detail(error_out, "It takes %d at once.", CONSOLE_CONNECTIONS_MAX);
 		return role;
 	}
-	pthread_mutex_lock(&console->lock);
-	struct console_allowed *allowed = console_allowed_ref(console->allowed);
-	pthread_mutex_unlock(&console->lock);
-	if (address_is_unix(&connection->peer))
-		role = console_peer_role(connection->fd, user, allowed, connection->who, sizeof(connection->who),
-					 error_out);
-	else
-		error_set(error_out, "28000", "the console lets nobody in over TCP: it has no users file");
-	console_allowed_unref(allowed);
-	if (role == CONSOLE_NOBODY)
-		LOG(LOG_WARNING, "console_refused", LOG_STR("user", user), LOG_STR("address", connection->address),
-		    LOG_STR("message", error_out->message));
-	else
-		LOG(LOG_INFO, "console_login", LOG_STR("user", connection->who), LOG_STR("address", connection->address),
-		    LOG_STR("role", role == CONSOLE_ADMIN ? "admin" : "viewer"));
+	if (!connection->allowed)
+		connection->allowed = allowed_now(connection->console);
+	if (address_is_unix(&connection->peer)) {
+		role = console_peer_role(connection->fd, user, connection->allowed, connection->who,
+					 sizeof(connection->who), error_out);
+	} else {
+		role = console_remote_role(user, proved, connection->allowed, error_out);
+		snprintf(connection->who, sizeof(connection->who), "%s", user);
+	}
+	log_admission(connection, user, role, error_out);
 	return role;
 }
 
@@ -268,7 +288,7 @@ static void *run_connection(void *context)
 {
 	struct connection *connection = context;
 	struct console *console = connection->console;
-	struct console_talk_callbacks callbacks = { connection, on_admit, on_run, on_flush, on_cancel };
+	struct console_talk_callbacks callbacks = { connection, on_admit, on_verifier, on_run, on_flush, on_cancel };
 	connection->talk = console_talk_new(callbacks, connection->pid, connection->key);
 	talk_until_end(connection);
 	pthread_mutex_lock(&console->lock);
@@ -276,6 +296,7 @@ static void *run_connection(void *context)
 	close(connection->fd);
 	console->connection_count--;
 	console_talk_free(connection->talk);
+	console_allowed_unref(connection->allowed);
 	free(connection);
 	pthread_cond_signal(&console->gone);
 	pthread_mutex_unlock(&console->lock);

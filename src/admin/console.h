@@ -7,12 +7,14 @@
  *   main loop: listener ──fd──▶ connection thread: bytes ──▶ console_talk
  *                                 SHOW … ──▶ console_show; all else ──▶ actions
  *
- * On a unix socket the kernel says who is there (peer authentication).
+ * On a unix socket the kernel says who is there (peer authentication), over
+ * TCP a password does (SCRAM).
  */
 #ifndef CROSSFADE_ADMIN_CONSOLE_H
 #define CROSSFADE_ADMIN_CONSOLE_H
 
 #include "admin/console_show.h"
+#include "auth/users.h"
 
 struct uv_loop_s;
 struct console;
@@ -23,6 +25,7 @@ struct console_users {
 	size_t admin_count;
 	const char *const *viewers;
 	size_t viewer_count;
+	struct users *passwords; /* for TCP; NULL: nobody comes in over it. A reference is taken */
 };
 
 /* Who gave a command; lives as long as the command runs. */

@@ -18,6 +18,7 @@ struct console_allowed {
 	size_t count;
 	const char **names;
 	enum console_role *roles;
+	struct users *passwords;
 };
 
 static void add_names(struct console_allowed *allowed, const char *const *names, size_t count, enum console_role role)
@@ -37,6 +38,7 @@ struct console_allowed *console_allowed_new(const struct console_users *users)
 	allowed->names = ARENA_ARRAY(&allowed->arena, count + 1, const char *);
 	allowed->roles = ARENA_ARRAY(&allowed->arena, count + 1, enum console_role);
 	add_names(allowed, users->admins, users->admin_count, CONSOLE_ADMIN);
+	allowed->passwords = users->passwords ? users_ref(users->passwords) : NULL;
 	add_names(allowed, users->viewers, users->viewer_count, CONSOLE_VIEWER);
 	return allowed;
 }
@@ -51,8 +53,15 @@ void console_allowed_unref(struct console_allowed *allowed)
 {
 	if (!allowed || !ref_drop(&allowed->ref))
 		return;
+	if (allowed->passwords)
+		users_unref(allowed->passwords);
 	arena_deinit(&allowed->arena);
 	free(allowed);
+}
+
+struct users *console_allowed_passwords(const struct console_allowed *allowed)
+{
+	return allowed->passwords;
 }
 
 enum console_role console_allowed_role(const struct console_allowed *allowed, const char *user)
@@ -62,6 +71,28 @@ enum console_role console_allowed_role(const struct console_allowed *allowed, co
 			return allowed->roles[i];
 	}
 	return CONSOLE_NOBODY;
+}
+
+static enum console_role refuse_unlisted(const char *user, struct error *error_out)
+{
+	error_set(error_out, SQLSTATE_INVALID_AUTHORIZATION, "user %s may not use the console", user);
+	error_hint(error_out, "Add the name to `console.admins` or `console.viewers` in the configuration.");
+	return CONSOLE_NOBODY;
+}
+
+/* Whoever has no password does not learn who is in the lists. */
+enum console_role console_remote_role(const char *user, bool proved, const struct console_allowed *allowed,
+				      struct error *error_out)
+{
+	if (!allowed->passwords) {
+		error_set(error_out, SQLSTATE_INVALID_AUTHORIZATION, "the console lets nobody in over TCP: it has no users file");
+		error_hint(error_out, "Name one with `console.users_file`, or use the unix socket.");
+		return CONSOLE_NOBODY;
+	}
+	if (!proved)
+		return CONSOLE_ASKED;
+	enum console_role role = console_allowed_role(allowed, user);
+	return role == CONSOLE_NOBODY ? refuse_unlisted(user, error_out) : role;
 }
 
 static bool name_of(uid_t uid, char name_out[CONSOLE_PEER_BYTES])
@@ -106,9 +137,5 @@ enum console_role console_peer_role(int fd, const char *user, const struct conso
 	if (strcmp(name, user) != 0)
 		return refuse_other(user, name, error_out);
 	enum console_role role = console_allowed_role(allowed, user);
-	if (role == CONSOLE_NOBODY) {
-		error_set(error_out, SQLSTATE_INVALID_AUTHORIZATION, "user %s may not use the console", user);
-		error_hint(error_out, "Add the name to `console.admins` or `console.viewers` in the configuration.");
-	}
-	return role;
+	return role == CONSOLE_NOBODY ? refuse_unlisted(user, error_out) : role;
 }

@@ -16,8 +16,13 @@ struct console_allowed;
 struct console_allowed *console_allowed_new(const struct console_users *users);
 struct console_allowed *console_allowed_ref(struct console_allowed *allowed);
 void console_allowed_unref(struct console_allowed *allowed);
+struct users *console_allowed_passwords(const struct console_allowed *allowed); /* NULL: none */
+/* CONSOLE_NOBODY: in neither list. */
 enum console_role console_allowed_role(const struct console_allowed *allowed, const char *user);
 
+/* Over TCP: before and after the password. */
+enum console_role console_remote_role(const char *user, bool proved, const struct console_allowed *allowed,
+				      struct error *error_out);
 /* who_out: the name for journal and log. */
 enum console_role console_peer_role(int fd, const char *user, const struct console_allowed *allowed, char *who_out,
 				    size_t who_size, struct error *error_out);

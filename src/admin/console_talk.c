@@ -1,6 +1,8 @@
 #include "admin/console_talk.h"
 
 #include "admin/console_prepared.h"
+#include "auth/scram_message.h"
+#include "auth/scram_server.h"
 #include "base/memory.h"
 #include "wire/client_message.h"
 #include "wire/error_fields.h"
@@ -16,7 +18,7 @@
 
 enum { FLUSH_BYTES = 256 << 10 };
 
-enum phase { PHASE_STARTUP, PHASE_READY, PHASE_ENDED };
+enum phase { PHASE_STARTUP, PHASE_SASL_FIRST, PHASE_SASL_LAST, PHASE_READY, PHASE_ENDED };
 
 struct console_talk {
 	struct console_talk_callbacks callbacks;
@@ -26,6 +28,7 @@ struct console_talk {
 	bool encryption_answered[2];
 	bool skipping; /* after an error in the extended protocol: all up to a Sync */
 	char *user;
+	struct scram_server *scram; /* while a password is asked for */
 	struct buf out;
 	struct console_prepared prepared;
 };
@@ -45,6 +48,7 @@ void console_talk_free(struct console_talk *talk)
 	if (!talk)
 		return;
 	console_prepared_deinit(&talk->prepared);
+	scram_server_free(talk->scram);
 	buf_deinit(&talk->out);
 	free(talk->user);
 	free(talk);
@@ -155,6 +159,73 @@ static void greet(struct console_talk *talk)
 	talk->phase = PHASE_READY;
 }
 
+/* ---- a password ---- */
+
+static void append_authentication(struct console_talk *talk, uint32_t kind, struct slice data)
+{
+	size_t begin = frame_begin(&talk->out, SERVER_AUTHENTICATION);
+	buf_append_u32(&talk->out, kind);
+	buf_append_slice(&talk->out, data);
+	frame_end(&talk->out, begin);
+}
+
+static void ask_password(struct console_talk *talk)
+{
+	static const char mechanisms[] = SCRAM_SHA_256 "\0"; /* a list of one, and its end */
+	struct scram_verifier verifier;
+	struct scram_server_start start = { .verifier = &verifier, .user = slice_str(talk->user) };
+	talk->callbacks.verifier(talk->callbacks.context, talk->user, &verifier, &start.doomed);
+	talk->scram = scram_server_new(&start);
+	secret_wipe(&verifier, sizeof(verifier));
+	append_authentication(talk, AUTHENTICATION_SASL, slice_of(mechanisms, sizeof(mechanisms)));
+	talk->phase = PHASE_SASL_FIRST;
+}
+
+static bool answer_first(struct console_talk *talk, struct slice body, struct buf *answer, struct error *error_out)
+{
+	struct reader reader = reader_of(body);
+	struct slice mechanism = reader_text(&reader);
+	uint32_t len = reader_u32(&reader);
+	struct slice message = len == UINT32_MAX ? (struct slice){ 0 } : reader_bytes(&reader, len);
+	if (reader.failed || reader_left(&reader)) {
+		error_set(error_out, SQLSTATE_PROTOCOL_VIOLATION, "malformed SASLInitialResponse");
+		return false;
+	}
+	return scram_server_first(talk->scram, mechanism, message, answer, error_out);
+}
+
+static void finish_password(struct console_talk *talk)
+{
+	struct error error;
+	scram_server_free(talk->scram);
+	talk->scram = NULL;
+	talk->role = talk->callbacks.admit(talk->callbacks.context, talk->user, true, &error);
+	if (talk->role == CONSOLE_NOBODY || talk->role == CONSOLE_ASKED)
+		console_talk_fail(talk, &error);
+	else
+		greet(talk);
+}
+
+static void on_password(struct console_talk *talk, struct slice body)
+{
+	bool first = talk->phase == PHASE_SASL_FIRST;
+	struct error error;
+	struct buf answer;
+	buf_init(&answer);
+	bool ok = first ? answer_first(talk, body, &answer, &error) :
+			  scram_server_final(talk->scram, body, &answer, &error);
+	if (!ok) {
+		console_talk_fail(talk, &error);
+	} else {
+		append_authentication(talk, first ? AUTHENTICATION_SASL_CONTINUE : AUTHENTICATION_SASL_FINAL,
+				      buf_slice(&answer));
+		talk->phase = PHASE_SASL_LAST;
+		if (!first)
+			finish_password(talk);
+	}
+	buf_deinit(&answer);
+}
+
 static bool check_startup(const struct startup_packet *packet, struct error *error_out)
 {
 	if (!packet->user.len) {
@@ -182,9 +253,11 @@ static void begin_session(struct console_talk *talk, const struct startup_packet
 		return;
 	}
 	negotiate(talk, packet);
-	talk->role = talk->callbacks.admit(talk->callbacks.context, talk->user, &error);
+	talk->role = talk->callbacks.admit(talk->callbacks.context, talk->user, false, &error);
 	if (talk->role == CONSOLE_NOBODY)
 		console_talk_fail(talk, &error);
+	else if (talk->role == CONSOLE_ASKED)
+		ask_password(talk);
 	else
 		greet(talk);
 }
@@ -506,7 +579,12 @@ static size_t take_message(struct console_talk *talk, const char *data, size_t l
 	}
 	if (len < frame.size)
 		return 0;
-	on_message(talk, frame.type, frame_body(data, frame));
+	if (talk->phase == PHASE_READY)
+		on_message(talk, frame.type, frame_body(data, frame));
+	else if (frame.type == CLIENT_PASSWORD)
+		on_password(talk, frame_body(data, frame));
+	else
+		violate(talk, "a password was expected");
 	return frame.size;
 }
 

@@ -4,6 +4,7 @@
  * sockets, threads, or what a command does.
  *
  *   STARTUP → READY → ENDED      (STARTUP → ENDED: refused, or a cancel request)
+ *   STARTUP → SASL_FIRST → SASL_LAST → READY, where a password is asked for
  *
  * There are no transactions: each command takes effect at once, and the
  * status is always "idle", which keeps drivers from thinking otherwise.
@@ -13,16 +14,20 @@
 
 #include "admin/console_command.h"
 #include "admin/console_result.h"
+#include "auth/scram_keys.h"
 #include "base/buf.h"
 
-enum console_role { CONSOLE_NOBODY, CONSOLE_VIEWER, CONSOLE_ADMIN };
+/* CONSOLE_ASKED: nothing yet; the user has to prove who it is, and is asked about again then. */
+enum console_role { CONSOLE_NOBODY, CONSOLE_VIEWER, CONSOLE_ADMIN, CONSOLE_ASKED };
 
 struct console_talk;
 
 struct console_talk_callbacks {
 	void *context;
-	/* What this user may do; CONSOLE_NOBODY: nothing, for the reason in error_out. */
-	enum console_role (*admit)(void *context, const char *user, struct error *error_out);
+	/* What this user may do; CONSOLE_NOBODY: nothing, for the reason in error_out. proved: by a password. */
+	enum console_role (*admit)(void *context, const char *user, bool proved, struct error *error_out);
+	/* For CONSOLE_ASKED: what the password is held against; *doomed_out: nothing will do. */
+	void (*verifier)(void *context, const char *user, struct scram_verifier *verifier_out, bool *doomed_out);
 	/* Carries a request out. May wait, and use console_talk_notice meanwhile. */
 	bool (*run)(void *context, const struct console_request *request, struct console_result *result,
 		    struct error *error_out);

@@ -47,7 +47,7 @@ static bool judge(const struct report_table *table, const char *key, uint32_t id
 	char why[128];
 	if (!table)
 		return refuse(key, "the ledger knows nothing of it", error_out);
-	if (table->verdict == REPORT_IN_USE || table->verdict == REPORT_UNKNOWN)
+	if (table->verdict != REPORT_READY && table->verdict != REPORT_SAME)
 		return refuse(key, table->verdict_text, error_out);
 	if (!table->sides[SIDE_OLD].kinds[USE_OPAQUE])
 		return true;

@@ -241,7 +241,7 @@ static void watch_all_files(struct server *server)
 	const struct settings *settings = &server->settings;
 	const struct tls_settings *client = &settings->security.client, *tls = &settings->security.server;
 	size_t count = 0;
-	const char **paths = memory_zalloc((8 + 2 * settings->databases.count) * sizeof(*paths));
+	const char **paths = memory_zalloc((9 + 2 * settings->databases.count) * sizeof(*paths));
 	paths[count++] = settings->file;
 	paths[count++] = client->cert;
 	paths[count++] = client->key;
@@ -250,6 +250,7 @@ static void watch_all_files(struct server *server)
 	paths[count++] = tls->key;
 	paths[count++] = tls->ca;
 	paths[count++] = settings->security.users_file;
+	paths[count++] = settings->console.users_path;
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		paths[count++] = settings->databases.items[i].map_path;
 		paths[count++] = settings->databases.items[i].flags_path;
@@ -263,7 +264,7 @@ void server_rules_changed(struct server *server)
 	declare_entries(server);
 }
 
-static void apply_settings(struct server *server, const struct settings *fresh)
+static void apply_settings(struct server *server, const struct settings *fresh, struct users *passwords)
 {
 	fields_compare(settings_fields(), &server->settings, fresh, on_fixed_field, NULL);
 	settings_deinit(&server->settings);
@@ -273,7 +274,7 @@ static void apply_settings(struct server *server, const struct settings *fresh)
 	overview_set_server(server->overview, fresh->server.host, fresh->server.port);
 	if (server->http_report)
 		http_report_set_idle_days(server->http_report, fresh->idle_days);
-	server_console_reloaded(server);
+	server_console_reloaded(server, passwords);
 	server_rules_changed(server);
 	watch_all_files(server);
 }
@@ -293,17 +294,21 @@ static bool reload(struct server *server, const struct server_order *order, bool
 		return false;
 	}
 	struct security *security = NULL;
+	struct users *passwords = NULL;
 	if (!server->auth_query)
 		fresh.security.auth_query = NULL; /* it needs a restart */
 	if (!security_new(&fresh.security, &security, error_out) ||
+	    !server_load_passwords(&fresh, &passwords, error_out) ||
 	    !reload_rules(server, &fresh, order, stale_out, error_out)) {
 		security_unref(security);
+		users_unref(passwords);
 		settings_deinit(&fresh);
 		return false;
 	}
 	proxy_set_security(server->proxy, security);
 	security_unref(security);
-	apply_settings(server, &fresh);
+	apply_settings(server, &fresh, passwords);
+	users_unref(passwords);
 	return true;
 }
 
@@ -587,6 +592,10 @@ bool server_check(const struct settings *settings, struct error *error_out)
 {
 	if (!server_check_security(settings, error_out))
 		return false;
+	struct users *passwords;
+	if (!server_load_passwords(settings, &passwords, error_out))
+		return false;
+	users_unref(passwords);
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		const struct settings_database *database = &settings->databases.items[i];
 		struct rules *rules = rules_new(database->name, NULL, NULL);

@@ -299,21 +299,31 @@ static bool on_run(void *context, const struct console_caller *caller, const str
 
 /* ---- life ---- */
 
-static struct console_users users_of(const struct settings *settings)
+static struct console_users users_of(const struct settings *settings, struct users *passwords)
 {
 	return (struct console_users){ settings->console.admins.items, settings->console.admins.count,
-				       settings->console.viewers.items, settings->console.viewers.count };
+				       settings->console.viewers.items, settings->console.viewers.count, passwords };
+}
+
+bool server_load_passwords(const struct settings *settings, struct users **users_out, struct error *error_out)
+{
+	*users_out = NULL;
+	return !settings->console.users_path || users_load(settings->console.users_path, users_out, error_out);
 }
 
 bool server_open_console(struct server *server, struct error *error_out)
 {
 	const struct settings_console *settings = &server->settings.console;
 	struct console_sources sources = { server->overview, server->proxy, server->usage, clock_wall_ms() };
-	struct console_users users = users_of(&server->settings);
 	struct console_actions actions = { server, on_run };
+	struct users *passwords;
 	if (!settings->endpoint_count)
 		return true;
+	if (!server_load_passwords(&server->settings, &passwords, error_out))
+		return false;
+	struct console_users users = users_of(&server->settings, passwords);
 	server->console = console_new(&server->loop, &sources, actions, &users);
+	users_unref(passwords);
 	for (size_t i = 0; i < settings->endpoint_count; i++) {
 		const struct endpoint *endpoint = &settings->endpoints[i];
 		if (endpoint->host[0] == '/')
@@ -332,9 +342,9 @@ void server_close_console(struct server *server)
 	server->console = NULL;
 }
 
-void server_console_reloaded(struct server *server)
+void server_console_reloaded(struct server *server, struct users *passwords)
 {
-	struct console_users users = users_of(&server->settings);
+	struct console_users users = users_of(&server->settings, passwords);
 	if (server->console)
 		console_set_users(server->console, &users);
 }

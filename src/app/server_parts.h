@@ -148,6 +148,8 @@ void server_forbid_core_dumps(const struct settings *settings);
 
 bool server_open_console(struct server *server, struct error *error_out);
 void server_close_console(struct server *server);
-void server_console_reloaded(struct server *server);
+/* NULL: the configuration names no users file. */
+bool server_load_passwords(const struct settings *settings, struct users **users_out, struct error *error_out);
+void server_console_reloaded(struct server *server, struct users *passwords);
 
 #endif

@@ -111,10 +111,25 @@ static bool place_usage(struct settings *settings, const struct yaml_doc *doc, s
 	return true;
 }
 
+/* Where passwords are asked for, there must be some. */
+static bool check_console(const struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
+{
+	const struct settings_console *console = &settings->console;
+	const struct yaml_value *at = yaml_get(&doc->root, "console");
+	for (size_t i = 0; i < console->endpoint_count && !console->users_path; i++) {
+		if (console->endpoints[i].host[0] == '/')
+			continue;
+		yaml_fail(doc, at, error_out, "a console on a TCP port needs `console.users_file`");
+		error_hint(error_out, "Name a file with the users' SCRAM verifiers, or listen in a folder: `listen: [run]`.");
+		return false;
+	}
+	return true;
+}
+
 static bool finish(struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
 {
 	if (!unite_forms(settings, doc, error_out) || !check_queue(settings, doc, error_out) ||
-	    !place_usage(settings, doc, error_out))
+	    !place_usage(settings, doc, error_out) || !check_console(settings, doc, error_out))
 		return false;
 	settings->journal_path = settings->journal;
 	if (settings->journal == settings_journal_auto)

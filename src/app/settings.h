@@ -48,6 +48,7 @@ struct settings_console {
 	struct endpoint *endpoints; /* none: there is no console */
 	size_t endpoint_count;
 	struct settings_names admins, viewers;
+	const char *users_path; /* NULL: nobody comes in over TCP */
 };
 
 struct settings {

@@ -193,12 +193,7 @@ static bool parse_console_address(struct field_context *context, const struct ya
 		place.text = absolute_folder(context, value->text);
 	if (!parse_endpoint(context, "the address", CONSOLE_PORT, &place, endpoint_out))
 		return false;
-	if (endpoint_out->host[0] == '/')
-		return true;
-	FAIL(context, value, "the console cannot listen on a TCP port yet in this version of crossfade (%s)",
-	     CROSSFADE_VERSION);
-	error_hint(context->error, "Name a folder for its unix socket, such as run.");
-	return false;
+	return true;
 }
 
 static bool parse_console_listen(struct field_context *context, const struct field *field,
@@ -642,16 +637,19 @@ static const struct field fields[] = {
 	{ .path = "server_tls.key", .kind = FIELD_PATH, .reloadable = true, AT(security.server.key),
 	  .example = "crossfade.key", .help = "Its private key, readable by its owner alone." },
 	{ .path = "console.listen", .kind = FIELD_CUSTOM, AT(console), .parse = parse_console_listen,
-	  .format = format_console_listen, .unit = "folder, one or a list", .example = "[run]",
+	  .format = format_console_listen, .unit = "folder or HOST:PORT, one or a list", .example = "[run]",
 	  .help = "Where the console listens, in which psql can look and give orders: the folder of a unix socket, made "
-		  "when it is missing. The port in the socket's name is 7432 unless FOLDER:PORT says otherwise." },
+		  "when it is missing, or an address, which needs console.users_file. The port is 7432 unless it is said." },
 	{ .path = "console.admins", .kind = FIELD_CUSTOM, .reloadable = true, AT(console.admins), .parse = parse_names,
-	  .format = format_names, .unit = "list of operating system users", .example = "[alice]",
-	  .help = "Who may do everything in the console. root and the user that crossfade runs as always may." },
+	  .format = format_names, .unit = "list of users", .example = "[alice]",
+	  .help = "Who may do everything in the console: users of the operating system, or of the users file over TCP. "
+		  "root and the user that crossfade runs as always may, on a unix socket." },
 	{ .path = "console.viewers", .kind = FIELD_CUSTOM, .reloadable = true, AT(console.viewers), .parse = parse_names,
-	  .format = format_names, .unit = "list of operating system users", .example = "[bob]",
+	  .format = format_names, .unit = "list of users", .example = "[bob]",
 	  .help = "Who may only look: SHOW." },
-	RESERVED("console.users_file", NULL, "Their SCRAM verifiers."),
+	{ .path = "console.users_file", .kind = FIELD_PATH, .reloadable = true, AT(console.users_path),
+	  .example = "console-users",
+	  .help = "The SCRAM verifiers of admins and viewers who come in over TCP, as in PgBouncer's auth_file." },
 	{ .path = "http.listen", .kind = FIELD_CUSTOM, .zero = "off", AT(http), .parse = parse_http,
 	  .format = format_http, .unit = "HOST:PORT, or off", .example = "127.0.0.1:9632",
 	  .help = "Where the page, /healthz, /readyz and /metrics are served. Whoever reaches it may read them: keep it on "

@@ -10,13 +10,21 @@ struct place {
 	struct console_talk *talk;
 };
 
-static enum console_role admit(void *context, const char *user, struct error *error_out)
+static enum console_role admit(void *context, const char *user, bool proved, struct error *error_out)
 {
+	if (user[0] == 's' && !proved)
+		return CONSOLE_ASKED;
 	if (user[0] == 'x') {
 		error_set(error_out, "28000", "not you");
 		return CONSOLE_NOBODY;
 	}
 	return user[0] == 'v' ? CONSOLE_VIEWER : CONSOLE_ADMIN;
+}
+
+static void verifier(void *context, const char *user, struct scram_verifier *verifier_out, bool *doomed_out)
+{
+	*verifier_out = (struct scram_verifier){ .iterations = 4096, .salt_len = 16 };
+	*doomed_out = user[1] == 'd';
 }
 
 static void put(struct console_result *result, enum rows_type type, int row)
@@ -77,7 +85,7 @@ static void feed(struct console_talk *talk, const char *data, size_t size, size_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct place place;
-	struct console_talk_callbacks callbacks = { &place, admit, run, flush, cancel };
+	struct console_talk_callbacks callbacks = { &place, admit, verifier, run, flush, cancel };
 	if (!size)
 		return 0;
 	for (size_t i = 0; i < 2; i++) {

@@ -172,6 +172,43 @@ def test_peer_authentication(console, proxy):
     wait_for(lambda: console.psql('-c', 'show version', user='daemon').returncode == 0, 10, 'daemon may look', 0.2)
 
 
+def test_scram_over_tcp(make_proxy, db):
+    port = servers.free_port()
+    proxy = make_proxy(db, map_text=moves.MAP, dbname='moves', start=False, config=(
+        f'console: {{listen: [run, "127.0.0.1:{port}"], admins: [alice], viewers: [bob], users_file: users}}\n'))
+    db.psql('-c', "set password_encryption = 'scram-sha-256'", *(
+        a for u in ('alice', 'bob', 'carl') for a in ('-c', f'drop role if exists {u}', '-c', f"create role {u} password 'pw-{u}'")))
+    got = db.psql('-Atc', "select '\"' || rolname || '\" \"' || rolpassword || '\"' from pg_authid"
+                          " where rolname in ('alice', 'bob', 'carl')")
+    users = proxy.dir / 'users'
+    users.write_text(got.stdout)
+    users.chmod(0o600)
+    proxy.start()
+
+    def connect(user, password):
+        return psycopg.connect(host='127.0.0.1', port=port, user=user, password=password, dbname='crossfade',
+                               autocommit=True)
+    with connect('alice', 'pw-alice') as c:
+        c.execute('reload')
+    with connect('bob', 'pw-bob') as c:
+        assert c.execute('show version').fetchone()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            c.execute('reload')
+    for user, password in (('alice', 'pw-bob'), ('nobody', 'x'), ('alice', '')):
+        with pytest.raises(psycopg.OperationalError, match='password'):
+            connect(user, password)
+    with pytest.raises(psycopg.OperationalError, match='may not use the console'):
+        connect('carl', 'pw-carl')
+    users.write_text(got.stdout.replace('"carl"', '"dora"'))
+    proxy.config_file.write_text(proxy.config_file.read_text().replace('viewers: [bob]', 'viewers: [bob, dora]'))
+    Console(proxy).order('reload')
+    with connect('dora', 'pw-carl') as c:
+        assert c.execute('show version').fetchone()
+    users.write_text('nonsense')
+    assert Console(proxy).psql('-c', 'reload').returncode == 1
+    connect('dora', 'pw-carl').close()
+
+
 @pytest.mark.parametrize('order', ['set flag public.prices to live', 'reload', 'rewrite off', 'pause', 'shutdown',
                                    'cutover public.prices', 'resume public.prices'])
 def test_viewers_only_look(calm, order):
