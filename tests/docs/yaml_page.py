@@ -56,11 +56,12 @@ def keys(rows):
     for row in rows:
         if row[3] != "not yet":
             lines += item(row)
-    lines += [".El", ".Ss Keys of later versions", "These are known, but take only their default for now:",
-              ".Bl -tag -width Ds"]
-    for row in rows:
-        if row[3] == "not yet":
-            lines += item(row)
+    later = [row for row in rows if row[3] == "not yet"]
+    if later:
+        lines += [".El", ".Ss Keys of later versions", "These are known, but take only their default for now:",
+                  ".Bl -tag -width Ds"]
+    for row in later:
+        lines += item(row)
     return [*lines, ".El", END]
 
 
