@@ -222,6 +222,24 @@ void rules_commit(struct rules *rules, struct rules_change *change)
 	rules_abandon(change);
 }
 
+bool rules_set_flags(struct rules *rules, struct slice text, const char *file, struct error *error_out)
+{
+	struct rules_change *change;
+	if (!rules->inputs)
+		return true;
+	change = memory_zalloc(sizeof(*change));
+	change->inputs = memory_zalloc(sizeof(*change->inputs));
+	arena_init(&change->inputs->arena);
+	change->inputs->map = map_ref(rules->inputs->map);
+	change->inputs->policy = rules->inputs->policy;
+	bool ok = flags_file_parse(text, file, &change->inputs->arena, &change->inputs->flags, error_out) &&
+		  build(rules, change->inputs, rules->facts, change, error_out);
+	if (ok)
+		swap_in(rules, change);
+	rules_abandon(change);
+	return ok;
+}
+
 bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *error_out)
 {
 	struct rules_change change = { 0 };

@@ -40,6 +40,9 @@ bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *err
  */
 void rules_expect_stage(struct rules *rules, const char *key, enum stage stage);
 
+/* Other stages for the same map, as the text of a flags file; file: for messages. */
+bool rules_set_flags(struct rules *rules, struct slice text, const char *file, struct error *error_out);
+
 /* For those who wait for a look at the catalog that found nothing new. */
 void rules_publish_again(struct rules *rules);
 

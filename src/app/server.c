@@ -23,10 +23,16 @@ static const int signal_numbers[3] = { SIGHUP, SIGTERM, SIGINT };
 
 /* ---- rules ---- */
 
-struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database)
+struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database,
+				   const char *stages)
 {
-	return (struct rules_files){ .map_path = database->map_path, .flags_path = database->flags_path,
+	struct rules_files files = { .map_path = database->map_path, .flags_path = database->flags_path,
 				     .policy = settings->policy };
+	if (!database->flags_in_schema)
+		return files;
+	files.flags_path = SERVER_STAGES_NAME;
+	files.flags_text = slice_str(stages ? stages : "flags: {}");
+	return files;
 }
 
 static void declare_entries(struct server *server)
@@ -113,6 +119,8 @@ static bool all_facts_are_here(const struct server *server)
 	for (size_t i = 0; i < server->database_count; i++) {
 		if (server->databases[i].watcher && !server->databases[i].has_facts)
 			return false;
+		if (server->databases[i].member && !server->databases[i].stages)
+			return false;
 	}
 	return true;
 }
@@ -138,8 +146,10 @@ void server_poke(struct server *server)
 static void on_inbox(uv_async_t *async)
 {
 	struct server *server = async->data;
-	for (size_t i = 0; i < server->database_count; i++)
+	for (size_t i = 0; i < server->database_count; i++) {
+		server_take_stages(&server->databases[i]);
 		take_facts(&server->databases[i]);
+	}
 	declare_entries(server);
 	if (server->awaited_cause && server_has_looked(server))
 		reload_again(server);
@@ -178,7 +188,7 @@ static bool prepare_rules(struct server *server, const struct settings *fresh, s
 {
 	for (size_t i = 0; i < server->database_count; i++) {
 		const struct settings_database *database = &fresh->databases.items[i];
-		struct rules_files files = server_files_of(fresh, database);
+		struct rules_files files = server_files_of(fresh, database, server->databases[i].stages);
 		if (!rules_prepare(server->databases[i].rules, &files, &changes[i], error_out))
 			return false;
 	}
@@ -544,6 +554,7 @@ static void watch_catalogs(struct server *server)
 int server_run(struct server *server)
 {
 	watch_catalogs(server);
+	server_join_fleet(server);
 	uv_timer_start(&server->files_timer, on_files_timer, FILES_POLL_MS, FILES_POLL_MS);
 	if (all_facts_are_here(server))
 		start_accepting(server);
@@ -567,6 +578,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	server_close_console(server);
+	server_leave_fleet(server);
 	auth_query_free(server->auth_query); /* its answers go to the proxy */
 	http_free(server->http);
 	http_report_free(server->http_report);
@@ -599,7 +611,7 @@ bool server_check(const struct settings *settings, struct error *error_out)
 	for (size_t i = 0; i < settings->databases.count; i++) {
 		const struct settings_database *database = &settings->databases.items[i];
 		struct rules *rules = rules_new(database->name, NULL, NULL);
-		struct rules_files files = server_files_of(settings, database);
+		struct rules_files files = server_files_of(settings, database, NULL);
 		struct rules_change *change = NULL;
 		bool ok = rules_prepare(rules, &files, &change, error_out);
 		rules_abandon(change);

@@ -27,6 +27,11 @@ struct call {
 	struct server_evidence found;
 	struct ruleset *ruleset; /* a reference for evidence */
 	const char *key, *journal_path;
+	const char *dsn, *database; /* of the table's database */
+	enum stage stage;	    /* … as it is */
+	struct member *member;	    /* NULL: a file keeps the stages */
+	size_t index;
+	bool shared; /* … of many: they are in the database */
 	struct evidence_sources ledger;
 };
 
@@ -139,9 +144,46 @@ static void run_find(void *context)
 		return;
 	call->ruleset = ruleset_ref((struct ruleset *)rules_current(database->rules));
 	call->key = arena_strdup(call->arena, entry->key);
+	call->stage = entry->stage;
+	call->index = (size_t)(database - call->server->databases);
+	call->member = database->member;
+	call->database = arena_strdup(call->arena, rules_database(database->rules));
+	call->dsn = arena_strdup(call->arena, call->server->settings.databases.items[call->index].admin_dsn);
 	call->ledger = (struct evidence_sources){
 		arena_strdup(call->arena, call->server->settings.usage.path), call->server->settings.idle_days,
 		call->server->database_count == 1 };
+}
+
+static void run_stage(void *context)
+{
+	struct call *call = context;
+	const struct ruleset *ruleset = rules_current(call->server->databases[call->index].rules);
+	const struct ruleset_entry *entry = ruleset ? ruleset_entry_by_key(ruleset, call->key) : NULL;
+	call->ok = entry && entry->stage == call->request->stage;
+}
+
+static void run_note_stage(void *context)
+{
+	struct call *call = context;
+	server_note(call->server, &(struct journal_entry){
+		.who = call->caller->who, .action = "set flag", .database = call->database, .table = call->key,
+		.from = stage_name(call->stage), .to = stage_name(call->request->stage), .outcome = "done",
+		.reason = call->request->reason, .forced = call->request->force });
+	call->ok = true;
+}
+
+static void run_place(void *context)
+{
+	struct call *call = context;
+	const struct settings_databases *databases = &call->server->settings.databases;
+	call->ok = call->index < databases->count;
+	if (!call->ok)
+		return;
+	const struct settings_database *database = &databases->items[call->index];
+	call->shared = database->admin_dsn && database->flags_in_schema;
+	call->dsn = arena_strdup(call->arena, database->admin_dsn);
+	call->database = arena_strdup(call->arena, database->name ? database->name : "*");
+	call->member = call->server->databases[call->index].member;
 }
 
 /* ---- on the connection's thread ---- */
@@ -162,6 +204,23 @@ static bool refresh_facts(struct call *call)
 	return true; /* with what is known, if the catalog cannot be read */
 }
 
+/* The rules allow it: now it is written where all proxies see it, and this one has to have seen it. */
+static bool store_flag(struct call *call)
+{
+	char id[STATE_ID_BYTES];
+	struct state_stage stage = { call->key, call->stage, call->request->stage };
+	struct state_change change = { .id = id, .kind = "flag", .stages = &stage, .stage_count = 1,
+				       .who = call->caller->who, .reason = call->request->reason, .outcome = "done" };
+	uint64_t until_us = clock_monotonic_us() + FRESH_FACTS_MS * UINT64_C(1000);
+	state_make_id(id);
+	if (!server_store_stage(call->dsn, &change, call->error))
+		return false;
+	member_poke(call->member);
+	while (clock_monotonic_us() < until_us && main_calls_run(call->server->calls, run_stage, call) && !call->ok)
+		usleep(PAUSE_US);
+	return call_over(call, run_note_stage);
+}
+
 static bool set_flag(struct call *call)
 {
 	const struct console_request *request = call->request;
@@ -174,7 +233,7 @@ static bool set_flag(struct call *call)
 	if (call->asked)
 		call->found.quiet =
 			evidence_is_quiet(&call->ledger, call->ruleset, call->key, &call->found.refusal);
-	return call_over(call, run_set_flag);
+	return call_over(call, run_set_flag) && (!call->member || store_flag(call));
 }
 
 static bool reload(struct call *call)
@@ -260,11 +319,22 @@ static bool not_available(struct call *call)
 	return false;
 }
 
+static bool show_proxies(struct call *call)
+{
+	for (call->index = 0; main_calls_run(call->server->calls, run_place, call) && call->ok; call->index++) {
+		const char *self = call->member ? member_id(call->member) : NULL;
+		if (call->shared && !server_show_proxies(call->database, call->dsn, self, call->result, call->error))
+			return false;
+	}
+	return true;
+}
+
 static bool dispatch(struct call *call)
 {
 	switch (call->request->verb) {
 	case CONSOLE_SHOW_CONFIG: return call_over(call, run_config);
 	case CONSOLE_SHOW_HISTORY: return show_history(call);
+	case CONSOLE_SHOW_PROXIES: return show_proxies(call);
 	case CONSOLE_SHOW_FLAGS: return show_flags(call);
 	case CONSOLE_SET_FLAG: return set_flag(call);
 	case CONSOLE_REWRITE: return call_over(call, run_rewrite);

@@ -360,6 +360,7 @@ static bool run_cutover(struct order *order)
 		.database = rules_database(order->database->rules),
 		.ruleset = order->ruleset,
 		.proxy = order->server->proxy,
+		.member = order->database->member ? member_id(order->database->member) : NULL,
 		.wish = { .tables = &order->key, .table_count = request->group ? 0 : 1, .group = request->group,
 			  .reverse = request->verb == CONSOLE_REVERSE, .view = !request->no_view, .force = request->force },
 		.dry_run = request->dry_run,

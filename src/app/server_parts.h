@@ -12,6 +12,7 @@
 #include "catalog/auth_query.h"
 #include "catalog/watcher.h"
 #include "config/watch.h"
+#include "fleet/member.h"
 #include "fleet/cutover.h"
 
 #include <pthread.h>
@@ -21,6 +22,9 @@ struct server_database {
 	struct server *server;
 	struct rules *rules;
 	struct catalog_watcher *watcher; /* NULL: no admin connection */
+	struct member *member;		 /* NULL: the stages are in a file */
+	char *stages_arrived;		 /* under server->lock: from the member, newer than … */
+	char *stages;			 /* … the text of a flags file with the stages of the database */
 	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
 	uint64_t checked;		 /* under server->lock: the newest ticket of the watcher's that is answered */
 	uint64_t looked;		 /* … and that was published */
@@ -81,7 +85,9 @@ void server_stop(struct server *server, bool at_once);
 /* After rules have changed: the ledger and the watcher learn of it. */
 void server_rules_changed(struct server *server);
 void server_commit_rules(struct server_database *database, struct rules_change *change);
-struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database);
+/* stages: what the database says, where it keeps them; NULL: nothing yet. */
+struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database,
+				   const char *stages);
 /* Has the catalog of every database read again. */
 void server_poke(struct server *server);
 bool server_has_looked(const struct server *server);
@@ -107,6 +113,7 @@ void server_note(struct server *server, const struct journal_entry *entry);
 /* The entry that a request names, in the rules now in force; NULL with error_out. */
 struct server_database *server_find_entry(struct server *server, const struct console_request *request,
 					  const struct ruleset_entry **entry_out, struct error *error_out);
+/* Where the database keeps the stages this only judges: the caller stores what is in stage_out then. */
 bool server_set_flag(struct server *server, const struct console_request *request, const struct server_order *order,
 		     struct error *error_out);
 bool server_rewrite(struct server *server, bool on, const struct server_order *order, struct error *error_out);
@@ -143,6 +150,18 @@ void server_find_verifier(void *context, const char *user, struct proxy_asker *a
 void server_verifier_stale(void *context, const char *user);
 /* Where keys or verifiers are in memory. */
 void server_forbid_core_dumps(const struct settings *settings);
+
+/* ---- server_fleet.c ---- */
+
+#define SERVER_STAGES_NAME "the schema crossfade"
+
+void server_join_fleet(struct server *server);
+void server_leave_fleet(struct server *server);
+void server_take_stages(struct server_database *database);
+/* Not on the main thread. */
+bool server_store_stage(const char *dsn, const struct state_change *change, struct error *error_out);
+bool server_show_proxies(const char *database, const char *dsn, const char *self, struct console_result *result,
+			 struct error *error_out);
 
 /* ---- server_console.c ---- */
 

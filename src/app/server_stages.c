@@ -229,6 +229,9 @@ static bool edit_flags(const struct server_database *database, const struct rule
 {
 	const char *path = settings_of(database)->flags_path;
 	struct buf before;
+	if (settings_of(database)->flags_in_schema)
+		return flags_edit(slice_str(database->stages ? database->stages : "flags: {}"), SERVER_STAGES_NAME,
+				  entry->names[SIDE_OLD], stage, text_out, error_out);
 	if (!path) {
 		error_set(error_out, SQLSTATE_NOT_IN_STATE, "the configuration names no flags file to write to");
 		error_hint(error_out, "Add `flags: flags.yaml`, create that file with the line `flags: {}`, and reload.");
@@ -248,6 +251,8 @@ bool server_write_flags(struct server_database *database, const struct state_sta
 	const char *path = settings_of(database)->flags_path;
 	const struct ruleset *ruleset = rules_current(database->rules);
 	struct buf text;
+	if (settings_of(database)->flags_in_schema)
+		return true; /* the transaction has written them */
 	buf_init(&text);
 	bool ok = path && file_read(path, &text, error_out);
 	if (!path)
@@ -299,19 +304,19 @@ static void note_failure(const struct server_database *database, const struct ru
 static bool change_stage(struct server_database *database, const struct ruleset_entry *entry, enum stage stage,
 			 const struct server_order *order, struct error *error_out)
 {
-	struct rules_files files = server_files_of(&database->server->settings, settings_of(database));
+	struct rules_files files = server_files_of(&database->server->settings, settings_of(database), NULL);
 	struct rules_change *change = NULL;
 	struct buf text;
-	bool stale;
+	bool stale, in_schema = settings_of(database)->flags_in_schema;
 	buf_init(&text);
 	bool ok = edit_flags(database, entry, stage, &text, error_out);
 	if (ok) {
 		files.flags_text = buf_slice(&text);
 		ok = rules_prepare(database->rules, &files, &change, error_out) &&
 		     server_judge(database, change, order, &stale, error_out) &&
-		     put_in_force(database, change, buf_slice(&text), order, error_out);
+		     (in_schema || put_in_force(database, change, buf_slice(&text), order, error_out));
 	}
-	if (ok)
+	if (ok && !in_schema)
 		server_commit_rules(database, change);
 	else
 		rules_abandon(change);

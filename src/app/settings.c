@@ -69,7 +69,7 @@ static bool unite_forms(struct settings *settings, const struct yaml_doc *doc, s
 	if (settings->databases.count) {
 		if (settings->single.map_path)
 			return fail_both(doc, "map", error_out);
-		if (settings->single.flags_path)
+		if (settings->single.flags_path || settings->single.flags_in_schema)
 			return fail_both(doc, "flags", error_out);
 		return !settings->single.admin_dsn || fail_both(doc, "admin", error_out);
 	}
@@ -126,10 +126,24 @@ static bool check_console(const struct settings *settings, const struct yaml_doc
 	return true;
 }
 
+static bool check_schemas(const struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
+{
+	for (size_t i = 0; i < settings->databases.count; i++) {
+		const struct settings_database *database = &settings->databases.items[i];
+		if (!database->flags_in_schema || database->admin_dsn)
+			continue;
+		yaml_fail(doc, yaml_get(&doc->root, database->short_form ? "flags" : "databases"), error_out,
+			  "`flags: {schema: crossfade}` needs `admin.dsn`, to reach the database that keeps the stages");
+		return false;
+	}
+	return true;
+}
+
 static bool finish(struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
 {
 	if (!unite_forms(settings, doc, error_out) || !check_queue(settings, doc, error_out) ||
-	    !place_usage(settings, doc, error_out) || !check_console(settings, doc, error_out))
+	    !place_usage(settings, doc, error_out) || !check_console(settings, doc, error_out) ||
+	    !check_schemas(settings, doc, error_out))
 		return false;
 	settings->journal_path = settings->journal;
 	if (settings->journal == settings_journal_auto)

@@ -30,7 +30,8 @@ struct settings_database {
 	const char *name;	/* short form: the one admin_dsn connects to; NULL without it: all */
 	bool short_form;	/* `map` and `flags` at the top, not below `databases` */
 	const char *map_path;
-	const char *flags_path; /* NULL: every entry at stage old */
+	const char *flags_path; /* NULL: every entry at stage old, unless … */
+	bool flags_in_schema;	/* … the database keeps the stages, in schema crossfade */
 	const char *admin_dsn;	/* for libpq, a secret; NULL: no facts */
 };
 

@@ -277,19 +277,9 @@ static bool parse_usage_schema(struct field_context *context, const struct yaml_
 static bool parse_file_or_schema(struct field_context *context, const struct field *field,
 				 const struct yaml_value *value, void *place)
 {
-	static const char *const keys[] = { "schema" };
 	const char *path;
-	if (value->kind == YAML_MAP && strcmp(field->path, "usage") == 0)
+	if (value->kind == YAML_MAP)
 		return parse_usage_schema(context, value, place);
-	if (value->kind == YAML_MAP) {
-		if (yaml_check_keys(context->doc, value, keys, 1, "this place", context->error)) {
-			FAIL(context, value,
-			     "`%s: {schema: …}` is not available yet in this version of crossfade (%s)",
-			     field->path, CROSSFADE_VERSION);
-			error_hint(context->error, "Name a file.");
-		}
-		return false;
-	}
 	if (field->zero && value->kind == YAML_TEXT && strcmp(value->text, field->zero) == 0)
 		path = NULL;
 	else if (!field_path(context, value, &path))
@@ -331,6 +321,42 @@ static void format_journal(const struct field *field, const void *place, struct 
 		buf_append_str(out, path);
 	else
 		format_file(field, place, out);
+}
+
+/* The stages' place: a file, or the schema crossfade of the database itself. */
+static bool parse_stages_place(struct field_context *context, const struct yaml_value *value,
+			       struct settings_database *database)
+{
+	static const char *const keys[] = { "schema" };
+	if (value->kind != YAML_MAP)
+		return field_path(context, value, &database->flags_path);
+	const struct yaml_value *schema = yaml_get(value, "schema");
+	if (!yaml_check_keys(context->doc, value, keys, 1, "this place", context->error))
+		return false;
+	if (!schema || schema->kind != YAML_TEXT || strcmp(schema->text, "crossfade") != 0) {
+		FAIL(context, schema ? schema : value, "the stages' schema must be crossfade");
+		error_hint(context->error, "Write `flags: {schema: crossfade}`.");
+		return false;
+	}
+	database->flags_in_schema = true;
+	return true;
+}
+
+static bool parse_flags(struct field_context *context, const struct field *field, const struct yaml_value *value,
+			void *place)
+{
+	return parse_stages_place(context, value, place);
+}
+
+static void format_flags(const struct field *field, const void *place, struct buf *out)
+{
+	const struct settings_database *database = place;
+	if (database->flags_in_schema)
+		buf_append_str(out, "{schema: crossfade}");
+	else if (database->flags_path)
+		yaml_append_text(out, database->flags_path);
+	else
+		buf_append_str(out, "null");
 }
 
 /* ---- certificate authorities ---- */
@@ -393,14 +419,12 @@ static void format_dsn(const struct field *field, const void *place, struct buf 
 static bool parse_database_files(struct field_context *context, const struct yaml_value *map,
 				 struct settings_database *database)
 {
-	static const struct field flags_field = { .path = "flags" };
 	const struct yaml_value *path = yaml_get(map, "map"), *flags = yaml_get(map, "flags");
 	if (!path)
 		return FAIL(context, map, "database %s has no `map`", database->name);
 	if (!field_path(context, path, &database->map_path))
 		return false;
-	return !flags || yaml_is_null(flags) ||
-	       parse_file_or_schema(context, &flags_field, flags, &database->flags_path);
+	return !flags || yaml_is_null(flags) || parse_stages_place(context, flags, database);
 }
 
 static bool parse_database(struct field_context *context, const struct yaml_value *key,
@@ -454,7 +478,7 @@ static void format_databases(const struct field *field, const void *place, struc
 		buf_append_str(out, ": {map: ");
 		yaml_append_text(out, database->map_path);
 		buf_append_str(out, ", flags: ");
-		format_file(field, &database->flags_path, out);
+		format_flags(field, database, out);
 		buf_append_str(out, "}");
 	}
 	buf_append_byte(out, '}');
@@ -495,9 +519,10 @@ static const struct field fields[] = {
 	  AT(single.map_path), .example = "v10-to-v13.yaml",
 	  .help = "The map of old to new tables, for the database that admin.dsn names; all other databases pass "
 		  "untouched. Not together with `databases`." },
-	{ .path = "flags", .kind = FIELD_CUSTOM, .reloadable = true, AT(single.flags_path),
-	  .parse = parse_file_or_schema, .format = format_file, .unit = "path", .example = "flags.yaml",
-	  .help = "The stage of each table; without a file every table is at stage old." },
+	{ .path = "flags", .kind = FIELD_CUSTOM, .reloadable = true, AT(single), .parse = parse_flags,
+	  .format = format_flags, .unit = "path, or {schema: crossfade}", .example = "flags.yaml",
+	  .help = "The stage of each table: a file (without one every table is at stage old), or the schema crossfade of "
+		  "the database, which many proxies share." },
 	{ .path = "usage", .kind = FIELD_CUSTOM, .zero = "off", AT(usage.path), .parse = parse_file_or_schema,
 	  .format = format_file, .unit = "path, {schema: NAME}, or off",
 	  .help = "The ledger of which names are used: a SQLite file, created when missing; or a schema of the database of "

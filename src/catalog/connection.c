@@ -156,6 +156,17 @@ int catalog_connection_pid(const struct catalog_connection *connection)
 	return PQbackendPID(connection->pg);
 }
 
+bool catalog_connection_notified(struct catalog_connection *connection)
+{
+	PGnotify *notify;
+	bool found = false;
+	while ((notify = PQnotifies(connection->pg)) != NULL) {
+		PQfreemem(notify);
+		found = true;
+	}
+	return found;
+}
+
 int catalog_connection_server_version(const struct catalog_connection *connection)
 {
 	return PQserverVersion(connection->pg);

@@ -24,6 +24,8 @@ bool catalog_connection_is_alive(const struct catalog_connection *connection);
 int catalog_connection_fd(const struct catalog_connection *connection);
 /* Takes what the server sent unasked; false when it has gone. */
 bool catalog_connection_listen(struct catalog_connection *connection);
+/* Whether a NOTIFY has come, perhaps among the answers to a query; each is told once. */
+bool catalog_connection_notified(struct catalog_connection *connection);
 int catalog_connection_server_version(const struct catalog_connection *connection);
 /* The process that the other side said it was when we logged in: a pooler says something else than the server. */
 int catalog_connection_pid(const struct catalog_connection *connection);

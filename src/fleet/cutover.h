@@ -29,6 +29,7 @@ struct cutover_request {
 	const char *database;	 /* whose sessions are paused; NULL: all */
 	struct ruleset *ruleset; /* a reference is taken */
 	struct proxy *proxy;	 /* NULL: no sessions to pause */
+	const char *member;	 /* the row of this proxy among those of the database; NULL: it has none */
 	struct move_wish wish;
 	bool dry_run;
 	uint32_t timeout_ms, max_stall_ms;

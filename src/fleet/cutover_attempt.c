@@ -29,12 +29,12 @@ static bool begin_pause(struct cutover *cutover, struct error *error_out)
 	cutover->paused_at_us = clock_monotonic_us();
 	cutover->stall_deadline_us = cutover->paused_at_us + (uint64_t)request->max_stall_ms * 1000;
 	if (!request->proxy)
-		return true;
+		return cutover_announce(cutover, error_out);
 	cutover->pause = proxy_pause(request->proxy, &wanted, error_out);
 	if (!cutover->pause)
 		return false;
 	if (proxy_pause_await(request->proxy, cutover->pause, PAUSE_PAUSING, cutover_left_ms(cutover->stall_deadline_us)))
-		return true;
+		return cutover_announce(cutover, error_out);
 	error_set(error_out, SQLSTATE_INTERNAL_ERROR, "not every worker has paused within %u ms", request->max_stall_ms);
 	return false;
 }
@@ -158,7 +158,7 @@ static enum attempt drain(struct cutover *cutover, struct error *error_out)
 static enum attempt judge(const struct cutover *cutover, const struct error *error)
 {
 	static const char *const passing[] = { "55P03", "57014", "40P01", "40001", "55006", "57P01", "57P02", "57P03",
-					       "25P03", "25P04", "08006", "08003", "53300" };
+					       "25P03", "25P04", "08006", "08003", "53300", "22012" };
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
 		if (strcmp(error->sqlstate, passing[i]) == 0)
 			return ATTEMPT_AGAIN;
@@ -187,6 +187,7 @@ static enum attempt lock(struct cutover *cutover, struct error *error_out)
 		   "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %u;"
 		   " SET LOCAL statement_timeout = %u; SET LOCAL idle_in_transaction_session_timeout = %u;",
 		   timeout_ms, timeout_ms, cutover->request.max_stall_ms + TTL_SPARE_MS);
+	cutover_append_fence(cutover, &sql);
 	for (size_t i = 0; i < cutover->plan->lock_count; i++)
 		buf_printf(&sql, "%s;", cutover->plan->statements[i].sql);
 	bool ok = catalog_execute(cutover->connection, buf_cstr(&sql), timeout_ms + TTL_SPARE_MS, error_out);
@@ -226,6 +227,7 @@ static enum attempt move(struct cutover *cutover, struct error *error_out)
 	for (size_t i = cutover->plan->lock_count; i < cutover->plan->statement_count; i++)
 		buf_printf(&sql, "%s;", cutover->plan->statements[i].sql);
 	append_change(cutover, &sql);
+	cutover_append_end(cutover, &sql);
 	bool ok = catalog_execute(cutover->connection, buf_cstr(&sql), MOVE_MS + TTL_SPARE_MS, error_out) && ask_xid(cutover, error_out);
 	buf_deinit(&sql);
 	return ok ? ATTEMPT_DONE : judge(cutover, error_out);
@@ -297,6 +299,8 @@ enum attempt cutover_attempt(struct cutover *cutover, struct error *error_out)
 	if (outcome == ATTEMPT_DONE || outcome == ATTEMPT_IN_DOUBT)
 		publish(cutover, outcome == ATTEMPT_DONE);
 	cutover_set_step(cutover, CUTOVER_OPEN);
+	if (outcome == ATTEMPT_AGAIN || outcome == ATTEMPT_FAILED)
+		cutover_withdraw(cutover);
 	end_pause(cutover);
 	if (outcome == ATTEMPT_AGAIN)
 		remember_holders(cutover);

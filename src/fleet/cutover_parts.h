@@ -39,6 +39,8 @@ struct cutover {
 	uint32_t pause_ms; /* before the next attempt */
 	char xid[24];
 	uint32_t commit_pid;
+	bool announced; /* other proxies have paused too: the row pause_id */
+	char pause_id[STATE_ID_BYTES];
 };
 
 /* ---- cutover.c ---- */
@@ -72,6 +74,15 @@ enum attempt { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_FAILED, ATTEMPT_IN_DOUBT };
 
 /* From the pause to the opening of the gate. */
 enum attempt cutover_attempt(struct cutover *cutover, struct error *error_out);
+
+/* ---- cutover_fleet.c ---- */
+
+/* Has the other proxies pause; false: not all have, or the server cannot be asked. */
+bool cutover_announce(struct cutover *cutover, struct error *error_out);
+/* First in the transaction; last in it; after one that did not come to its end. */
+void cutover_append_fence(struct cutover *cutover, struct buf *sql);
+void cutover_append_end(struct cutover *cutover, struct buf *sql);
+void cutover_withdraw(struct cutover *cutover);
 
 /* ---- cutover_settle.c ---- */
 

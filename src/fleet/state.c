@@ -175,3 +175,52 @@ bool state_has_journal(struct catalog_connection *connection, const char *id, ui
 		*found_out = found > 0;
 	return ok;
 }
+
+/* A missing row is stage old. */
+static bool check_stage(struct catalog_connection *connection, const struct state_stage *stage, uint32_t timeout_ms,
+			struct error *error_out)
+{
+	PGresult *result = NULL;
+	if (!catalog_query_for(connection, "SELECT stage FROM crossfade.stages WHERE table_name = $1", stage->table,
+			       timeout_ms, &result, error_out))
+		return false;
+	const char *now = PQntuples(result) ? PQgetvalue(result, 0, 0) : stage_name(STAGE_OLD);
+	bool same = strcmp(now, stage_name(stage->from)) == 0;
+	if (!same) {
+		error_set(error_out, "40001", "%s has gone to stage %s meanwhile", stage->table, now);
+		error_hint(error_out, "Look at it again, then try again.");
+	}
+	PQclear(result);
+	return same;
+}
+
+static bool store_open(struct catalog_connection *connection, const struct state_change *change, uint32_t timeout_ms,
+		       struct error *error_out)
+{
+	struct buf sql;
+	for (size_t i = 0; i < change->stage_count; i++) {
+		if (!check_stage(connection, &change->stages[i], timeout_ms, error_out))
+			return false;
+	}
+	buf_init(&sql);
+	state_append_journal(connection, &sql, change);
+	state_append_stages(connection, &sql, change);
+	buf_append_str(&sql, "NOTIFY crossfade; COMMIT");
+	bool ok = catalog_execute(connection, buf_cstr(&sql), timeout_ms, error_out);
+	buf_deinit(&sql);
+	return ok;
+}
+
+bool state_store(struct catalog_connection *connection, const struct state_change *change, uint32_t timeout_ms,
+		 struct error *error_out)
+{
+	struct error ignored;
+	if (!catalog_execute(connection, "BEGIN; SET LOCAL lock_timeout = 5000; LOCK TABLE crossfade.stages IN SHARE ROW EXCLUSIVE MODE",
+			     timeout_ms, error_out))
+		return false;
+	if (store_open(connection, change, timeout_ms, error_out))
+		return true;
+	if (catalog_connection_is_alive(connection))
+		catalog_execute(connection, "ROLLBACK", timeout_ms, &ignored);
+	return false;
+}

@@ -43,6 +43,12 @@ struct state_change {
 /* Statements that write a change's journal row; those that also set the stages, when it is done. */
 void state_append_journal(struct catalog_connection *connection, struct buf *sql, const struct state_change *change);
 void state_append_stages(struct catalog_connection *connection, struct buf *sql, const struct state_change *change);
+/*
+ * Writes a change of stages in a transaction of its own, and tells all
+ * proxies. Fails with 40001 when a stage is no longer what it should be before.
+ */
+bool state_store(struct catalog_connection *connection, const struct state_change *change, uint32_t timeout_ms,
+		 struct error *error_out);
 /* Whether that change was committed. */
 bool state_has_journal(struct catalog_connection *connection, const char *id, uint32_t timeout_ms, bool *found_out,
 		       struct error *error_out);

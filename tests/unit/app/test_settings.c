@@ -97,7 +97,9 @@ static const struct bad_input bad_settings[] = {
 	{ HEAD "http: {listen: /run/cf}\n", 4, 16, "`http.listen` takes HOST:PORT, not a folder", "" },
 	{ HEAD "http: {listen: '127.0.0.1:x'}\n", 4, 16, "`http.listen` `127.0.0.1:x` has no port between 1 and 65535 behind its colon", "127.0.0.1:9632" },
 	{ HEAD "flags: {schema: crossfade}\n", 4, 8,
-	  "`flags: {schema: …}` is not available yet in this version of crossfade (" CROSSFADE_VERSION ")", "file" },
+	  "`flags: {schema: crossfade}` needs `admin.dsn`, to reach the database that keeps the stages", NULL },
+	{ HEAD "flags: {schema: other}\n", 4, 17, "the stages' schema must be crossfade", "crossfade" },
+	{ HEAD "flags: {shema: crossfade}\n", 4, 9, "unknown key `shema` in this place", "schema" },
 	{ HEAD "usage: {shema: crossfade}\n", 4, 9, "unknown key `shema` in `usage`", "schema" },
 	{ HEAD "usage: {schema: crossfade}\n", 4, 8, "`usage: {schema: …}` needs an admin connection", "admin" },
 	/* databases */

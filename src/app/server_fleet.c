@@ -1,0 +1,169 @@
+/*
+ * Stages that live in the database and are shared by many proxies: what the
+ * member of each database (fleet/member.h) finds is brought to the main
+ * thread here, and SET FLAG writes there instead of into a file.
+ */
+#include "app/server_parts.h"
+
+#include "app/error_log.h"
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { CONNECT_MS = 5000, QUERY_MS = 10000, LOOK_US = 2000 };
+
+/* ---- on the member's thread ---- */
+
+static void on_stages(void *context, const char *text)
+{
+	struct server_database *database = context;
+	struct server *server = database->server;
+	pthread_mutex_lock(&server->lock);
+	free(database->stages_arrived);
+	database->stages_arrived = memory_strdup(text);
+	pthread_mutex_unlock(&server->lock);
+	uv_async_send(&server->inbox);
+}
+
+struct look {
+	struct server_database *database;
+	uint64_t ticket;
+	bool done;
+};
+
+static void run_poke(void *context)
+{
+	struct look *look = context;
+	look->ticket = look->database->watcher ? catalog_watcher_poke(look->database->watcher) : 0;
+}
+
+static void run_looked(void *context)
+{
+	struct look *look = context;
+	look->done = look->database->looked >= look->ticket;
+}
+
+static void on_refresh(void *context, uint32_t timeout_ms)
+{
+	struct server_database *database = context;
+	struct look look = { .database = database };
+	uint64_t until_us = clock_monotonic_us() + (uint64_t)timeout_ms * 1000;
+	if (!main_calls_run(database->server->calls, run_poke, &look))
+		return;
+	while (!look.done && clock_monotonic_us() < until_us) {
+		if (!main_calls_run(database->server->calls, run_looked, &look))
+			return;
+		usleep(LOOK_US);
+	}
+}
+
+/* ---- on the main thread ---- */
+
+void server_take_stages(struct server_database *database)
+{
+	struct server *server = database->server;
+	struct error error;
+	pthread_mutex_lock(&server->lock);
+	char *text = database->stages_arrived;
+	database->stages_arrived = NULL;
+	pthread_mutex_unlock(&server->lock);
+	if (!text)
+		return;
+	if (rules_set_flags(database->rules, slice_str(text), SERVER_STAGES_NAME, &error)) {
+		LOG(LOG_INFO, "stages", LOG_STR("database", rules_database(database->rules)));
+	} else {
+		error_log(LOG_ERROR, "stages_rejected", rules_database(database->rules), &error);
+	}
+	free(database->stages);
+	database->stages = text;
+	server_rules_changed(server);
+}
+
+void server_join_fleet(struct server *server)
+{
+	char host[128] = "", name[192];
+	gethostname(host, sizeof(host) - 1);
+	snprintf(name, sizeof(name), "%s:%u pid %d", host, proxy_port(server->proxy), (int)getpid());
+	for (size_t i = 0; i < server->database_count; i++) {
+		struct server_database *database = &server->databases[i];
+		const struct settings_database *settings = &server->settings.databases.items[i];
+		struct member_callbacks callbacks = { database, on_stages, on_refresh };
+		struct member_settings wanted = { .dsn = settings->admin_dsn, .database = settings->name, .name = name,
+						  .proxy = server->proxy, .poll_ms = MEMBER_POLL_MS,
+						  .lease_ms = MEMBER_LEASE_MS };
+		if (settings->flags_in_schema && settings->admin_dsn)
+			database->member = member_new(&wanted, callbacks);
+	}
+}
+
+void server_leave_fleet(struct server *server)
+{
+	for (size_t i = 0; i < server->database_count; i++) {
+		struct server_database *database = &server->databases[i];
+		member_free(database->member);
+		database->member = NULL;
+		free(database->stages_arrived);
+		free(database->stages);
+		database->stages_arrived = database->stages = NULL;
+	}
+}
+
+/* ---- on a console's thread ---- */
+
+static struct catalog_connection *connect_state(const char *dsn, struct error *error_out)
+{
+	struct catalog_connection *connection = NULL;
+	if (catalog_connect(dsn, -1, CONNECT_MS, &connection, error_out) && state_ensure(connection, QUERY_MS, error_out))
+		return connection;
+	catalog_connection_free(connection);
+	return NULL;
+}
+
+bool server_store_stage(const char *dsn, const struct state_change *change, struct error *error_out)
+{
+	struct catalog_connection *connection = connect_state(dsn, error_out);
+	bool ok = connection && state_store(connection, change, QUERY_MS, error_out);
+	catalog_connection_free(connection);
+	return ok;
+}
+
+static int64_t milliseconds(const char *text)
+{
+	return (int64_t)strtoll(text, NULL, 10);
+}
+
+static void put_proxies(struct console_result *result, const char *database, const char *self, const PGresult *rows)
+{
+	for (int row = 0; row < PQntuples(rows); row++) {
+		const char *id = PQgetvalue(rows, row, 0);
+		console_put_text(result, database);
+		console_put_text(result, id);
+		console_put_text(result, PQgetvalue(rows, row, 1));
+		console_put_text(result, PQgetvalue(rows, row, 2));
+		console_put_time(result, milliseconds(PQgetvalue(rows, row, 3)));
+		console_put_time(result, milliseconds(PQgetvalue(rows, row, 4)));
+		console_put_bool(result, PQgetvalue(rows, row, 5)[0] == 't');
+		console_put_bool(result, self && strcmp(self, id) == 0);
+	}
+}
+
+bool server_show_proxies(const char *database, const char *dsn, const char *self, struct console_result *result,
+			 struct error *error_out)
+{
+	PGresult *rows = NULL;
+	struct catalog_connection *connection = connect_state(dsn, error_out);
+	bool ok = connection &&
+		  catalog_query(connection,
+				"SELECT id, name, version, (extract(epoch from started_at) * 1000)::bigint, (extract(epoch from "
+				"lease_until) * 1000)::bigint, lease_until > clock_timestamp() FROM crossfade.proxies ORDER BY "
+				"started_at",
+				QUERY_MS, &rows, 1, error_out);
+	if (ok)
+		put_proxies(result, database, self, rows);
+	PQclear(rows);
+	catalog_connection_free(connection);
+	return ok;
+}
