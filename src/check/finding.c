@@ -17,7 +17,7 @@ void findings_deinit(struct findings *findings)
 	arena_deinit(&findings->arena);
 }
 
-static const char *print(struct arena *arena, const char *format, va_list args)
+static const char *__attribute__((format(printf, 2, 0))) print(struct arena *arena, const char *format, va_list args)
 {
 	va_list again;
 	va_copy(again, args);

@@ -31,8 +31,8 @@ static void ask(struct conversation *conversation, struct buf *out, enum questio
 		[ASK_PATH] = "SHOW search_path",
 		[ASK_SESSION_USER] = "SHOW session_authorization",
 		[ASK_ROLE] = "SHOW role",
-		[ASK_TEMPS] = "SELECT relname FROM pg_catalog.pg_class"
-			      " WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()",
+		[ASK_TEMPS] = ("SELECT relname FROM pg_catalog.pg_class"
+			       " WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"),
 	};
 	parse_append(out, slice_str(HIDDEN_NAME), slice_str(texts[question]), (struct slice){ 0 });
 	bind_append(out, HIDDEN_NAME, HIDDEN_NAME);
