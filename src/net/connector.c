@@ -266,6 +266,13 @@ struct connector *connector_start_at(uv_loop_t *loop, const struct address *addr
 	return connector;
 }
 
+void connector_delay(struct connector *connector, uint32_t delay_ms)
+{
+	uint64_t left = left_ms(connector);
+	if (delay_ms)
+		uv_timer_start(&connector->timer, on_begin, delay_ms < left ? delay_ms : left, 0);
+}
+
 void connector_cancel(struct connector *connector)
 {
 	if (!connector || connector->finished)

@@ -21,6 +21,8 @@ struct connector *connector_start(uv_loop_t *loop, const char *host, uint16_t po
 /* To an address that is known already. */
 struct connector *connector_start_at(uv_loop_t *loop, const struct address *address, uint32_t timeout_ms,
 				     connector_done_fn *done, void *context);
+/* Right after the start: nothing is tried before so long; the timeout runs already. */
+void connector_delay(struct connector *connector, uint32_t delay_ms);
 /* NULL is fine. done is not called any more. */
 void connector_cancel(struct connector *connector);
 

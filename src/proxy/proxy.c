@@ -3,17 +3,23 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <uv.h>
 
-enum { OVERFLOW_CLIENTS = 64 }; /* connections above the limit that still get a proper answer */
+enum {
+	OVERFLOW_CLIENTS = 64, /* connections above the limit that still get a proper answer */
+	UPKEEP_MS = 250,
+};
 
 struct proxy_settings proxy_settings_default(void)
 {
 	return (struct proxy_settings){
 		.workers = 1,
 		.clients = 10000,
+		.unfinished_logins = 1000,
+		.connect_backoff_ms = 1000,
 		.message_bytes = 16u << 20,
 		.inline_bytes = 8u << 10,
 		.prepared_bytes = 4u << 20,
@@ -63,11 +69,14 @@ struct proxy *proxy_new(struct uv_loop_s *loop, const struct proxy_settings *set
 					      .cancels = cancel_registry_new(), .gate = proxy->gate,
 					      .parse_pool = parse_pool_new(&settings->rewriter, settings->stack_bytes),
 					      .worker_done = on_worker_done, .context = proxy };
+	proxy->owner.addresses = quota_new(settings->clients_per_address);
+	proxy->owner.users = quota_new(settings->clients_per_user);
 	proxy->owner.forecaster = usage ? forecaster_new(usage, proxy->settings.rewriter) : NULL;
 	inbox_init(&proxy->inbox, loop);
 	uv_timer_init(loop, &proxy->drain);
-	proxy->drain.data = proxy;
-	proxy->open_handles = 2;
+	uv_timer_init(loop, &proxy->upkeep);
+	proxy->drain.data = proxy->upkeep.data = proxy;
+	proxy->open_handles = 3;
 	add_workers(proxy);
 	return proxy;
 }
@@ -163,6 +172,30 @@ static void close_doors(struct proxy *proxy)
 		listener_close(door->listener);
 }
 
+/* What the kernel has given us; 0: it does not tell. */
+static uint64_t resident_bytes(void)
+{
+	unsigned long total = 0, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lu %lu", &total, &resident) != 2)
+		resident = 0;
+	fclose(file);
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void on_upkeep(uv_timer_t *timer)
+{
+	struct proxy *proxy = timer->data;
+	uint64_t used = resident_bytes();
+	bool full = used > proxy->settings.memory_bytes;
+	if (full != atomic_load(&proxy->owner.memory_full))
+		LOG(full ? LOG_ERROR : LOG_INFO, full ? "memory_full" : "memory_free", LOG_UINT("bytes", used),
+		    LOG_UINT("limit", proxy->settings.memory_bytes));
+	atomic_store(&proxy->owner.memory_full, full);
+}
+
 bool proxy_start(struct proxy *proxy, struct error *error_out)
 {
 	for (size_t i = 0; i < proxy->worker_count; i++) {
@@ -174,6 +207,8 @@ bool proxy_start(struct proxy *proxy, struct error *error_out)
 		}
 	}
 	proxy->started = true;
+	if (proxy->settings.memory_bytes)
+		uv_timer_start(&proxy->upkeep, on_upkeep, 0, UPKEEP_MS);
 	for (struct proxy_door *door = proxy->doors; door; door = door->next) {
 		if (!listener_start(door->listener, proxy->settings.listen_backlog, error_out))
 			return false;
@@ -211,6 +246,7 @@ static void close_handles(struct proxy *proxy)
 {
 	inbox_close(&proxy->inbox, on_inbox_closed, proxy);
 	uv_close((uv_handle_t *)&proxy->drain, on_timer_closed);
+	uv_close((uv_handle_t *)&proxy->upkeep, on_timer_closed);
 }
 
 static void run_done(struct inbox_task *task)
@@ -235,6 +271,8 @@ static void on_worker_done(void *context)
 
 static void begin_end(struct proxy *proxy)
 {
+	uv_timer_stop(&proxy->drain);
+	uv_timer_stop(&proxy->upkeep);
 	close_doors(proxy);
 	if (!proxy->ending)
 		proxy->workers_left = proxy->worker_count;
@@ -255,14 +293,29 @@ static void on_drain_timeout(uv_timer_t *timer)
 	proxy_stop(timer->data);
 }
 
-void proxy_drain(struct proxy *proxy)
+static void drain_now(struct proxy *proxy)
 {
-	if (proxy->ending)
-		return;
+	proxy->waits_to_drain = false;
 	begin_end(proxy);
 	for (size_t i = 0; i < proxy->worker_count; i++)
 		worker_post_drain(&proxy->workers[i]);
 	uv_timer_start(&proxy->drain, on_drain_timeout, proxy->settings.drain_timeout_ms, 0);
+}
+
+static void on_drain_delay(uv_timer_t *timer)
+{
+	drain_now(timer->data);
+}
+
+void proxy_drain(struct proxy *proxy)
+{
+	if (proxy->ending || proxy->waits_to_drain)
+		return;
+	proxy->waits_to_drain = true;
+	if (proxy->settings.drain_delay_ms)
+		uv_timer_start(&proxy->drain, on_drain_delay, proxy->settings.drain_delay_ms, 0);
+	else
+		drain_now(proxy);
 }
 
 static void free_doors(struct proxy *proxy)
@@ -302,6 +355,8 @@ void proxy_free(struct proxy *proxy)
 	forecaster_free(proxy->owner.forecaster);
 	free_doors(proxy);
 	cancel_registry_free(proxy->owner.cancels);
+	quota_free(proxy->owner.addresses);
+	quota_free(proxy->owner.users);
 	gate_free(proxy->gate);
 	free(proxy);
 }

@@ -26,6 +26,15 @@ struct proxy;
 struct proxy_settings {
 	uint32_t workers;	      /* loop threads; at least 1 */
 	uint32_t clients;	      /* sessions at once; one more gets FATAL 53300 */
+	uint32_t clients_per_address; /* … of one address (not of unix sockets); 0: any number */
+	uint32_t clients_per_user;    /* … of one user, once logged in; 0: any number */
+	uint32_t unfinished_logins;   /* connections that may wait for their client to log in; then the oldest goes.
+				       * 0: any number */
+	uint64_t memory_bytes;	      /* resident; beyond it no new sessions. 0: any amount */
+	uint32_t idle_timeout_ms;     /* a session without a transaction says nothing; 0: for ever */
+	uint32_t idle_transaction_timeout_ms; /* … with one */
+	uint32_t connect_backoff_ms;  /* the longest pause before an unreachable server is tried again; 0: none */
+	uint32_t drain_delay_ms;      /* proxy_drain: so long new sessions are taken yet */
 	size_t message_bytes;	      /* longest Query or Parse that is kept whole to be rewritten;
 				       * longer: the statement fails with 54000 */
 	size_t inline_bytes;	      /* longest text that is parsed on a worker's own thread */
@@ -106,8 +115,8 @@ uint16_t proxy_port(const struct proxy *proxy);
 void proxy_publish(struct proxy *proxy, const char *database, struct ruleset *ruleset, uint64_t looked);
 
 bool proxy_start(struct proxy *proxy, struct error *error_out);
-/* No new sessions; each ends with FATAL 57P01 at its transaction's end, or
- * when drain_timeout_ms is over. */
+/* After drain_delay_ms: no new sessions; each ends with FATAL 57P01 at its
+ * transaction's end, or when drain_timeout_ms is over. */
 void proxy_drain(struct proxy *proxy);
 /* Ends all sessions now, with FATAL 57P01. */
 void proxy_stop(struct proxy *proxy);

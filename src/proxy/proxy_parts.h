@@ -25,10 +25,11 @@ struct proxy {
 	struct gate *gate;
 	struct proxy_door *doors;
 	struct inbox inbox; /* of the owner's loop: workers report here */
-	uv_timer_t drain;
+	uv_timer_t drain;  /* its delay, then its timeout */
+	uv_timer_t upkeep; /* looks at the memory, where that has a limit */
 	size_t workers_left;
 	unsigned open_handles;
-	bool started, doors_closed, ending, ended;
+	bool started, doors_closed, waits_to_drain, ending, ended;
 };
 
 #endif

@@ -160,11 +160,12 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, st
 	session->began_us = clock_monotonic_us();
 	session->app = listener.app;
 	session->expects_header = listener.proxy_protocol;
-	session->over_limit = atomic_load(&worker->owner->clients) > settings->clients;
 	address_text(peer, session->address);
 	session->client_local = address_is_unix(peer);
 	session->security = worker->security ? security_ref(worker->security) : NULL;
+	session_count_in(session);
 	link_init(&session->timed);
+	link_init(&session->idle);
 	link_append(&worker->sessions, &session->link);
 	session->server.fd = -1;
 	conversation_init(&session->conversation, &worker->env, NULL);
@@ -179,6 +180,7 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, st
 	session->client.watch_hangup = true;
 	session_set_deadline(session, &worker->starting, settings->startup_timeout_ms);
 	stream_read_enable(&session->client, true);
+	session_make_room(worker, session);
 }
 
 void session_on_deadline(struct session *session)

@@ -37,13 +37,17 @@ enum server_leg {
 
 struct session {
 	struct list_link link;	/* in worker.sessions */
+	struct list_link idle; /* in worker.idle or worker.idle_transaction, by idle_until_us */
+	uint64_t idle_until_us;
 	struct list_link timed; /* in one of the worker's lists by deadline */
 	uint64_t deadline_us;
 	struct worker *worker;
 	uint64_t id, began_us;
 	enum session_phase phase;
 	enum close_reason reason;
-	bool over_limit, client_ended, encryption_answered[2], logged;
+	bool over_limit, over_address, counted_address, counted_user;
+	bool unfinished; /* the login; counted in worker.unfinished */
+	bool client_ended, encryption_answered[2], logged;
 	bool client_local; /* on a unix socket */
 	bool direct_tls;   /* the client began with it */
 	bool server_plain; /* TLS was tried, and without it is fine */
@@ -72,6 +76,8 @@ struct session {
 void session_begin(struct worker *worker, int fd, const struct address *peer, struct proxy_listener listener);
 /* The worker's lists of deadlines: the session is not in its list any more. */
 void session_on_deadline(struct session *session);
+/* Nor in the list of idle ones. */
+void session_on_idle(struct session *session);
 /* Rules were published for some database. */
 void session_on_rules(struct session *session, struct worker_rules *rules);
 /* A pause began or ended: what was parked may go on. */

@@ -52,6 +52,8 @@ bool session_note_reason(struct session *session, enum close_reason reason)
 	if (session->phase >= SESSION_LINGERING)
 		return false;
 	session->reason = reason;
+	session_login_is_over(session);
+	link_remove(&session->idle);
 	traffic_add(&session->worker->traffic.closed[reason], 1);
 	log_end(session);
 	return true;
@@ -154,6 +156,7 @@ void session_on_stream_closed(struct stream *stream)
 static void session_free(struct session *session)
 {
 	struct worker *worker = session->worker;
+	session_count_out(session);
 	link_remove(&session->link);
 	conversation_deinit(&session->conversation);
 	login_free(session->login);

@@ -44,6 +44,22 @@ bool session_server_tls_failed(struct session *session);
 /* The server's first words are a refusal. True: another attempt without TLS is being made. */
 bool session_tries_plain(struct session *session);
 
+/* ---- session_limits.c ---- */
+
+void session_count_in(struct session *session);
+/* Once it is known: a load balancer may tell it. */
+void session_count_address(struct session *session);
+void session_count_out(struct session *session);
+/* The client has done its part, or is gone. */
+void session_login_is_over(struct session *session);
+/* False: one too many; the session is over. */
+bool session_has_room(struct session *session);
+bool session_user_has_room(struct session *session);
+/* Ends another's login where too many are unfinished. */
+void session_make_room(struct worker *worker, const struct session *newest);
+/* After something has happened: the time without anything begins anew. */
+void session_watch_idle(struct session *session);
+
 /* ---- session_auth.c ---- */
 
 /* False: not with this `auth` on this connection; the session is over. */

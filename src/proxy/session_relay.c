@@ -41,6 +41,7 @@ void session_update_reading(struct session *session)
 						     !client_must_wait(session));
 	if (session->server.open)
 		stream_read_enable(&session->server, stream_unsent(&session->client) <= high);
+	session_watch_idle(session);
 }
 
 struct round session_begin_round(struct session *session)
@@ -229,6 +230,8 @@ void session_from_server(struct session *session, char *data, size_t len)
 	struct round round = session_begin_round(session);
 	size_t taken = feed_server(session, data, len, &round);
 	if (session->phase == SESSION_LOGIN && session->login->ready && !session->login->violation) {
+		if (!session_user_has_room(session))
+			return;
 		session_finish_login(session);
 		taken += feed_server(session, data + taken, len - taken, &round);
 	}

@@ -52,20 +52,14 @@ static void log_start(struct session *session)
 
 static void begin_session(struct session *session, struct slice packet)
 {
-	struct error error;
 	session->login = login_new(packet);
 	copy_identity(session);
 	prepare_conversation(session);
 	log_start(session);
 	if (!session_may_be_plain(session) || !session_may_log_in(session))
 		return;
-	if (session->over_limit) {
-		error_set(&error, SQLSTATE_TOO_MANY_CONNECTIONS, "sorry, too many clients already");
-		error_detail(&error, "crossfade serves at most %u clients at once.", session_settings(session)->clients);
-		error_hint(&error, "Close idle connections, or raise limits.clients.");
-		refuse_startup(session, CLOSE_TOO_MANY_CLIENTS, &error);
+	if (!session_has_room(session))
 		return;
-	}
 	session->phase = SESSION_CONNECTING;
 	session_connect_server(session);
 }
@@ -73,6 +67,7 @@ static void begin_session(struct session *session, struct slice packet)
 static void begin_cancel(struct session *session, const struct startup_packet *packet, struct slice whole)
 {
 	session->phase = SESSION_CANCELLING;
+	session_login_is_over(session);
 	traffic_add(&session->worker->traffic.cancels, 1);
 	buf_append_slice(&session->cancel_packet, whole);
 	session->cancel = NULL;
@@ -142,6 +137,7 @@ static bool take_header(struct session *session, const char *data, size_t len)
 	session->expects_header = false;
 	if (kind == PROXY_HEADER_ADDRESS)
 		snprintf(session->address, sizeof(session->address), "%s", header.address);
+	session_count_address(session);
 	return session->client_rest.len > 0;
 }
 
@@ -195,6 +191,7 @@ static void on_connected(void *context, int fd, const struct address *address, c
 	const struct proxy_settings *settings = session_settings(session);
 	session->connector = NULL;
 	if (fd < 0) {
+		worker_server_failed(session->worker);
 		LOG(LOG_WARNING, "server_unreachable", LOG_UINT("session", session->id), LOG_STR("detail", error->detail));
 		if (session->phase == SESSION_CANCELLING)
 			session_end(session, CLOSE_SERVER_UNREACHABLE);
@@ -202,6 +199,7 @@ static void on_connected(void *context, int fd, const struct address *address, c
 			session_fail(session, CLOSE_SERVER_UNREACHABLE, error);
 		return;
 	}
+	session->worker->backoff_ms = 0;
 	session->server_address = *address;
 	stream_tune(fd, settings->tcp_keepalive_s, settings->tcp_user_timeout_ms);
 	if (stream_open(&session->server, &session->worker->loop.uv, fd, &session_server_callbacks, settings->queue_low_bytes,
@@ -244,11 +242,13 @@ void session_connect_server(struct session *session)
 	else
 		session->connector = connector_start(&worker->loop.uv, worker->server_host, worker->server_port,
 						     timeout_ms, on_connected, session);
+	connector_delay(session->connector, worker->backoff_ms);
 }
 
 void session_finish_login(struct session *session)
 {
 	struct login *login = session->login;
+	session_login_is_over(session);
 	if (login->key.data)
 		session->cancel = cancel_registry_add(
 			session->worker->owner->cancels, login->pid, login->key,

@@ -62,6 +62,8 @@ int worker_init(struct worker *worker, struct worker_owner *owner, unsigned inde
 	link_init(&worker->starting);
 	link_init(&worker->lingering);
 	link_init(&worker->waiting);
+	link_init(&worker->idle);
+	link_init(&worker->idle_transaction);
 	worker->read_buffer = memory_alloc(owner->settings->read_buffer_bytes);
 	worker->gate.gate = owner->gate;
 	worker->env = make_env(worker);
@@ -144,6 +146,23 @@ static void expire(struct list_link *list, uint64_t now_us)
 	}
 }
 
+static void expire_idle(struct list_link *list, uint64_t now_us)
+{
+	while (!link_is_empty(list)) {
+		struct session *session = LIST_ENTRY(list->next, struct session, idle);
+		if (session->idle_until_us > now_us)
+			return;
+		link_remove(&session->idle);
+		session_on_idle(session);
+	}
+}
+
+static bool nobody_waits(const struct worker *worker)
+{
+	return link_is_empty(&worker->starting) && link_is_empty(&worker->lingering) && link_is_empty(&worker->waiting) &&
+	       link_is_empty(&worker->idle) && link_is_empty(&worker->idle_transaction) && !worker->gate.count;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct worker *worker = timer->data;
@@ -152,8 +171,9 @@ static void on_tick(uv_timer_t *timer)
 	expire(&worker->lingering, now_us);
 	expire(&worker->waiting, now_us);
 	worker_expire_pauses(worker);
-	if (link_is_empty(&worker->starting) && link_is_empty(&worker->lingering) && link_is_empty(&worker->waiting) &&
-	    !worker->gate.count)
+	expire_idle(&worker->idle, now_us);
+	expire_idle(&worker->idle_transaction, now_us);
+	if (nobody_waits(worker))
 		uv_timer_stop(timer);
 }
 
@@ -161,6 +181,14 @@ void worker_watch_time(struct worker *worker)
 {
 	if (!worker->ended && !uv_is_active((uv_handle_t *)&worker->tick))
 		uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void worker_server_failed(struct worker *worker)
+{
+	enum { BACKOFF_FIRST_MS = 20 };
+	uint32_t max = worker->owner->settings->connect_backoff_ms;
+	uint32_t next = worker->backoff_ms ? worker->backoff_ms * 2 : BACKOFF_FIRST_MS;
+	worker->backoff_ms = next < max ? next : max;
 }
 
 /* ---- end ---- */

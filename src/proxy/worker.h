@@ -14,6 +14,7 @@
 #include "proxy/conversation.h"
 #include "proxy/proxy.h"
 #include "proxy/refusal_log.h"
+#include "proxy/quota.h"
 #include "proxy/security.h"
 
 /* What the workers share with their owner. */
@@ -24,6 +25,8 @@ struct worker_owner {
 	struct proxy_callbacks callbacks;
 	struct cancel_registry *cancels;
 	struct parse_pool *parse_pool;
+	struct quota *addresses, *users;
+	_Atomic bool memory_full;
 	_Atomic uint64_t clients; /* connections accepted and not yet closed */
 	struct gate *gate;
 	void (*worker_done)(void *context); /* on the worker's thread, as its last act */
@@ -56,6 +59,9 @@ struct worker {
 	struct list_link starting;  /* by deadline: login not finished */
 	struct list_link lingering; /* by deadline: the last words are on their way */
 	struct list_link waiting;   /* for facts */
+	struct list_link idle, idle_transaction; /* by deadline, where there is one */
+	uint32_t unfinished; /* logins */
+	uint32_t backoff_ms; /* before the server is tried again */
 	uv_timer_t tick;	    /* runs while one of the three has members */
 	uv_timer_t flush;
 	uint64_t next_session_id;
@@ -94,6 +100,8 @@ struct worker *proxy_worker(struct proxy *proxy, size_t index);
 /* NULL: nothing was ever published for it. */
 struct worker_rules *worker_find_rules(struct worker *worker, struct slice database);
 void worker_watch_time(struct worker *worker);
+/* The server was not reached: whoever comes next waits a little, and ever longer. */
+void worker_server_failed(struct worker *worker);
 /* Pauses that nobody renewed are over. */
 void worker_expire_pauses(struct worker *worker);
 void worker_session_gone(struct worker *worker);

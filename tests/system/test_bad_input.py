@@ -449,7 +449,7 @@ def test_connection_to_the_server_is_cut(make_proxy, pg, sent):
 
 
 def test_sigterm_tells_the_clients(make_proxy):
-    proxy = make_proxy(config='limits: {drain_timeout: 1s}\n')
+    proxy = make_proxy(config='drain: {timeout: 1s}\n')
     idle, busy = Raw(proxy.address).startup(), Raw(proxy.address).startup()
     busy.ask('begin')
     proxy.stop()
@@ -462,7 +462,7 @@ def test_sigterm_tells_the_clients(make_proxy):
 
 
 def test_transactions_may_finish_before_it_ends(make_proxy):
-    proxy = make_proxy(config='limits: {drain_timeout: 20s}\n')
+    proxy = make_proxy(config='drain: {timeout: 20s}\n')
     with Raw(proxy.address).startup() as c:
         c.ask('begin')
         stopper = threading.Thread(target=proxy.stop)

@@ -16,7 +16,7 @@ TIMEOUT_S = 6
 
 @pytest.fixture
 def proxy(make_proxy):
-    made = make_proxy(config=f'limits: {{drain_timeout: {TIMEOUT_S}s}}\n')
+    made = make_proxy(config=f'drain: {{timeout: {TIMEOUT_S}s}}\n')
     yield made
     if not made.alive():
         made.start()  # what finish() expects
@@ -128,7 +128,7 @@ def test_the_rest_ends_with_the_timeout(proxy, sent):
 def test_a_text_held_for_the_search_path_and_a_server_that_says_nothing(make_proxy, pg):
     """The hidden question gets no answer; the client's text waits behind it."""
     relay = Relay(pg.address)
-    proxy = make_proxy(server_address=f'127.0.0.1:{relay.port}', config=f'limits: {{drain_timeout: {TIMEOUT_S}s}}\n',
+    proxy = make_proxy(server_address=f'127.0.0.1:{relay.port}', config=f'drain: {{timeout: {TIMEOUT_S}s}}\n',
                        map_text='old: public\nnew: data\ntables: {public.items: data.items}\n')
     try:
         with Raw(proxy.address).startup() as c:

@@ -1,0 +1,295 @@
+"""Each limit: what the client is told, the reason in the log, the counter, and that others go on."""
+import re
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+import raw
+from raw import Raw, query
+
+from servers import free_port, wait_for
+
+
+def fatal(c):
+    """The FATAL that ends a connection: its fields."""
+    kind, body = c.rest_messages()[-1]
+    fields = raw.error_fields(body)
+    assert (kind, fields['S']) == ('E', 'FATAL')
+    return fields
+
+
+def refused(address, **params):
+    with Raw(address) as c:
+        try:
+            c.startup(**params)
+        except raw.ServerError as e:
+            return e.fields
+    return None
+
+
+def closed(proxy, reason):
+    """The counter of a close reason."""
+    text = urllib.request.urlopen(f'http://127.0.0.1:{proxy.http_port}/metrics', timeout=10).read().decode()
+    return int(re.search(rf'crossfade_sessions_closed_total{{reason="{reason}"}} (\d+)', text).group(1))
+
+
+@pytest.fixture
+def limited(make_proxy):
+    def make(limits, **kw):
+        port = free_port()
+        proxy = make_proxy(config=f'http: {{listen: "127.0.0.1:{port}"}}\nlimits: {{{limits}}}\n', **kw)
+        proxy.http_port = port
+        return proxy
+    return make
+
+
+def check_reason(proxy, reason, mark=0, count=1):
+    proxy.wait_log(f'session_end.*reason={reason} ', mark)
+    wait_for(lambda: closed(proxy, reason) >= count, what=f'counter of {reason}')
+
+
+# --- how many
+
+def test_clients_in_all(limited):
+    proxy = limited('clients: 2')
+    with Raw(proxy.address).startup(), Raw(proxy.unix_address).startup():
+        fields = refused(proxy.address)
+        assert fields['C'] == '53300' and 'limits.clients' in fields['H']
+    check_reason(proxy, 'too_many_clients')
+
+
+def test_clients_of_one_address_but_not_of_unix_sockets(limited):
+    proxy = limited('clients_per_address: 2')
+    with Raw(proxy.address).startup() as a, Raw(proxy.address).startup():
+        fields = refused(proxy.address)
+        assert fields['C'] == '53300' and 'limits.clients_per_address' in fields['H']
+        assert refused(proxy.unix_address) is None
+        a.send(raw.terminate())
+        a.rest()
+        wait_for(lambda: refused(proxy.address) is None, what='room again')
+    check_reason(proxy, 'too_many_of_address')
+
+
+def test_clients_of_one_user_as_a_role_with_a_connection_limit(limited, pg):
+    proxy = limited('clients_per_user: 2')
+    with Raw(proxy.address).startup(user='app'), Raw(proxy.address).startup(user='app') as b:
+        fields = refused(proxy.address, user='app')
+        assert fields['C'] == '53300' and fields['M'] == 'too many connections for role "app"'
+        assert refused(proxy.address, user='postgres') is None
+        b.sock.close()
+        wait_for(lambda: refused(proxy.address, user='app') is None, what='room again')
+    check_reason(proxy, 'too_many_of_user')
+
+
+def test_a_wrong_password_takes_nobodys_place(limited, pg):
+    proxy = limited('clients_per_user: 1')
+    for _ in range(5):
+        with Raw(proxy.address) as c:
+            c.send(raw.startup_packet({'user': 'pw_md5', 'database': 'postgres'}))
+            c.message()
+    done = proxy.psql('-Atc', 'select 1', PGUSER='pw_md5', PGPASSWORD='secret')
+    assert done.stdout == '1\n', done.stderr
+
+
+def test_unfinished_logins_push_out_the_oldest_not_the_newest(limited):
+    proxy = limited('unfinished_logins: 8')
+    silent = [Raw(proxy.address) for _ in range(40)]
+    assert proxy.psql('-Atc', 'select 1').stdout == '1\n'
+    check_reason(proxy, 'too_many_logins', count=10)
+    fields = fatal(silent[0])
+    assert fields['C'] == '53300' and 'limits.unfinished_logins' in fields['H']
+    for c in silent:
+        c.sock.close()
+
+
+def test_waiting_for_a_password_is_an_unfinished_login_a_session_is_none(limited):
+    proxy = limited('unfinished_logins: 4')
+    with Raw(proxy.address).startup() as good:
+        waiting = []
+        for _ in range(12):
+            waiting.append(Raw(proxy.address))
+            waiting[-1].send(raw.startup_packet({'user': 'pw_scram', 'database': 'postgres'}))
+        check_reason(proxy, 'too_many_logins', count=4)
+        assert good.value('select 1') == '1'
+        for c in waiting:
+            c.sock.close()
+
+
+def test_memory_in_all(limited):
+    proxy = limited('memory_bytes: 1MB')
+    wait_for(lambda: 'memory_full' in proxy.log(), what='memory_full')
+    fields = refused(proxy.address)
+    assert fields['C'] == '53200' and 'limits.memory_bytes' in fields['H']
+    check_reason(proxy, 'out_of_memory')
+
+
+def test_memory_that_is_enough_refuses_nobody(limited):
+    proxy = limited('memory_bytes: 4GB')
+    time.sleep(0.5)
+    assert refused(proxy.address) is None
+
+
+# --- how long
+
+def test_an_idle_session_ends_a_working_one_does_not(limited):
+    proxy = limited('idle_timeout: 1s')
+    with Raw(proxy.address).startup() as idle, Raw(proxy.address).startup() as busy:
+        began = time.monotonic()
+        busy.send(query('select pg_sleep(2.5)'))
+        fields = fatal(idle)
+        assert 0.9 < time.monotonic() - began < 2.4
+        assert fields['C'] == '57P05' and 'limits.idle_timeout' in fields['D']
+        assert 'E' not in [k for k, _ in busy.until()]
+        assert fatal(busy)['C'] == '57P05'
+    check_reason(proxy, 'idle_timeout', count=2)
+
+
+def test_what_is_said_now_and_then_keeps_a_session(limited):
+    proxy = limited('idle_timeout: 2s')
+    with Raw(proxy.address).startup() as c:
+        for _ in range(8):
+            time.sleep(0.4)
+            assert c.value('select 1') == '1'
+
+
+@pytest.mark.parametrize('state', ['begin', 'begin; select 1/0'])
+def test_idle_in_a_transaction_has_a_limit_of_its_own(limited, state):
+    proxy = limited('idle_transaction_timeout: 1s')
+    with Raw(proxy.address).startup() as idle, Raw(proxy.address).startup() as open_:
+        open_.ask(state)
+        fields = fatal(open_)
+        assert fields['C'] == '25P03' and 'limits.idle_transaction_timeout' in fields['D']
+        assert idle.value('select 1') == '1'
+    check_reason(proxy, 'idle_transaction_timeout')
+
+
+def test_a_transaction_is_not_an_idle_session(limited):
+    proxy = limited('idle_timeout: 1s')
+    with Raw(proxy.address).startup() as c:
+        c.ask('begin')
+        time.sleep(1.6)
+        assert c.value('select 1') == '1'
+
+
+def test_startup_time(limited):
+    proxy = limited('startup_timeout: 1s')
+    with Raw(proxy.address) as c:
+        assert 'limits.startup_timeout' in fatal(c)['D']
+    check_reason(proxy, 'startup_timeout')
+
+
+def test_an_unreachable_server_is_tried_ever_less_often(limited):
+    port = free_port()
+    proxy = limited('connect_backoff: 400ms', server_address=f'127.0.0.1:{port}')
+
+    def attempt():
+        began = time.monotonic()
+        assert refused(proxy.address)['C'] == '08006'
+        return time.monotonic() - began
+    times = [attempt() for _ in range(9)]
+    assert times[-1] > 0.35 > min(times)
+    check_reason(proxy, 'server_unreachable', count=9)
+
+
+def test_the_server_is_used_as_soon_as_it_is_back(make_proxy, victim):
+    proxy = make_proxy(victim)
+    victim.stop()
+    for _ in range(4):
+        assert refused(proxy.address)['C'] in ('08006', '57P03')
+    victim.start()
+    wait_for(lambda: refused(proxy.address) is None, 10, 'sessions again', 0.1)
+    began = time.monotonic()
+    for _ in range(5):
+        assert refused(proxy.address) is None
+    assert time.monotonic() - began < 3
+
+
+def test_keepalive_and_user_timeout_are_set_on_both_sides(limited, pg):
+    proxy = limited('tcp_keepalive: 33s, tcp_user_timeout: 44s')
+    with Raw(proxy.address).startup():
+        seen = sockets_of(proxy)
+    assert sum('timer:(keepalive,' in line for line in seen) >= 2, seen
+
+
+def sockets_of(proxy):
+
+    out = subprocess.run(['ss', '-tnope'], capture_output=True, text=True).stdout.splitlines()
+    return [line for line in out if f'pid={proxy.pid},' in line]
+
+
+# --- before the end
+
+def test_drain_delay_takes_new_sessions_until_it_is_over(make_proxy):
+    port = free_port()
+    proxy = make_proxy(config=f'http: {{listen: "127.0.0.1:{port}"}}\ndrain: {{delay: 2s, timeout: 10s}}\n')
+
+    def ready():
+        try:
+            return urllib.request.urlopen(f'http://127.0.0.1:{port}/readyz', timeout=5).status
+        except urllib.error.HTTPError as e:
+            return e.code
+    assert ready() == 200
+    with Raw(proxy.address).startup() as old:
+        began = time.monotonic()
+        proxy.process.terminate()
+        wait_for(lambda: ready() == 503, what='not ready')
+        assert refused(proxy.address) is None, 'still open'
+        assert old.value('select 1') == '1'
+        assert fatal(old)['C'] == '57P01'
+        assert time.monotonic() - began > 1.8
+    assert proxy.process.wait(20) == 0
+    proxy.start()
+
+
+def test_a_second_sigterm_cuts_the_delay_short(make_proxy):
+    proxy = make_proxy(config='drain: {delay: 60s}\n')
+    with Raw(proxy.address).startup() as c:
+        mark = proxy.log_mark()
+        proxy.process.terminate()
+        proxy.wait_log('draining', mark)
+        proxy.process.terminate()
+        assert fatal(c)['C'] == '57P01'
+    assert proxy.process.wait(10) == 0
+    proxy.config_file.write_text(proxy.config_file.read_text().replace('delay: 60s', 'delay: 0s'))
+    proxy.start()
+
+
+# --- half of them misbehave
+
+def misbehave(proxy, stop, kind):
+    while not stop.is_set():
+        try:
+            with Raw(proxy.address, timeout=2, rcvbuf=4096) as c:
+                if kind == 'silent':
+                    stop.wait(1)
+                elif kind == 'garbage':
+                    c.send(b'\xff' * 3000)
+                    c.rest()
+                else:
+                    c.startup()
+                    c.send(query("select repeat('x', 1000) from generate_series(1, 100000)"))
+                    stop.wait(1)
+        except (OSError, raw.Closed, raw.ServerError):
+            pass
+
+
+def test_clients_that_misbehave_disturb_nobody(limited, pg):
+    proxy = limited('unfinished_logins: 6')
+    stop = threading.Event()
+    threads = [threading.Thread(target=misbehave, args=(proxy, stop, kind), daemon=True)
+               for kind in ('silent', 'garbage', 'slow') * 4]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(15):
+            with Raw(proxy.address).startup() as c:
+                assert all(c.value(f'select {i}') == str(i) for i in range(5))
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    wait_for(lambda: proxy.sockets() <= proxy.idle_sockets, 10, 'all sockets closed')
