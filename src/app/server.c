@@ -9,9 +9,11 @@
 
 #include "app/commands.h"
 #include "app/error_log.h"
+#include "app/notify.h"
 #include "app/report_rules.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "net/activation.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -386,6 +388,7 @@ void server_stop(struct server *server, bool at_once)
 	}
 	server->stopping = true;
 	overview_set_phase(server->overview, OVERVIEW_DRAINING);
+	notify_stopping();
 	if (at_once)
 		proxy_stop(server->proxy);
 	else
@@ -395,8 +398,11 @@ void server_stop(struct server *server, bool at_once)
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct server *server = handle->data;
-	if (number == SIGHUP)
+	if (number == SIGHUP) {
+		notify_reloading();
 		server_reload_and_say(server, "signal");
+		notify_ready();
+	}
 	else
 		server_stop(server, number == SIGINT || server->stopping);
 }
@@ -414,6 +420,7 @@ static void start_accepting(struct server *server)
 		return;
 	}
 	overview_set_phase(server->overview, OVERVIEW_READY);
+	notify_ready();
 	struct buf place;
 	buf_init(&place);
 	endpoint_append(&place, &server->settings.listen.items[0].endpoint);
@@ -479,6 +486,9 @@ static bool open_listeners(struct server *server, struct error *error_out)
 		if (!proxy_listen(server->proxy, address, listener, error_out))
 			return false;
 	}
+	if (activation_left())
+		LOG(LOG_WARNING, "sockets_unused", LOG_UINT("count", activation_left()),
+		    LOG_STR("message", "sockets were passed to crossfade whose addresses `listen` does not name"));
 	return true;
 }
 

@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include "base/log.h"
+#include "net/activation.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -122,7 +123,8 @@ static void own_socket_file(struct listener *listener, const struct address *add
 	}
 }
 
-static struct listener *make(uv_loop_t *loop, int fd, const struct address *address, uint16_t port,
+/* given: the socket's file, if it has one, belongs to whoever made it. */
+static struct listener *make(uv_loop_t *loop, int fd, bool given, const struct address *address, uint16_t port,
 			     listener_accept_fn *accept, void *context)
 {
 	struct listener *listener = memory_zalloc(sizeof(*listener));
@@ -135,9 +137,9 @@ static struct listener *make(uv_loop_t *loop, int fd, const struct address *addr
 	listener->poll.data = listener->pause.data = listener;
 	listener->open_handles = 2;
 	listener->port = port;
-	if (address_is_unix(address))
+	if (address_is_unix(address) && !given)
 		own_socket_file(listener, address);
-	else if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.len) == 0)
+	else if (!address_is_unix(address) && getsockname(fd, (struct sockaddr *)&bound.storage, &bound.len) == 0)
 		listener->port = address_port(&bound);
 	return listener;
 }
@@ -158,10 +160,11 @@ static bool bind_one(uv_loop_t *loop, const struct address *address, const char 
 		     listener_accept_fn *accept, void *context,
 		     void (*made)(void *context, struct listener *listener), struct error *error_out)
 {
-	int fd = bind_socket(address);
+	int given = activation_take(address);
+	int fd = given >= 0 ? given : bind_socket(address);
 	if (fd < 0)
 		return fail(error_out, host, port, strerror(errno));
-	made(context, make(loop, fd, address, port, accept, context));
+	made(context, make(loop, fd, given >= 0, address, port, accept, context));
 	return true;
 }
 

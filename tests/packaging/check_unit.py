@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 REQUIRED = {
-    "Type": "exec",
+    "Type": "notify",
     "User": "crossfade",
     "ExecReload": "/bin/kill -HUP $MAINPID",
     "ConfigurationDirectory": "crossfade",
