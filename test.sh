@@ -151,7 +151,7 @@ main() {
     for script in tests/full/*.sh; do
       [ -x "$script" ] || continue
       say "full: $script"
-      script_test "full-$(basename "$script" .sh)" 3600 "$script"
+      script_test "full-$(basename "$script" .sh)" 5400 "$script"
     done
   fi
   "$python" tests/lib/summary.py "$results"

@@ -5,16 +5,18 @@
 # fails directly (the sources may be of another minor version than the server)
 # may fail through the proxy, if it fails in the same way.
 #
+# With --tls the proxy has TLS on both legs, and the clients use it.
 # --against direct compares two direct runs, which tells how steady the tests
 # are; a second argument names one suite: regress, isolation, pipeline.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-against=crossfade suites=(pipeline regress isolation)
+against=crossfade tls=no sslmode=disable suites=(pipeline regress isolation)
 while (($#)); do
   case $1 in
     --against) against=${2:?}; shift ;;
+    --tls) tls=yes sslmode=prefer ;;
     regress | isolation | pipeline) suites=("$1") ;;
-    *) echo "usage: ${0##*/} [--against direct|crossfade] [regress|isolation|pipeline]" >&2; exit 2 ;;
+    *) echo "usage: ${0##*/} [--tls] [--against direct|crossfade] [regress|isolation|pipeline]" >&2; exit 2 ;;
   esac
   shift
 done
@@ -63,9 +65,20 @@ build_programs() {
 }
 
 start_server() {
+  local -a more=()
   "$throwaway" remove "$work/pg" >/dev/null 2>&1 || true
-  "$throwaway" start "$work/pg" --port auto --set wal_level=replica --set max_connections=100 >/dev/null
+  [ $tls = no ] || more=(--set ssl=on --set "ssl_cert_file=$work/server.crt" --set "ssl_key_file=$work/server.key")
+  "$throwaway" start "$work/pg" --port auto --set wal_level=replica --set max_connections=100 "${more[@]}" >/dev/null
   eval "$("$throwaway" env "$work/pg" | sed 's/^/server_/')"
+}
+
+# One certificate for both legs; the server wants a key of its own or of root's.
+make_certificate() {
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout "$work/server.key" -out "$work/server.crt" \
+    -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null
+  install -m 600 "$work/server.key" "$work/proxy.key"
+  chmod 600 "$work/server.key"
+  [ "$(id -u)" != 0 ] || chown postgres "$work/server.key"
 }
 
 # start_endpoint KIND: sets host and port.
@@ -84,6 +97,10 @@ map: map.yaml
 flags: flags.yaml
 usage: off
 admin: {dsn: "host=127.0.0.1 port=$server_PGPORT user=postgres dbname=postgres"}
+CONFIG
+  [ $tls = no ] || cat >>"$work/proxy/crossfade.yaml" <<CONFIG
+client_tls: {mode: allow, cert: $work/server.crt, key: $work/proxy.key}
+server_tls: {mode: verify-full, ca: $work/server.crt}
 CONFIG
   "$crossfade" serve -c "$work/proxy/crossfade.yaml" >"$work/proxy/log" 2>&1 &
   proxy_pid=$!
@@ -130,7 +147,7 @@ run_pipeline() {
   local test out=$work/run/output
   for test in $("$made/libpq_pipeline" tests); do
     if "$made/libpq_pipeline" -r 700 -t "$work/run/trace" "$test" \
-      "host=$host port=$port user=postgres dbname=postgres sslmode=disable gssencmode=disable" >"$out" 2>&1
+      "host=$host port=$port user=postgres dbname=postgres sslmode=$sslmode gssencmode=disable" >"$out" 2>&1
     then echo "$test ok"
     else echo "$test failed: $?"; cp "$out" "$work/run/results/$test.out"
     fi
@@ -183,6 +200,8 @@ main() {
   build_programs
   [ -x "$regress/regress/pg_regress" ] || die "$regress/regress/pg_regress is missing"
   local suite status=0
+  export PGSSLMODE=$sslmode
+  [ $tls = no ] || make_certificate
   for suite in "${suites[@]}"; do
     compare_suite "$suite" || status=1
   done
