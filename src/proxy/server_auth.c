@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+/* Some seconds of a core; an honest server asks for thousands. */
+enum { ITERATIONS_MAX = 10 * 1000 * 1000 };
+
 struct server_auth {
 	struct credentials *credentials;
 	char *user;
@@ -172,6 +175,9 @@ static enum server_auth_step continue_scram(struct server_auth *auth, struct sli
 		answer_with(auth, &auth->credentials->keys, to_server);
 		return SERVER_AUTH_WAITS;
 	}
+	if (auth->iterations > ITERATIONS_MAX)
+		return fail(error_out, SQLSTATE_CONNECTION_FAILURE, "the server asks for too much work",
+			    "Its SCRAM iteration count is beyond ten million.", "Set the password with fewer scram_iterations.");
 	buf_append_slice(&auth->salt, salt);
 	return SERVER_AUTH_DERIVES;
 }
