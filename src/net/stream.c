@@ -156,6 +156,8 @@ static void on_hangup(struct stream *stream)
 	}
 	stream->half_closed = true;
 	watch(stream);
+	if (stream->callbacks->on_half_closed)
+		stream->callbacks->on_half_closed(stream);
 }
 
 static void on_handshake(struct stream *stream)

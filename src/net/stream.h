@@ -38,6 +38,7 @@ struct stream_callbacks {
 	void (*on_broken)(struct stream *stream, int error);
 	void (*on_closed)(struct stream *stream);
 	void (*on_secured)(struct stream *stream);
+	void (*on_half_closed)(struct stream *stream); /* while not reading: no more will come. May be NULL */
 };
 
 struct stream {

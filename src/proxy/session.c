@@ -143,8 +143,14 @@ static void on_server_broken(struct stream *stream, int error)
 		on_server_gone(stream->owner, true);
 }
 
+static void on_client_half_closed(struct stream *stream)
+{
+	session_on_client_leaving(stream->owner);
+}
+
 static const struct stream_callbacks client_callbacks = {
 	on_client_readable, on_drained, on_client_broken, session_on_stream_closed, session_on_client_secured,
+	on_client_half_closed,
 };
 const struct stream_callbacks session_server_callbacks = {
 	on_server_readable, on_drained, on_server_broken, session_on_stream_closed, session_on_server_secured,

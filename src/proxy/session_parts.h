@@ -91,6 +91,11 @@ void session_update_reading(struct session *session);
 /* Nothing is on its way in either direction. */
 bool session_is_quiet(const struct session *session);
 
+/* ---- session_gate.c ---- */
+
+/* The client has closed its side while nobody read: it may have said goodbye behind what is parked. */
+void session_on_client_leaving(struct session *session);
+
 /* ---- session_end.c ---- */
 
 enum { SESSION_LINGER_MS = 2000 };

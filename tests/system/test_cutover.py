@@ -111,6 +111,8 @@ def test_cutovers_back_and_forth_under_load(proxy, console, db, tmp_path):
     prober = Prober(proxy)
     prober.start()
     began = time.monotonic()
+    wait_for(lambda: time.monotonic() - began > (5 if 'CROSSFADE_STRICT' in os.environ else 0.5), 10, 'a baseline', 0.1)
+    usual = max(prober.waits, default=0) * 1000  # the load's own longest wait, without any cutover
     stalls = there_and_back(console, times // 2, max(0.05, (seconds - 4) / times - 0.5))
     stalls += there_and_back(console, times - times // 2, max(0.05, (seconds - 4) / times - 0.5), options='NO VIEW')
     assert time.monotonic() - began > 1
@@ -121,9 +123,9 @@ def test_cutovers_back_and_forth_under_load(proxy, console, db, tmp_path):
     assert money == 1000 * bank.ACCOUNTS
     assert changes == lines == 2 * transfers + transactions['pipelined'], 'no transfer is lost, none is done twice'
     assert stages(console)['public.accounts'] == ('old', 'old', 'f')
-    print(f'stalls {stalls} ms, transactions {transactions}')
+    print(f'usual {usual} ms, stalls {stalls} ms, transactions {transactions}')
     if 'CROSSFADE_STRICT' in os.environ:
-        assert statistics.median(stalls) <= 100 and max(stalls) <= 300, stalls
+        assert statistics.median(stalls) <= usual + 100 and max(stalls) <= usual + 300, (usual, stalls)
 
 
 def test_it_moves_and_moves_back(proxy, console, db):

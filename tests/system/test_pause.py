@@ -133,12 +133,21 @@ def proxy_sees(proxy, state, pid):
     return done.stdout.strip() == state
 
 
-def test_a_client_that_goes_away_leaves_nothing_behind(proxy, console):
+def reset(c):
+    c.sock.setsockopt(raw.socket.SOL_SOCKET, raw.socket.SO_LINGER, raw.struct.pack('ii', 1, 0))
+
+
+def say_goodbye(c):
+    c.send(raw.terminate())
+
+
+@pytest.mark.parametrize('leave', [reset, say_goodbye])
+def test_a_client_that_goes_away_leaves_nothing_behind(proxy, console, leave):
     console.order('PAUSE public.accounts')
     c = connect(proxy)
     c.send(raw.query('update accounts set balance = 0'))
     wait_until_parked(proxy)
-    c.sock.setsockopt(raw.socket.SOL_SOCKET, raw.socket.SO_LINGER, raw.struct.pack('ii', 1, 0))
+    leave(c)
     c.sock.close()
     wait_until_parked(proxy, 0)
     console.order('RESUME public.accounts')
