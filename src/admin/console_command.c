@@ -49,7 +49,7 @@ static const struct console_command commands[CONSOLE_VERB_COUNT] = {
 		COLUMNS(TEXT("database"), TEXT("table"), NUMBER("pid"), TEXT("user"), TEXT("application"), TEXT("address"),
 			TEXT("state"), NUMBER("age_ms"), TEXT("locks"), TEXT("statement"), NUMBER("session")) },
 	[CONSOLE_SHOW_BYPASS] = { "SHOW BYPASS", "SHOW BYPASS", "SHOW", "sessions of the server that did not come through here",
-		COLUMNS(TEXT("database"), NUMBER("pid"), TEXT("user"), TEXT("application"), TEXT("address"), TEXT("state"),
+		COLUMNS(TEXT("database"), NUMBER("pid"), TEXT("user"), TEXT("application"), TEXT("address"), TEXT("kind"),
 			TIME("since")) },
 	[CONSOLE_SHOW_PROXIES] = { "SHOW PROXIES", "SHOW PROXIES", "SHOW", "the crossfades that share their stages",
 		COLUMNS(TEXT("database"), TEXT("proxy"), TEXT("name"), TEXT("version"), TIME("since"), TIME("lease_until"),

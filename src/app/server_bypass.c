@@ -1,6 +1,7 @@
 /* Telling the sessions that came past the proxy from its own, each time somebody has looked who is connected. */
 #include "app/server_parts.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -60,4 +61,42 @@ void server_on_activity(void *context, const struct activity *activity)
 	remember_seen(database, activity);
 	free(items);
 	free(pids);
+}
+
+/* ---- for those who look ---- */
+
+enum { CONNECT_MS = 5000, QUERY_MS = 10000 };
+
+static void put_session(struct console_result *result, const char *database, const struct activity_session *session)
+{
+	console_put_text(result, database);
+	console_put_number(result, session->pid);
+	console_put_text(result, session->user);
+	console_put_text(result, session->application);
+	console_put_text(result, session->address);
+	console_put_text(result, session->kind);
+	console_put_time(result, session->age_ms < 0 ? 0 : clock_wall_ms() - session->age_ms);
+}
+
+bool server_show_bypass(struct server *server, const char *dsn, struct console_result *result,
+			struct error *error_out)
+{
+	struct catalog_connection *connection = NULL;
+	struct activity activity;
+	size_t pid_count;
+	bool ok = catalog_connect(dsn, -1, CONNECT_MS, &connection, error_out) &&
+		  activity_load(connection, QUERY_MS, &activity, error_out);
+	catalog_connection_free(connection);
+	if (!ok)
+		return false;
+	uint32_t *pids = proxy_server_pids(server->proxy, &pid_count); /* after the look: whoever came since is known */
+	qsort(pids, pid_count, sizeof(*pids), compare_pids);
+	for (size_t i = 0; i < activity.count; i++) {
+		const struct activity_session *session = &activity.sessions[i];
+		if (session->is_here && !has_pid(pids, pid_count, session->pid))
+			put_session(result, activity.database, session);
+	}
+	free(pids);
+	activity_deinit(&activity);
+	return true;
 }

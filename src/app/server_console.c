@@ -329,11 +329,21 @@ static bool show_proxies(struct call *call)
 	return true;
 }
 
+static bool show_bypass(struct call *call)
+{
+	for (call->index = 0; main_calls_run(call->server->calls, run_place, call) && call->ok; call->index++) {
+		if (call->dsn && !server_show_bypass(call->server, call->dsn, call->result, call->error))
+			return false;
+	}
+	return true;
+}
+
 static bool dispatch(struct call *call)
 {
 	switch (call->request->verb) {
 	case CONSOLE_SHOW_CONFIG: return call_over(call, run_config);
 	case CONSOLE_SHOW_HISTORY: return show_history(call);
+	case CONSOLE_SHOW_BYPASS: return show_bypass(call);
 	case CONSOLE_SHOW_PROXIES: return show_proxies(call);
 	case CONSOLE_SHOW_FLAGS: return show_flags(call);
 	case CONSOLE_SET_FLAG: return set_flag(call);

@@ -151,6 +151,10 @@ void server_verifier_stale(void *context, const char *user);
 /* Where keys or verifiers are in memory. */
 void server_forbid_core_dumps(const struct settings *settings);
 
+/* For the console: sessions of the database that did not come through here, as far as the role may see them. */
+bool server_show_bypass(struct server *server, const char *dsn, struct console_result *result,
+			struct error *error_out);
+
 /* ---- server_fleet.c ---- */
 
 #define SERVER_STAGES_NAME "the schema crossfade"

@@ -14,7 +14,7 @@ static const char query[] =
 	" a.backend_type, extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start) * 1000,"
 	" a.datname = pg_catalog.current_database() FROM pg_catalog.pg_stat_activity a WHERE a.datname IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid() AND a.usename IS NOT NULL"
 	" AND coalesce(a.backend_type, '') NOT IN ('autovacuum worker', 'parallel worker')"
-	" AND NOT (a.application_name = 'crossfade' AND a.usename = current_user) ORDER BY a.pid";
+	" AND NOT (a.application_name IN ('crossfade', 'crossfade cutover', 'crossfade member') AND a.usename = current_user) ORDER BY a.pid";
 
 static const char *keep(struct activity *activity, const PGresult *result, int row, int column)
 {

@@ -26,6 +26,8 @@ COLUMNS = {
     'STATS': 'name value',
     'CACHE': 'worker entries bytes hits recipe_hits misses evicted',
     'CONFIG': 'key value default reload',
+    'BYPASS': 'database pid user application address kind since',
+    'PROXIES': 'database proxy name version since lease_until live self',
     'VERSION': 'version',
     'HELP': 'command description',
 }
@@ -240,6 +242,14 @@ def test_counters_and_uses(console, proxy):
     assert count(proxy, 'data.prices') == '100'
     assert int(stats(console)['statements_rewritten']) == int(before['statements_rewritten']) + 1
     wait_for(lambda: ('moves', 'public.prices', 'new') in [r[:3] for r in rows(console, 'show usage')], 15, 'use', 0.2)
+
+
+def test_sessions_that_come_past_the_proxy(console, proxy, pg):
+    with psycopg.connect(pg.dsn(dbname='moves', application_name='direct')) as direct, \
+            psycopg.connect(proxy.dsn(dbname='moves', application_name='through')):
+        seen = rows(console, 'show bypass')
+        assert [r[:4] for r in seen] == [('moves', direct.info.backend_pid, 'postgres', 'direct')]
+        assert seen[0][5] == 'client backend' and seen[0][6] is not None
 
 
 def test_secrets_are_not_shown(calm):
