@@ -209,6 +209,8 @@ static void show_stats(const struct console_sources *sources, struct console_res
 	put_count(result, "statements_rewritten", proxy.statements_rewritten);
 	put_count(result, "statements_refused", proxy.statements_refused);
 	put_count(result, "hidden_exchanges", proxy.hidden_exchanges);
+	put_count(result, "reprepared", proxy.reprepared);
+	put_count(result, "retried", proxy.retried);
 	put_count(result, "parked", proxy.parked);
 	put_count(result, "parked_total", proxy.parked_total);
 	put_count(result, "cancels", proxy.cancels);

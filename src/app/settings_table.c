@@ -587,6 +587,8 @@ static const struct field fields[] = {
 	  .max = 1 << 20, .help = "How much of a normalised statement the ledger keeps." },
 	{ .path = "limits.prepared_bytes", .kind = FIELD_BYTES, AT(proxy.prepared_bytes), .zero = "off",
 	  .max = 1ULL << 40, .help = "Texts that one session keeps of its prepared statements." },
+	{ .path = "limits.retry_bytes", .kind = FIELD_BYTES, AT(proxy.retry_bytes), .zero = "off",
+	  .max = 1ULL << 30, .help = "Longest batch of messages sent again after DDL by somebody else moved its table." },
 	{ .path = "limits.pipeline", .kind = FIELD_INT, AT(proxy.pipeline), .min = 1, .max = 10000000,
 	  .unit = "requests", .help = "Requests of one session without an answer; then its client waits." },
 	{ .path = "limits.parked_clients", .kind = FIELD_INT, AT(proxy.parked_clients), .min = 1, .max = 1000000,

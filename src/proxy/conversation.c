@@ -12,6 +12,7 @@ void conversation_init(struct conversation *conversation, const struct conversat
 	names_init(&conversation->portals);
 	session_vars_init(&conversation->vars, confirmed);
 	pins_init(&conversation->pins);
+	retry_init(&conversation->retry);
 	conversation->who.application = conversation->application;
 }
 
@@ -54,6 +55,7 @@ void conversation_deinit(struct conversation *conversation)
 		release(conversation, pipeline_at(&conversation->pipeline, i));
 	pipeline_deinit(&conversation->pipeline);
 	reprepare_deinit(conversation);
+	retry_deinit(&conversation->retry);
 	names_deinit(&conversation->statements);
 	names_deinit(&conversation->portals);
 	session_vars_deinit(&conversation->vars);
@@ -165,7 +167,7 @@ void conversation_abort_segment(struct conversation *conversation)
 bool conversation_idle(const struct conversation *conversation)
 {
 	return !conversation->pipeline.count && !conversation->in_segment && !conversation->skipping &&
-	       conversation->vars.ready == 'I';
+	       conversation->vars.ready == 'I' && !retry_pending(&conversation->retry);
 }
 
 /* What was set while nobody looked, only the server knows. */
@@ -355,7 +357,8 @@ const char *conversation_waits_for(const struct conversation *conversation)
 	case HOLD_ROOM: return "answers to earlier requests";
 	case HOLD_SETTLE: return "the end of earlier statements";
 	case HOLD_QUIET:
-	case HOLD_HIDDEN: return "search_path";
+	case HOLD_HIDDEN:
+		return conversation->exchange == EXCHANGE_SETTINGS ? "search_path" : "a statement to be prepared anew";
 	case HOLD_FACT: return "the catalog";
 	case HOLD_PARSE: return "a statement that is being parsed";
 	case HOLD_PAUSE: return "the end of a pause";
@@ -365,7 +368,7 @@ const char *conversation_waits_for(const struct conversation *conversation)
 
 bool conversation_held(struct conversation *conversation)
 {
-	if (!hold_is_over(conversation))
+	if (!hold_is_over(conversation) || conversation->retry.stage == RETRY_FAILED)
 		return true;
 	conversation->hold = HOLD_NONE;
 	return false;

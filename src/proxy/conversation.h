@@ -3,7 +3,7 @@
  * in at one end and what the server must get comes out, and the other way
  * round. No sockets here: session.c moves the bytes.
  *
- *   client bytes → conversation_from_client → round.to_server (round.to_client: never)
+ *   client bytes → conversation_from_client → round.to_server (round.to_client: an error held back)
  *   server bytes → conversation_from_server → round.to_client (round.to_server: never)
  *
  * Both take as much as they can use and return how much that was; the caller
@@ -24,6 +24,7 @@
 #include "proxy/parse_pool.h"
 #include "proxy/pins.h"
 #include "proxy/pipeline.h"
+#include "proxy/retry.h"
 #include "proxy/session_vars.h"
 #include "proxy/traffic.h"
 #include "wire/client_message.h"
@@ -44,6 +45,7 @@ struct conversation_env {
 	const struct gate_view *gate; /* NULL: nothing is ever paused */
 	struct texts *texts;   /* of prepared statements; NULL: none are kept */
 	size_t prepared_bytes; /* of them, by one session */
+	size_t retry_bytes;    /* longest segment that is sent again (retry.h); 0: none */
 	uint64_t (*facts_stale)(void *context, const char *database);
 	/* Texts of more bytes that must be parsed are given away (HOLD_PARSE, until conversation_parsed).
 	 * NULL, or an answer of NULL: they are parsed here and now. */
@@ -110,6 +112,7 @@ struct conversation {
 
 	enum hold hold;
 	struct parking parking;
+	struct retry retry;
 	bool in_segment;     /* requests were sent since the last Sync or Query */
 	bool flushed;	     /* nothing was sent since our last Flush */
 	bool skipping;	     /* the server ignores all until a Sync that was not sent yet */

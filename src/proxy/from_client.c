@@ -353,6 +353,7 @@ static size_t finish(struct conversation *conversation, const struct message *me
 	if (verdict == VERDICT_HOLD)
 		return 0;
 	traffic_add(&conversation->env->traffic->messages_from_client, 1);
+	retry_keep(conversation, message);
 	if (verdict == VERDICT_PASS) {
 		output_pass(&round->to_server, message->data, take);
 		conversation->client_pass = message->size - take;
@@ -375,6 +376,7 @@ static size_t take_message(struct conversation *conversation, const char *data, 
 	bool oversize = is_oversize(conversation, &message);
 	if (len < bytes_needed(conversation, &message, oversize))
 		return 0;
+	retry_begin(conversation);
 	enum verdict verdict = oversize ? conversation_on_oversize(conversation, &message, round) :
 			       rule->on ? rule->on(conversation, &message, round) :
 					  VERDICT_PASS;
@@ -391,9 +393,38 @@ static size_t stream_through(struct conversation *conversation, const char *data
 	return take;
 }
 
+/* What failed is sent again, under the rules that hold now; or the client gets its error. False: it waits. */
+static bool go_on_retrying(struct conversation *conversation, struct round *round)
+{
+	struct retry *retry = &conversation->retry;
+	if (retry->stage == RETRY_LOOKING) {
+		conversation_adopt_ruleset(conversation);
+		if (conversation->view == retry->view) {
+			retry_give_up(conversation, round);
+			return true;
+		}
+		buf_deinit(&retry->answer);
+		retry->stage = RETRY_REPLAYING;
+		traffic_add(&conversation->env->traffic->retried, 1);
+		retry->at = 0;
+	}
+	while (retry->at < retry->kept.len && !conversation->violation && !conversation_held(conversation))
+		retry->at += take_message(conversation, retry->kept.data + retry->at, retry->kept.len - retry->at,
+					  round);
+	output_own(&round->to_server); /* what was kept may be overwritten from here on */
+	if (retry->at < retry->kept.len)
+		return false;
+	retry->stage = RETRY_NONE;
+	retry->keeping = false;
+	return true;
+}
+
 size_t conversation_from_client(struct conversation *conversation, const char *data, size_t len, struct round *round)
 {
 	size_t at = 0;
+	if (retry_pending(&conversation->retry) &&
+	    (conversation_held(conversation) || !go_on_retrying(conversation, round)))
+		return 0;
 	while (at < len && !conversation->violation && !conversation->terminated) {
 		bool inside = conversation->client_pass || conversation->client_drop;
 		size_t step;

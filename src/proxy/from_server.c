@@ -337,6 +337,29 @@ static void translate_names(const struct answer *answer, const struct error_fiel
 	changes->column = changed.column;
 }
 
+#define VANISHED_HINT                                                                                \
+	"The table may have been moved a moment ago. crossfade reads the catalog again: repeat the statement, " \
+	"or its transaction."
+
+/* A name of ours in the text, or of the map in the message, that the server does not know any more. */
+static bool has_vanished(const struct answer *answer, const struct error_fields *fields)
+{
+	if ((!slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) &&
+	     !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA)) ||
+	    !answer->ruleset || !fields->message.len)
+		return false;
+	if (answer->at_replaced)
+		return true;
+	const char *open = memchr(fields->message.data, '"', fields->message.len);
+	const char *end = fields->message.data + fields->message.len;
+	const char *close = open ? memchr(open + 1, '"', (size_t)(end - open - 1)) : NULL;
+	if (!close)
+		return false;
+	const char *dot = memchr(open, '.', (size_t)(close - open));
+	const char *name = dot ? dot + 1 : open + 1;
+	return ruleset_mentions(answer->ruleset, name, (size_t)(close - name));
+}
+
 /* The same message, with its position in the text that the client wrote and the names as written there. */
 static enum verdict pass_translated(struct conversation *conversation, const struct request *head,
 				    const struct message *message, const struct error_fields *fields,
@@ -352,7 +375,9 @@ static enum verdict pass_translated(struct conversation *conversation, const str
 		changes.moved = changes.position != fields->position;
 	}
 	translate_names(&answer, fields, &text, &changes);
-	bool changed = changes.moved || changes.message.data || changes.table.data;
+	if (message->type == SERVER_ERROR && has_vanished(&answer, fields))
+		changes.hint = slice_str(VANISHED_HINT);
+	bool changed = changes.moved || changes.message.data || changes.table.data || changes.hint.data;
 	if (changed)
 		error_fields_append_changed(output_own(&round->to_client), message->type, message_body(message),
 					    &changes);
@@ -383,11 +408,13 @@ static void settle_failure(struct conversation *conversation, struct request *he
 }
 
 /* The server does not know a table or column that the map made of the text: the facts may be stale. */
-static bool contradicts_facts(const struct request *head, const struct error_fields *fields)
+static bool contradicts_facts(struct conversation *conversation, const struct request *head,
+			      const struct error_fields *fields)
 {
 	bool unknown = slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) ||
+		       slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA) ||
 		       slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_COLUMN);
-	return unknown && head->rewrite && head->rewrite->statement_count && head->rewrite->statements[0].shape;
+	return unknown && conversation_shape(conversation, head);
 }
 
 static enum verdict fail_head(struct conversation *conversation, struct request *head, const struct message *message,
@@ -412,9 +439,22 @@ static enum verdict fail_head(struct conversation *conversation, struct request 
 	    slice_is(fields->sqlstate, SQLSTATE_PROTOCOL_VIOLATION))
 		drop_copy_breaker(conversation, head);
 	end_copy(conversation);
-	conversation->facts_doubted |= !refused && contradicts_facts(head, fields);
+	conversation->facts_doubted |= !refused && contradicts_facts(conversation, head, fields);
 	settle_failure(conversation, head, refused ? USAGE_REFUSED : USAGE_ERROR, counts_as_failure(head, fields));
 	return verdict;
+}
+
+/* As if the client had seen it; it may never do (retry.h). */
+static void hold_back(struct conversation *conversation, struct request *head, const struct message *message,
+		      const struct error_fields *fields)
+{
+	struct retry *retry = &conversation->retry;
+	struct round held = { .to_client = { .scratch = &retry->answer } };
+	if (pass_translated(conversation, head, message, fields, &held) == VERDICT_PASS)
+		buf_append(&retry->answer, message->data, message->size);
+	retry->stage = RETRY_FAILED;
+	conversation->facts_doubted = true;
+	settle_failure(conversation, head, USAGE_ERROR, false);
 }
 
 static enum verdict on_error(struct conversation *conversation, const struct message *message, struct round *round)
@@ -426,6 +466,10 @@ static enum verdict on_error(struct conversation *conversation, const struct mes
 		conversation->server_fatal = true;
 	if (!head || conversation->server_fatal)
 		return VERDICT_PASS;
+	if (message->available >= message->size && retry_wants(conversation, head, &fields)) {
+		hold_back(conversation, head, message, &fields);
+		return VERDICT_DONE;
+	}
 	return fail_head(conversation, head, message, &fields, round);
 }
 
@@ -505,6 +549,8 @@ static enum verdict on_ready(struct conversation *conversation, const struct mes
 		conversation_transaction_ended(conversation, answered);
 		on_transaction_end(conversation);
 	}
+	if (conversation->retry.stage == RETRY_FAILED)
+		return retry_ready(conversation, message, round) ? VERDICT_DONE : VERDICT_PASS;
 	return VERDICT_PASS;
 }
 
@@ -557,7 +603,7 @@ static enum verdict judge_hidden(struct conversation *conversation, const struct
 	}
 	struct request *head = conversation_head(conversation);
 	enum verdict verdict = pass_translated(conversation, head, message, &fields, round);
-	conversation->facts_doubted |= contradicts_facts(head, &fields);
+	conversation->facts_doubted |= contradicts_facts(conversation, head, &fields);
 	settle_failure(conversation, head, USAGE_ERROR, counts_as_failure(head, &fields));
 	reprepare_failed(conversation);
 	return verdict;
@@ -584,6 +630,15 @@ static size_t finish(struct conversation *conversation, const struct message *me
 	return take;
 }
 
+/* What the client would get is kept back for now. */
+static size_t withhold(struct conversation *conversation, const struct message *message)
+{
+	struct round held = { .to_client = { .scratch = &conversation->retry.answer } };
+	size_t take = finish(conversation, message, judge(conversation, message, &held), &held);
+	output_own(&held.to_client);
+	return take;
+}
+
 static size_t take_message(struct conversation *conversation, const char *data, size_t len, struct round *round)
 {
 	if (len < FRAME_HEAD_BYTES)
@@ -599,7 +654,15 @@ static size_t take_message(struct conversation *conversation, const char *data, 
 	if (whole && frame.size <= WHOLE_MAX_BYTES && len < frame.size)
 		return 0;
 	traffic_add(&conversation->env->traffic->messages_from_server, 1);
-	return finish(conversation, &message, judge(conversation, &message, round), round);
+	if (retry_withholds(conversation, &message))
+		return withhold(conversation, &message);
+	if (conversation->retry.stage == RETRY_NONE && conversation->retry.answer.len)
+		retry_release(conversation, round);
+	enum verdict verdict = judge(conversation, &message, round);
+	if (verdict == VERDICT_PASS && message.type != SERVER_NOTICE && message.type != SERVER_NOTIFICATION &&
+	    message.type != SERVER_PARAMETER_STATUS)
+		conversation->retry.answered = true;
+	return finish(conversation, &message, verdict, round);
 }
 
 static size_t stream_through(struct conversation *conversation, const char *data, size_t len, struct round *round)

@@ -23,6 +23,7 @@ struct proxy_settings proxy_settings_default(void)
 		.message_bytes = 16u << 20,
 		.inline_bytes = 8u << 10,
 		.prepared_bytes = 4u << 20,
+		.retry_bytes = 64u << 10,
 		.pipeline = 8192,
 		.startup_timeout_ms = 60000,
 		.connect_timeout_ms = 10000,
@@ -386,6 +387,8 @@ static void add_traffic(struct proxy_stats *stats, const struct traffic *traffic
 	stats->statements_rewritten += traffic_read(&traffic->statements_rewritten);
 	stats->statements_refused += traffic_read(&traffic->statements_refused);
 	stats->hidden_exchanges += traffic_read(&traffic->hidden_exchanges);
+	stats->reprepared += traffic_read(&traffic->reprepared);
+	stats->retried += traffic_read(&traffic->retried);
 	stats->cancels += traffic_read(&traffic->cancels);
 	stats->transactions += traffic_read(&traffic->transactions);
 	for (size_t i = 0; i < TRAFFIC_ERROR_COUNT; i++)

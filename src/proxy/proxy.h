@@ -40,6 +40,7 @@ struct proxy_settings {
 	size_t inline_bytes;	      /* longest text that is parsed on a worker's own thread */
 	size_t prepared_bytes;	      /* of the texts of one session's prepared statements; a longer
 				       * one cannot follow when its tables move */
+	size_t retry_bytes;	      /* longest segment that is sent again after DDL by somebody else; 0: none */
 	uint32_t pipeline;	      /* requests of one session without an answer; then its client waits */
 	uint32_t startup_timeout_ms;  /* from accept until the server's first ReadyForQuery */
 	uint32_t connect_timeout_ms;  /* to reach the server, all its addresses together */
@@ -130,7 +131,9 @@ struct proxy_stats {
 	uint64_t bytes_from_client, bytes_from_server;
 	uint64_t messages_from_client, messages_from_server;
 	uint64_t statements_unchanged, statements_rewritten, statements_refused;
-	uint64_t hidden_exchanges;    /* search_path asked of the server */
+	uint64_t hidden_exchanges;    /* search_path and the like asked of the server, statements prepared anew */
+	uint64_t reprepared;	      /* statements prepared anew, because what their names mean has changed */
+	uint64_t retried;	      /* batches sent again after DDL by somebody else */
 	uint64_t parked;	      /* statements that a pause holds up, now */
 	uint64_t parked_total;
 	uint64_t cancels;

@@ -379,6 +379,7 @@ static void complete(struct conversation *conversation)
 {
 	struct reprepare *reprepare = &conversation->reprepare;
 	if (conversation->exchange == EXCHANGE_SWITCH) {
+		traffic_add(&conversation->env->traffic->reprepared, 1);
 		take(reprepare->name, reprepare->rewrite, reprepare->view, reprepare->stamp);
 		reprepare->rewrite = NULL;
 	} else if (conversation->exchange == EXCHANGE_TYPES) {

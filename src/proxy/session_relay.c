@@ -139,8 +139,8 @@ void session_keep_rest(struct buf *rest, const char *data, size_t len, size_t ta
 /* Nothing is on its way in either direction. */
 bool session_is_quiet(const struct session *session)
 {
-	return !session->conversation.pipeline.count && !stream_unsent(&session->server) &&
-	       !stream_unsent(&session->client);
+	return !session->conversation.pipeline.count && !retry_pending(&session->conversation.retry) &&
+	       !stream_unsent(&session->server) && !stream_unsent(&session->client);
 }
 
 /* What a round has brought about besides bytes; false: the session is over. */
@@ -181,7 +181,9 @@ static void watch_for_facts(struct session *session)
 void session_resume_client(struct session *session)
 {
 	struct buf *rest = &session->client_rest;
-	if (!rest->len || session->phase < SESSION_LOGIN || session->phase > SESSION_RELAY || client_must_wait(session))
+	bool again = session->phase == SESSION_RUNNING && retry_pending(&session->conversation.retry);
+	if ((!rest->len && !again) || session->phase < SESSION_LOGIN || session->phase > SESSION_RELAY ||
+	    client_must_wait(session))
 		return;
 	struct round round = session_begin_round(session);
 	size_t taken = feed_client(session, rest->data, rest->len, &round);
@@ -244,6 +246,7 @@ void session_from_server(struct session *session, char *data, size_t len)
 		return;
 	}
 	session_resume_client(session);
+	watch_for_facts(session);
 	if (session_after_round(session))
 		session_update_reading(session);
 }

@@ -25,6 +25,7 @@ struct traffic {
 	uint64_t messages_from_client, messages_from_server;
 	uint64_t statements_unchanged, statements_rewritten, statements_refused;
 	uint64_t hidden_exchanges, cancels;
+	uint64_t reprepared, retried;
 	uint64_t parked_total, unparked_total;
 	uint64_t transactions;
 	uint64_t errors[TRAFFIC_ERROR_COUNT];

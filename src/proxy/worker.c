@@ -44,6 +44,7 @@ static struct conversation_env make_env(struct worker *worker)
 		.gate = &worker->gate,
 		.texts = texts_new(),
 		.prepared_bytes = settings->prepared_bytes,
+		.retry_bytes = settings->retry_bytes,
 		.facts_stale = worker->owner->callbacks.facts_stale ? on_facts_stale : NULL,
 		.inline_bytes = settings->inline_bytes,
 		.parse = on_parse,

@@ -94,8 +94,10 @@ void error_fields_append_changed(struct buf *out, uint8_t type, struct slice bod
 	struct reader reader = reader_of(body);
 	uint8_t code;
 	struct slice value;
+	bool hinted = false;
 	size_t begin = frame_begin(out, type);
 	while (next_field(&reader, &code, &value)) {
+		hinted |= code == 'H';
 		const struct slice *change = change_of(changes, code);
 		if (code == 'P' && changes->moved) {
 			append_position(out, changes->position);
@@ -105,6 +107,8 @@ void error_fields_append_changed(struct buf *out, uint8_t type, struct slice bod
 		buf_append_slice(out, change && change->data ? *change : value);
 		buf_append_byte(out, 0);
 	}
+	if (!hinted)
+		append_field(out, 'H', changes->hint);
 	buf_append_byte(out, 0);
 	frame_end(out, begin);
 }

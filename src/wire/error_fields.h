@@ -23,6 +23,7 @@ struct error_changes {
 	bool moved;	   /* position counts */
 	uint32_t position; /* 0: none */
 	struct slice message, schema, table, column;
+	struct slice hint; /* where the server gives none */
 };
 
 bool error_fields_read(struct slice body, struct error_fields *fields_out);

@@ -2,6 +2,9 @@
  * A session after its login, with a hostile client and a hostile server. The
  * rewriter is the unit tests' own (fakes.h): a text beginning with "old "
  * must be rewritten. Whatever both sides do, no such text reaches the server.
+ *
+ * Besides 'c' and server records there are: 'm' public.a moves to data.a or back,
+ * 'l' the catalog was looked at.
  */
 #include "../unit/proxy/fakes.h"
 #include "dialogue.h"
@@ -14,15 +17,17 @@ struct table {
 	struct conversation conversation;
 	struct conversation_env env;
 	struct traffic traffic;
-	struct ruleset ruleset;
+	struct ruleset *rules[2]; /* before and after the move */
+	unsigned moves;
 	struct ruleset *published;
+	uint64_t ticket;
 	struct buf scratch[2], rest[2];
 	struct buf sent; /* all that reached the server */
 };
 
 static uint64_t on_stale(void *context, const char *database)
 {
-	return 0;
+	return ++((struct table *)context)->ticket;
 }
 
 static void must(bool holds)
@@ -31,14 +36,35 @@ static void must(bool holds)
 		abort();
 }
 
+static struct ruleset *build_rules(uint64_t version, bool moved)
+{
+	struct map *map = map_new();
+	struct facts *facts = facts_new();
+	struct ruleset *ruleset = NULL;
+	struct error error;
+	map->entries = ARENA_NEW(&map->arena, struct map_entry);
+	map->entry_count = 1;
+	map->entries[0] = (struct map_entry){ .kind = MAP_MOVE, .old_name = { "public", "a" },
+					      .new_name = { "data", "a" }, .group = -1 };
+	facts_add_relation(facts, moved ? map->entries[0].new_name : map->entries[0].old_name, FACT_TABLE, 0);
+	facts_seal(facts);
+	must(ruleset_build(map, NULL, facts, (struct policy){ 0 }, version, NULL, NULL, &ruleset, &error));
+	map_unref(map);
+	facts_unref(facts);
+	return ruleset;
+}
+
 static void sit_down(struct table *table, bool path_is_known)
 {
 	*table = (struct table){ 0 };
-	ref_init(&table->ruleset.ref);
-	table->published = &table->ruleset;
+	for (int i = 0; i < 2; i++)
+		table->rules[i] = build_rules((uint64_t)i + 1, i);
+	table->published = table->rules[0];
 	table->env = (struct conversation_env){ .rewriter = rewriter_new(rewriter_settings_default()),
 						.counter = usage_counter_new(NULL), .traffic = &table->traffic,
-						.message_bytes = 300, .pipeline = 8, .facts_stale = on_stale };
+						.message_bytes = 300, .pipeline = 8, .facts_stale = on_stale,
+						.context = table, .texts = texts_new(), .prepared_bytes = 200,
+						.retry_bytes = 200 };
 	conversation_init(&table->conversation, &table->env,
 			  session_state_new("db", "alice", path_is_known ? "public" : NULL));
 	table->conversation.published = &table->published;
@@ -48,12 +74,15 @@ static void sit_down(struct table *table, bool path_is_known)
 static void feed(struct table *table, bool client)
 {
 	struct buf *rest = &table->rest[client];
+	bool retries = retry_pending(&table->conversation.retry);
 	struct round round = { output_of(&table->scratch[0]), output_of(&table->scratch[1]) };
 	size_t taken = client ? conversation_from_client(&table->conversation, rest->data, rest->len, &round) :
 				conversation_from_server(&table->conversation, rest->data, rest->len, &round);
 	must(taken <= rest->len);
-	must(table->conversation.pipeline.count <= table->env.pipeline + 6);
-	must(!client || !output_slice(&round.to_client).len);
+	must(table->conversation.pipeline.count <= table->env.pipeline + 20);
+	must(!client || retries || !output_slice(&round.to_client).len);
+	must(table->conversation.texts.bytes <= table->env.prepared_bytes);
+	must(table->conversation.retry.kept.len <= table->env.retry_bytes);
 	buf_append_slice(&table->sent, output_slice(&round.to_server));
 	buf_consume(rest, taken);
 }
@@ -87,12 +116,29 @@ static void stand_up(struct table *table)
 	conversation_deinit(&table->conversation);
 	must(fake_rewrites_alive == 0);
 	usage_counter_free(table->env.counter);
+	texts_free(table->env.texts);
+	for (int i = 0; i < 2; i++)
+		ruleset_unref(table->rules[i]);
 	rewriter_free(table->env.rewriter);
 	for (int i = 0; i < 2; i++) {
 		buf_deinit(&table->scratch[i]);
 		buf_deinit(&table->rest[i]);
 	}
 	buf_deinit(&table->sent);
+}
+
+/* What others do. */
+static void happen(struct table *table, char kind)
+{
+	if (kind == 'm')
+		table->published = table->rules[++table->moves % 2];
+	conversation_adopt_ruleset(&table->conversation);
+	if (kind == 'l') {
+		conversation_looked(&table->conversation, table->ticket);
+		conversation_fact_arrived(&table->conversation);
+	}
+	if (!conversation_held(&table->conversation))
+		feed(table, true);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -105,7 +151,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rest.data++;
 	rest.len--;
 	sit_down(&table, data[0] & 1);
-	while (!table.conversation.violation && dialogue_next(&rest, &client, &bytes)) {
+	while (!table.conversation.violation && rest.len) {
+		char kind = rest.data[0];
+		if (!dialogue_next(&rest, &client, &bytes))
+			break;
+		if (kind == 'm' || kind == 'l') {
+			happen(&table, kind);
+			continue;
+		}
 		buf_append_slice(&table.rest[client], bytes);
 		feed(&table, client);
 		if (!client && !conversation_held(&table.conversation))

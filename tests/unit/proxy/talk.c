@@ -22,7 +22,7 @@ struct talk *talk_begin(const char *search_path)
 	talk->env = (struct conversation_env){ .rewriter = rewriter_new(rewriter_settings_default()),
 					       .counter = usage_counter_new(NULL), .traffic = &talk->traffic,
 					       .message_bytes = 1000, .pipeline = 64,
-					       .texts = texts_new(), .prepared_bytes = 500, .facts_stale = on_stale,
+					       .texts = texts_new(), .prepared_bytes = 500, .retry_bytes = 400, .facts_stale = on_stale,
 					       .context = talk };
 	conversation_init(&talk->conversation, &talk->env, session_state_new("db", "alice", search_path));
 	talk->conversation.published = &talk->ruleset;
@@ -41,6 +41,7 @@ void talk_end(struct talk *talk)
 	buf_deinit(&talk->to_server);
 	buf_deinit(&talk->to_client);
 	buf_deinit(&talk->rest);
+	buf_deinit(&talk->held_back);
 	buf_deinit(&talk->shown);
 	ruleset_unref(talk->ruleset);
 	free(talk);
@@ -184,6 +185,7 @@ static void feed_rest(struct talk *talk, struct buf *all)
 	struct round round = begin(talk);
 	size_t taken = conversation_from_client(&talk->conversation, talk->rest.data, talk->rest.len, &round);
 	buf_append_slice(all, output_slice(&round.to_server));
+	buf_append_slice(&talk->held_back, output_slice(&round.to_client));
 	buf_consume(&talk->rest, taken);
 }
 
@@ -217,6 +219,14 @@ const char *resumed(struct talk *talk)
 	buf_clear(&talk->shown);
 	show(talk, buf_slice(&all), true);
 	buf_deinit(&all);
+	return buf_cstr(&talk->shown);
+}
+
+const char *released(struct talk *talk)
+{
+	buf_clear(&talk->shown);
+	show(talk, buf_slice(&talk->held_back), false);
+	buf_clear(&talk->held_back);
 	return buf_cstr(&talk->shown);
 }
 

@@ -18,6 +18,7 @@ struct talk {
 	struct traffic traffic;
 	struct buf to_server, to_client; /* scratch */
 	struct buf rest;		 /* of the client: held, or not complete */
+	struct buf held_back;		 /* what the client got when it was its turn (retry.h) */
 	struct ruleset *ruleset;
 	struct buf shown;
 	unsigned stale; /* calls of facts_stale */
@@ -32,6 +33,8 @@ const char *answer(struct talk *talk, const char *messages);
 const char *say_bytes(struct talk *talk, const void *data, size_t len);
 /* What reached the server because a hold was over; empty: nothing. */
 const char *resumed(struct talk *talk);
+/* What the client got since the last call, besides answers as they came. */
+const char *released(struct talk *talk);
 void client_message_build(struct buf *out, const char *word);
 
 #endif

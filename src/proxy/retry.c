@@ -1,0 +1,174 @@
+#include "proxy/retry.h"
+
+#include "proxy/conversation.h"
+#include "wire/error_fields.h"
+
+enum {
+	KEPT_BYTES = 1024,	/* of memory, between segments */
+	WITHHELD_BYTES = 8192,	/* as much as the server keeps itself */
+};
+
+void retry_init(struct retry *retry)
+{
+	*retry = (struct retry){ 0 };
+	buf_init(&retry->kept);
+	buf_init(&retry->answer);
+}
+
+void retry_deinit(struct retry *retry)
+{
+	buf_deinit(&retry->kept);
+	buf_deinit(&retry->answer);
+	retry_init(retry);
+}
+
+/* ---- keeping ---- */
+
+void retry_begin(struct conversation *conversation)
+{
+	struct retry *retry = &conversation->retry;
+	if (conversation->pipeline.count || conversation->in_segment || conversation->vars.ready != 'I' ||
+	    retry->stage != RETRY_NONE)
+		return;
+	if (retry->kept.capacity > KEPT_BYTES)
+		buf_deinit(&retry->kept);
+	buf_clear(&retry->kept);
+	retry->keeping = conversation->ruleset && conversation->env->retry_bytes && conversation->env->facts_stale;
+	retry->answered = false;
+	retry->withholding = WITHHOLDING_UNDECIDED;
+}
+
+void retry_keep(struct conversation *conversation, const struct message *message)
+{
+	struct retry *retry = &conversation->retry;
+	if (!retry->keeping || retry->stage != RETRY_NONE)
+		return;
+	bool whole = message->available >= message->size;
+	if (!whole || message->size > conversation->env->retry_bytes - retry->kept.len ||
+	    !memchr("QPBDECHS", message->type, 8)) {
+		retry->keeping = false;
+		return;
+	}
+	buf_append(&retry->kept, message->data, message->size);
+	retry->view = conversation->view;
+}
+
+/* ---- deciding ---- */
+
+static bool has_effects(const struct rewrite *rewrite)
+{
+	for (size_t i = 0; rewrite && i < rewrite->statement_count; i++) {
+		for (size_t k = 0; k < rewrite->statements[i].effect_count; k++) {
+			if (rewrite->statements[i].effects[k].kind != EFFECT_EXECUTE)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Nothing is under way but this one segment, all of it was sent, and it changes nothing but rows. */
+static bool is_alone(struct conversation *conversation)
+{
+	struct pipeline *pipeline = &conversation->pipeline;
+	for (uint32_t i = 0; i < pipeline->count; i++) {
+		const struct request *request = pipeline_at(pipeline, i);
+		bool ends = request->kind == REQUEST_SYNC || request->kind == REQUEST_QUERY;
+		if (ends != (i + 1 == pipeline->count) || request->kind == REQUEST_FUNCTION ||
+		    has_effects(request->rewrite))
+			return false;
+	}
+	return pipeline->count > 0 && conversation->hold == HOLD_NONE && !conversation->in_segment &&
+	       !conversation->client_pass && !conversation->client_drop && !conversation->copy_in;
+}
+
+static bool has_several_statements(struct conversation *conversation)
+{
+	struct pipeline *pipeline = &conversation->pipeline;
+	size_t count = 0;
+	for (uint32_t i = 0; i < pipeline->count; i++) {
+		const struct request *request = pipeline_at(pipeline, i);
+		count += request->kind == REQUEST_EXECUTE;
+		if (request->kind == REQUEST_QUERY && request->rewrite)
+			count += request->rewrite->statement_count;
+	}
+	return count > 1;
+}
+
+/* After its last words the server says nothing more, and what is held back would be lost. */
+static bool is_fatal(const struct message *message)
+{
+	struct error_fields fields = { 0 };
+	return message->type == SERVER_ERROR &&
+	       (!error_fields_read(message_body(message), &fields) || error_fields_fatal(&fields));
+}
+
+bool retry_withholds(struct conversation *conversation, const struct message *message)
+{
+	struct retry *retry = &conversation->retry;
+	if (!retry->keeping || retry->answered || retry->stage != RETRY_NONE ||
+	    retry->withholding == WITHHOLDING_NOTHING)
+		return false;
+	if (retry->withholding == WITHHOLDING_UNDECIDED)
+		retry->withholding = is_alone(conversation) && has_several_statements(conversation) ?
+					     WITHHOLDING :
+					     WITHHOLDING_NOTHING;
+	bool goes_on = message->type != SERVER_NOTICE && message->type != SERVER_COPY_IN &&
+		       message->type != SERVER_COPY_OUT && message->type != SERVER_READY &&
+		       message->available >= message->size &&
+		       retry->answer.len + message->size <= WITHHELD_BYTES;
+	return retry->withholding == WITHHOLDING && goes_on && !is_fatal(message);
+}
+
+void retry_release(struct conversation *conversation, struct round *round)
+{
+	struct retry *retry = &conversation->retry;
+	buf_append_slice(output_own(&round->to_client), buf_slice(&retry->answer));
+	buf_deinit(&retry->answer);
+	retry->answered = true;
+}
+
+/* The name vanished: of a table, of its schema, or of a column that the map gave another name. */
+static bool is_about_names(struct conversation *conversation, const struct request *head,
+			   const struct error_fields *fields)
+{
+	uint32_t len;
+	bool column = slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_COLUMN);
+	if (!column && !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) &&
+	    !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA))
+		return false;
+	if (!conversation_shape(conversation, head))
+		return false;
+	bool rewritten = head->rewrite && head->rewrite->splice_count;
+	if (rewritten && fields->position)
+		return rewrite_replaced_at(head->rewrite, fields->position, &len);
+	return !column;
+}
+
+bool retry_wants(struct conversation *conversation, const struct request *head, const struct error_fields *fields)
+{
+	const struct retry *retry = &conversation->retry;
+	return retry->keeping && !retry->answered && retry->stage == RETRY_NONE &&
+	       is_about_names(conversation, head, fields) && is_alone(conversation);
+}
+
+bool retry_ready(struct conversation *conversation, const struct message *message, struct round *round)
+{
+	struct retry *retry = &conversation->retry;
+	bool whole = message->available >= message->size;
+	if (conversation->vars.ready != 'I' || !conversation->fact_ticket || !whole) {
+		retry_give_up(conversation, round);
+		return false;
+	}
+	buf_append(&retry->answer, message->data, message->size);
+	retry->stage = RETRY_LOOKING;
+	conversation->hold = HOLD_FACT;
+	return true;
+}
+
+void retry_give_up(struct conversation *conversation, struct round *round)
+{
+	struct retry *retry = &conversation->retry;
+	retry_release(conversation, round);
+	retry->stage = RETRY_NONE;
+	retry->keeping = false;
+}
