@@ -505,8 +505,10 @@ static void forget_portals(struct conversation *conversation)
 
 static void on_transaction_end(struct conversation *conversation)
 {
-	if (!conversation->pipeline.count && !conversation->in_segment)
+	if (!conversation->pipeline.count && !conversation->in_segment) {
 		forget_portals(conversation);
+		retry_rest(&conversation->retry);
+	}
 	if ((conversation->ddl_seen || conversation->facts_doubted) && conversation->env->facts_stale) {
 		conversation->fact_ticket =
 			conversation->env->facts_stale(conversation->env->context, conversation->who.database);

@@ -24,14 +24,18 @@ void retry_deinit(struct retry *retry)
 
 /* ---- keeping ---- */
 
+void retry_rest(struct retry *retry)
+{
+	if (retry->stage == RETRY_NONE && retry->kept.capacity > KEPT_BYTES)
+		buf_deinit(&retry->kept);
+}
+
 void retry_begin(struct conversation *conversation)
 {
 	struct retry *retry = &conversation->retry;
 	if (conversation->pipeline.count || conversation->in_segment || conversation->vars.ready != 'I' ||
 	    retry->stage != RETRY_NONE)
 		return;
-	if (retry->kept.capacity > KEPT_BYTES)
-		buf_deinit(&retry->kept);
 	buf_clear(&retry->kept);
 	retry->keeping = conversation->ruleset && conversation->env->retry_bytes && conversation->env->facts_stale;
 	retry->answered = false;

@@ -53,6 +53,8 @@ void retry_release(struct conversation *conversation, struct round *round);
 bool retry_wants(struct conversation *conversation, const struct request *head, const struct error_fields *fields);
 /* ReadyForQuery after an error that was held back. True: it is held back too. */
 bool retry_ready(struct conversation *conversation, const struct message *message, struct round *round);
+/* All is answered: what was kept of a long segment is given back. */
+void retry_rest(struct retry *retry);
 /* The error goes to the client after all. */
 void retry_give_up(struct conversation *conversation, struct round *round);
 
