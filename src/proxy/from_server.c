@@ -346,7 +346,7 @@ static bool has_vanished(const struct answer *answer, const struct error_fields 
 {
 	if ((!slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) &&
 	     !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA)) ||
-	    !answer->ruleset || !fields->message.len)
+	    !answer->ruleset || !fields->message.len || !retry_is_missing_relation(fields))
 		return false;
 	if (answer->at_replaced)
 		return true;

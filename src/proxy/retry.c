@@ -131,6 +131,11 @@ void retry_release(struct conversation *conversation, struct round *round)
 	retry->answered = true;
 }
 
+bool retry_is_missing_relation(const struct error_fields *fields)
+{
+	return !slice_is(fields->routine, "errorMissingRTE");
+}
+
 /* The name vanished: of a table, of its schema, or of a column that the map gave another name. */
 static bool is_about_names(struct conversation *conversation, const struct request *head,
 			   const struct error_fields *fields)
@@ -140,7 +145,7 @@ static bool is_about_names(struct conversation *conversation, const struct reque
 	if (!column && !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) &&
 	    !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA))
 		return false;
-	if (!conversation_shape(conversation, head))
+	if (!conversation_shape(conversation, head) || !retry_is_missing_relation(fields))
 		return false;
 	bool rewritten = head->rewrite && head->rewrite->splice_count;
 	if (rewritten && fields->position)
