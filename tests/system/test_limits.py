@@ -190,9 +190,9 @@ def test_an_unreachable_server_is_tried_ever_less_often(limited):
         began = time.monotonic()
         assert refused(proxy.address)['C'] == '08006'
         return time.monotonic() - began
-    times = [attempt() for _ in range(9)]
-    assert times[-1] > 0.35 > min(times)
-    check_reason(proxy, 'server_unreachable', count=9)
+    times = [attempt() for _ in range(16)]  # each of two workers has its own pauses
+    assert times[0] < times[-1] and times[-1] > 0.35
+    check_reason(proxy, 'server_unreachable', count=16)
 
 
 def test_the_server_is_used_as_soon_as_it_is_back(make_proxy, victim):
@@ -278,7 +278,7 @@ def misbehave(proxy, stop, kind):
 
 
 def test_clients_that_misbehave_disturb_nobody(limited, pg):
-    proxy = limited('unfinished_logins: 6')
+    proxy = limited('unfinished_logins: 40')
     stop = threading.Event()
     threads = [threading.Thread(target=misbehave, args=(proxy, stop, kind), daemon=True)
                for kind in ('silent', 'garbage', 'slow') * 4]
