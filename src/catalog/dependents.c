@@ -133,7 +133,8 @@ static const char indexes[] =
 
 static const char owners[] =
 	"SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner), c.relispartition OR EXISTS (SELECT FROM pg_depend x"
-	" WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e') FROM pg_class c"
+	" WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e'),"
+	" (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = c.relowner) FROM pg_class c"
 	" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE " OURS("n") " AND c.relkind IN ('r','p','f','v','m')"
 	" ORDER BY 1, 2;";
 
@@ -239,7 +240,8 @@ static void take_owners(struct dependents *all, const PGresult *result)
 	all->owners = ARENA_ARRAY(&all->arena, (size_t)PQntuples(result) + 1, struct dependent_owner);
 	for (int row = 0; row < PQntuples(result); row++)
 		all->owners[all->owner_count++] =
-			(struct dependent_owner){ name_at(all, result, row, 0), keep(all, result, row, 2), flag_at(result, row, 3) };
+			(struct dependent_owner){ name_at(all, result, row, 0), keep(all, result, row, 2),
+						  flag_at(result, row, 4), flag_at(result, row, 3) };
 }
 
 static void take_all(struct dependents *all, int pid, PGresult *const *results)

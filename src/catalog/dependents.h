@@ -62,6 +62,7 @@ struct dependent_index {
 struct dependent_owner {
 	struct rel_name table;
 	const char *owner;
+	bool is_super; /* the owner is a superuser */
 	bool is_part; /* of a partitioned table or an extension: goes where that goes */
 };
 

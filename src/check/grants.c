@@ -178,14 +178,14 @@ static struct names schemas_of(struct grants *g, enum side side)
 	return names;
 }
 
-/* Of the tables that move. */
-static struct names owners_of(struct grants *g)
+/* Of the tables that move; those that are superusers, or those that are not. */
+static struct names owners_of(struct grants *g, bool is_super)
 {
 	struct names names = { ARENA_ARRAY(&g->arena, g->dependents->owner_count + 1, const char *), 0 };
 	for (size_t i = 0; i < g->dependents->owner_count; i++) {
 		const struct dependent_owner *owner = &g->dependents->owners[i];
 		const struct ruleset_name *found = ruleset_find(g->ruleset, owner->table.schema, owner->table.name);
-		if (found && moves(found->entry))
+		if (found && moves(found->entry) && owner->is_super == is_super)
 			names.items[names.count++] = owner->owner;
 	}
 	sort_names(&names);
@@ -198,15 +198,26 @@ static void print_schemas(struct grants *g, const struct names *schemas, const c
 		buf_printf(out, "GRANT %s ON SCHEMA %s TO " MOVER ";\n", privileges, name_print_quoted(&g->arena, schemas->items[i]));
 }
 
+/* A member of a superuser's role would be one. */
+static void print_super_owners(struct grants *g, struct buf *out)
+{
+	struct names owners = owners_of(g, true);
+	for (size_t i = 0; i < owners.count; i++)
+		buf_printf(out, "-- Tables that move belong to the superuser %s. Give them an owner of their own first, by\n"
+				"-- ALTER TABLE ... OWNER TO ..., and grant that role to " MOVER ".\n",
+			   name_print_quoted(&g->arena, owners.items[i]));
+}
+
 static void print_mover(struct grants *g, struct buf *out)
 {
-	struct names owners = owners_of(g), old_schemas = schemas_of(g, SIDE_OLD), new_schemas = schemas_of(g, SIDE_NEW);
+	struct names owners = owners_of(g, false), old_schemas = schemas_of(g, SIDE_OLD), new_schemas = schemas_of(g, SIDE_NEW);
 	buf_append_str(out, "\n-- The mover also moves tables: only its owner may give a table another name or schema,\n"
 			    "-- so it is a member of the owners' roles. It sees what the observer sees.\n"
 			    "CREATE ROLE " MOVER " LOGIN;\n"
 			    "GRANT pg_read_all_stats TO " MOVER ";\n");
 	for (size_t i = 0; i < owners.count; i++)
 		buf_printf(out, "GRANT %s TO " MOVER ";\n", name_print_quoted(&g->arena, owners.items[i]));
+	print_super_owners(g, out);
 	for (size_t i = 0; i < new_schemas.count; i++) {
 		if (!facts_has_schema(g->ruleset->facts, new_schemas.items[i]))
 			buf_printf(out, "CREATE SCHEMA %s;\n", name_print_quoted(&g->arena, new_schemas.items[i]));

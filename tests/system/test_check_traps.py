@@ -225,7 +225,9 @@ def test_any_role_finds_the_same_and_says_what_it_cannot_see(trapped, findings):
 def test_grants_make_roles_that_can_do_their_work(check, pg):
     done = check('aegis_both', '--grants')
     assert (done.returncode, done.stderr) == (0, '')
-    assert 'SUPERUSER' not in done.stdout.upper().replace('NEITHER IS A SUPERUSER', '')
+    assert 'GRANT app_owner TO crossfade_mover;' in done.stdout and 'GRANT postgres' not in done.stdout
+    assert 'belong to the superuser postgres' in done.stdout
+    assert 'SUPERUSER' not in done.stdout.upper().replace('NEITHER IS A SUPERUSER', '').replace('TO THE SUPERUSER POSTGRES', '')
     made = pg.psql('-qv', 'ON_ERROR_STOP=1', stdin=done.stdout, PGDATABASE='aegis_both')
     assert made.returncode == 0, made.stderr
     try:
