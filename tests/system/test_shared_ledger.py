@@ -70,6 +70,9 @@ class Cutter:
                 client = self.listener.accept()[0]
             except OSError:
                 return
+            if self.armed == 'refuse':
+                self.hang_up(client)
+                continue
             server = socket.create_connection(('127.0.0.1', self.target))
             threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
             threading.Thread(target=self.back, args=(server, client), daemon=True).start()
@@ -199,15 +202,16 @@ def test_a_commit_without_an_answer_counts_once(pg, ledger, fate):
     cutter.listener.close()
 
 
-def test_the_proxy_starts_without_its_ledger(victim, ledger):
-    victim.psql('-c', 'create database ledger')
-    victim.psql('-c', 'create table items (id int, name text)', PGDATABASE='ledger')
-    proxy = ledger(server=victim, start=False)
-    victim.stop()
-    proxy.start()
-    victim.start()
+def test_the_proxy_starts_without_its_ledger(pg, ledger):
+    cutter = Cutter(pg.port)
+    cutter.armed = 'refuse'
+    proxy = ledger(admin=f'host=127.0.0.1 port={cutter.port} user=postgres dbname=ledger')
     use(proxy, 2)
-    settle(proxy, 2)
+    servers.wait_for(lambda: 'usage_store_failed' in proxy.log(), 60, 'the log says so', pause=0.2)
+    cutter.armed = None
+    use(proxy, 2)
+    settle(proxy, 4)
+    cutter.listener.close()
 
 
 def test_a_role_that_may_not_make_it_says_so(pg, ledger):
