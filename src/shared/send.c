@@ -302,9 +302,20 @@ static bool insert_uses(struct sender *s)
 	return ok;
 }
 
+/* Most heartbeats have nothing to add. */
+static bool is_empty(struct sender *s, const char *query)
+{
+	sqlite3_stmt *rows = NULL;
+	bool empty = sqlite3_prepare_v2(s->store->db, query, -1, &rows, NULL) == SQLITE_OK && sqlite3_step(rows) == SQLITE_DONE;
+	sqlite3_finalize(rows);
+	return empty;
+}
+
 static bool send_uses(struct sender *s)
 {
 	size_t count = 0;
+	if (is_empty(s, "SELECT 1 FROM uses LIMIT 1"))
+		return true;
 	return exec(s, "DELETE FROM shared_ids WHERE kind = 'use'") && count_there(s, "uses", &count) &&
 	       gather_uses(s, count >= s->shared->settings.uses_max) && exec(s, "CREATE INDEX IF NOT EXISTS temp.ship_key ON ship (e, st, i)") &&
 	       insert_uses(s);
@@ -326,7 +337,7 @@ static bool send_series(struct sender *s)
 static bool send_columns(struct sender *s)
 {
 	size_t count = 0;
-	if (!count_there(s, "column_uses", &count))
+	if (!is_empty(s, "SELECT 1 FROM column_uses LIMIT 1") && !count_there(s, "column_uses", &count))
 		return false;
 	const char *query = count >= s->shared->settings.uses_max
 				    ? "SELECT " REMOTE("entry", "entry") ", side, '(other)', 0, sum(count), min(first_ms), max(last_ms)"
