@@ -76,10 +76,12 @@ static const char relations[] =
 
 static const char columns[] =
 	"SELECT c.oid, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnum,"
-	" a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, pg_get_expr(e.adbin, e.adrelid)"
+	" a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, pg_get_expr(e.adbin, e.adrelid),"
+	" a.attnum = ANY (k.indkey)"
 	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 	" JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
 	" LEFT JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum AND a.atthasdef"
+	" LEFT JOIN pg_index k ON k.indrelid = c.oid AND k.indisprimary AND k.indimmediate"
 	" WHERE c.relkind IN ('r','p','f','v','m','c') AND n.nspname <> 'information_schema'"
 	" AND n.nspname !~ '^pg_'";
 
@@ -282,6 +284,7 @@ static struct fact_column column_at(const PGresult *result, int row)
 		.identity = PQgetvalue(result, row, 8)[0],
 		.generated = PQgetvalue(result, row, 9)[0],
 		.default_text = text_at(result, row, 10),
+		.in_key = flag_at(result, row, 11),
 	};
 }
 

@@ -97,12 +97,12 @@ static bool read_identity(struct loader *loader, const struct yaml_value *value,
 
 static bool read_column_map(struct loader *loader, const struct yaml_value *map, struct fact_column *column)
 {
-	static const char *const keys[] = { "type", "not_null", "default", "identity", "generated" };
+	static const char *const keys[] = { "type", "not_null", "default", "identity", "generated", "primary_key" };
 	const struct yaml_value *type = yaml_get(map, "type"), *not_null = yaml_get(map, "not_null");
 	const struct yaml_value *initial = yaml_get(map, "default"), *identity = yaml_get(map, "identity");
-	const struct yaml_value *generated = yaml_get(map, "generated");
+	const struct yaml_value *generated = yaml_get(map, "generated"), *key = yaml_get(map, "primary_key");
 	bool is_generated = false;
-	if (!yaml_check_keys(loader->doc, map, keys, 5, "a column", loader->error))
+	if (!yaml_check_keys(loader->doc, map, keys, 6, "a column", loader->error))
 		return false;
 	if (!type)
 		return FAIL(loader, map, "column %s has no `type`", column->name);
@@ -110,6 +110,7 @@ static bool read_column_map(struct loader *loader, const struct yaml_value *map,
 	    (is_given(not_null) && !read_bool(loader, not_null, "`not_null`", &column->not_null)) ||
 	    (is_given(initial) && !read_text(loader, initial, "`default`", &column->default_text)) ||
 	    (is_given(identity) && !read_identity(loader, identity, column)) ||
+	    (is_given(key) && !read_bool(loader, key, "`primary_key`", &column->in_key)) ||
 	    (is_given(generated) && !read_bool(loader, generated, "`generated`", &is_generated)))
 		return false;
 	column->generated = is_generated ? 's' : 0;

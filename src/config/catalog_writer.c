@@ -40,6 +40,8 @@ static void write_column(const struct fact_column *column, struct buf *out)
 		append_pair(out, ", ", "identity", catalog_identity_words[column->identity == 'd']);
 	if (column->generated)
 		buf_append_str(out, ", generated: true");
+	if (column->in_key)
+		buf_append_str(out, ", primary_key: true");
 	buf_append_str(out, "}\n");
 }
 

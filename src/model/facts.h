@@ -21,6 +21,7 @@ struct fact_column {
 	int32_t typmod;
 	int16_t attnum;
 	bool not_null, has_default;
+	bool in_key; /* of the primary key */
 	char identity;	/* 0, 'a' always, 'd' by default */
 	char generated; /* 0, 's' stored */
 	const char *default_text; /* NULL: none */

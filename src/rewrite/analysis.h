@@ -13,6 +13,7 @@
  *   columns.c   which columns a table has, and which table a column reference means
  *   used_columns.c  … of mapped tables, for the ledger
  *   derived.c   tables whose columns differ, where they are read
+ *   group_keys.c  … and grouped by their keys
  *   targets.c   … and where they are written: column references of DML
  *   dml.c       the statements around those: INSERT, UPDATE, MERGE, COPY
  *   strings.c   names inside string literals

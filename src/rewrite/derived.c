@@ -4,6 +4,7 @@
 #include "rewrite/expression.h"
 #include "rewrite/resolve.h"
 #include "rewrite/scope.h"
+#include "rewrite/targets.h"
 #include "rewrite/tree.h"
 
 static const struct token *token(const struct analysis *a, size_t index)
@@ -124,7 +125,7 @@ static void check_star(struct analysis *a, struct column_use *use)
 	if (!is_read(range))
 		return;
 	need_all(a, range, offset);
-	range->whole_row = range->whole_row || use->place != COLUMN_IS_TARGET;
+	range->whole_row = range->whole_row || (use->place != COLUMN_IS_TARGET && use->place != COLUMN_IN_ROW);
 }
 
 static void check_qualified(struct analysis *a, const struct column_use *use)
@@ -197,6 +198,14 @@ static void check_join(struct analysis *a, const struct noted_join *noted)
 	}
 }
 
+/* A row of the table would have the table's names, one of a derived table has those of the alias. */
+static void check_row(struct analysis *a, const struct range *range)
+{
+	if (is_read(range) && range->whole_row && range->alias && range->alias->n_colnames)
+		targets_refuse(a, range->name, token(a, range->first)->offset, "the row as a value",
+			       "The statement gives its columns other names, which the row must not have.");
+}
+
 static bool reads_any(const struct analysis *a)
 {
 	for (const struct level *level = a->levels; level; level = level->next) {
@@ -228,6 +237,8 @@ void derived_prepare(struct analysis *a)
 	for (const struct level *level = a->levels; level; level = level->next) {
 		for (const struct noted_join *noted = level->joins; noted; noted = noted->next)
 			check_join(a, noted);
+		for (const struct range *r = level->ranges; r; r = r->next)
+			check_row(a, r);
 	}
 }
 

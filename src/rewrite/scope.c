@@ -3,6 +3,7 @@
 #include "rewrite/columns.h"
 #include "rewrite/derived.h"
 #include "rewrite/dml.h"
+#include "rewrite/group_keys.h"
 #include "rewrite/rows.h"
 #include "rewrite/targets.h"
 
@@ -428,6 +429,7 @@ void scope_finish(struct analysis *a)
 		for (const struct range *r = level->ranges; r; r = r->next)
 			splice_range(a, r);
 	}
+	group_keys_splice(a);
 	targets_splice(a);
 	for (const struct qualifier *q = a->qualifiers; q; q = q->next) {
 		if (q->done)

@@ -518,10 +518,18 @@ class Generator:
                 column = self.column(level, kind)
                 if column and (not keys or self.c.chance(50)):
                     keys.append((kind, column))
-        if keys:
+        whole = [r for r in scope.ranges if r.relation and r.relation.key and r.qualifiers]
+        if how == 'group' and whole and not scope.merged and self.c.chance(25):  # the key covers the rest of its table
+            rng = self.c.pick(whole)
+            keys = [(KIND_OF.get(c.type), f'{rng.qualifiers[0]}.{self.name(c.name)}')
+                    for c in sorted(rng.relation.columns, key=lambda c: c.name not in rng.relation.key)
+                    if c.name in rng.relation.key or KIND_OF.get(c.type)]
+            tail = 'group by ' + ', '.join(text for _, text in keys[:len(rng.relation.key)])
+        elif keys:
             texts = [k[1] for k in keys]
             tail = 'group by ' + (', '.join(texts) if how == 'group' else
                                   self.c.pick((f'rollup ({", ".join(texts)})', f'cube ({", ".join(texts)})', f'grouping sets (({", ".join(texts)}), ())')))
+        if keys:
             if self.c.chance(25):
                 tail += ' having ' + self.fill(self.c.pick(('count(*) > 1', 'max({int}) is not null', 'min({text}) < max({text})')), scope, 2)
         targets = []

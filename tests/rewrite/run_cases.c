@@ -116,7 +116,7 @@ static struct rel_name parse_name(struct arena *arena, char *text)
 	return name.name;
 }
 
-/* "name type [not null] [identity] [generated] [default …]" */
+/* "name type [not null] [identity] [generated] [key] [default …]" */
 static void parse_column(struct arena *arena, char *text, struct fact_column *column_out)
 {
 	while (*text == ' ')
@@ -132,15 +132,16 @@ static void parse_column(struct arena *arena, char *text, struct fact_column *co
 		column_out->has_default = true;
 		column_out->default_text = value + strlen(" default ");
 	}
-	static const char *const words[] = { " not null", " identity", " generated" };
+	static const char *const words[] = { " key", " not null", " identity", " generated" };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		char *word = strstr(type, words[i]);
 		if (!word)
 			continue;
 		*word = '\0';
-		column_out->not_null = column_out->not_null || i == 0;
-		column_out->identity = i == 1 ? 'a' : column_out->identity;
-		column_out->generated = i == 2 ? 's' : column_out->generated;
+		column_out->not_null = column_out->not_null || i == 1;
+		column_out->identity = i == 2 ? 'a' : column_out->identity;
+		column_out->generated = i == 3 ? 's' : column_out->generated;
+		column_out->in_key = column_out->in_key || i == 0;
 	}
 	column_out->type = type;
 }

@@ -12,6 +12,9 @@ SELECT code, sum(close) OVER (PARTITION BY code ORDER BY date) FROM prices ORDER
 WITH p AS (SELECT code, max(close) AS top FROM prices GROUP BY code) SELECT stocks.*, top FROM stocks, p WHERE p.code = stocks.code AND EXISTS (SELECT FROM spans WHERE span > top) ORDER BY stocks.code;
 WITH gone AS (DELETE FROM spans WHERE span > 0 RETURNING *) SELECT span, first, (SELECT count(*) FROM spans) FROM gone ORDER BY 1;
 TABLE legs ORDER BY id;
+SELECT s.code, name, active, listed, count(p.id), max(p.close) FROM stocks s LEFT JOIN prices p USING (code) GROUP BY s.code HAVING shares > 2000 ORDER BY s.shares;
+SELECT p.*, s.name FROM prices p, stocks s WHERE s.code = p.code GROUP BY p.code, p.date, s.code ORDER BY p.id;
+SELECT id, scores, (SELECT max(code) FROM legs WHERE legs.id = results.rank) FROM results GROUP BY 1 ORDER BY weight;
 INSERT INTO stocks (code, name, active) VALUES ('x', 'X', false), ('y', 'Y', DEFAULT) RETURNING *;
 INSERT INTO stocks VALUES ('z', 'Z', NULL, 3) RETURNING active, shares, listed;
 INSERT INTO prices (code, date, close) SELECT code, date + 100, close * 2 FROM prices WHERE close > 120 RETURNING *;
