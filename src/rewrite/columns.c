@@ -601,14 +601,19 @@ struct column_meaning columns_resolve(struct analysis *a, const struct column_us
 	return meaning;
 }
 
-static const struct range *find_relation_range(const struct level *level, struct window window,
-					       const struct ruleset_name *name)
+static struct range *relation_in(const struct level *level, struct window window, const struct ruleset_name *name)
 {
-	for (const struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
-		if (r->is_relation && !r->aliased && r->name == name && name)
+	for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
+		if (r->is_relation && !r->aliased && r->name == name && name && !columns_is_hidden(r, window))
 			return r;
 	}
 	return NULL;
+}
+
+static struct range *relation_named(const struct level *level, struct window window, const struct ruleset_name *name)
+{
+	struct range *found = relation_in(level, window, name);
+	return found || !window.first ? found : relation_in(level, (struct window){ NULL, NULL }, name);
 }
 
 struct range *columns_qualified(struct analysis *a, const struct column_use *use)
@@ -623,7 +628,7 @@ struct range *columns_qualified(struct analysis *a, const struct column_use *use
 	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
 		struct range *range = q->part_count == 1
 					      ? range_named(level, window, q->parts[0])
-					      : (struct range *)find_relation_range(level, (struct window){ 0 }, name);
+					      : relation_named(level, window, name);
 		if (range)
 			return range;
 	}

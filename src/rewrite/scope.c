@@ -316,7 +316,7 @@ static struct range *find_qualified(const struct analysis *a, const struct quali
 	const struct ruleset_name *name = ruleset_find(a->ruleset, schema, table);
 	for (struct sight sight = sight_of(q); sight.level; look_outwards(&sight)) {
 		for (struct range *r = first_seen(&sight); r; r = next_seen(&sight, r)) {
-			if (is_meant(r, name, schema, table)) {
+			if (is_meant(r, name, schema, table) && !columns_is_hidden(r, sight.window)) {
 				*sight_out = sight;
 				return r;
 			}
