@@ -625,12 +625,15 @@ struct range *columns_qualified(struct analysis *a, const struct column_use *use
 		q->part_count > 1 ? ruleset_find(a->ruleset, q->parts[q->part_count - 2], q->parts[q->part_count - 1])
 				  : NULL;
 	struct window window = use->window;
-	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
-		struct range *range = q->part_count == 1
-					      ? range_named(level, window, q->parts[0])
-					      : relation_named(level, window, name);
+	bool hidden = false;
+	for (const struct level *level = use->level; level; level = level->outer) {
+		struct range *range = hidden		   ? NULL :
+				      q->part_count == 1 ? range_named(level, window, q->parts[0]) :
+							   relation_named(level, window, name);
 		if (range)
 			return range;
+		window = level->outer_window;
+		hidden = level->hides_outer;
 	}
 	return NULL;
 }

@@ -768,7 +768,7 @@ class Generator:
     def copy(self):
         relation = self.base_relation()
         columns = [c for c in relation.columns if not c.generated]
-        how = self.c.weighted((40, 'to'), (30, 'query'), (30, 'from'))
+        how = self.c.weighted((40, 'to'), (30, 'query'), (10 if self.exact else 30, 'from'))
         some = [c for c in columns if self.c.chance(60)]
         listed = f' ({", ".join(self.name(c.name) for c in some)})' if some else ''
         if how == 'query':
