@@ -125,7 +125,7 @@ main() {
     unit_tests build
     python_tests tools build 300 tests/tools
     say 'system tests, through the proxy'
-    python_tests system build 900 tests/system
+    python_tests system build 1300 tests/system
     say 'AEGIS: the same answers in both layouts'
     python_tests aegis build 1200 tests/aegis
     say 'random statements: the same answers in both layouts'
