@@ -109,11 +109,26 @@ script_test() {
   esac >"$results/$name.xml"
 }
 
+# What the system tests do most is wait: the other builds are made meanwhile, on one core at most, and
+# compile finds little left to do. What goes wrong here goes wrong there again, and is told there.
+build_ahead() {
+  local dir=$1 compiler=$2; shift 2
+  CC=$compiler tests/lib/setup-build.sh "$dir" -Dwerror=true -Dtests=enabled "$@" && nice -n 19 ninja -C "$dir" -j 1
+}
+begin_ahead() {
+  { build_ahead build-clang clang; build_ahead build-asan "${CC:-gcc}" "${asan[@]}"; } \
+    </dev/null >"$results/ahead.log" 2>&1 &
+  ahead=$!
+  trap 'kill "$ahead" 2>/dev/null' EXIT
+}
+
 install() {
   local -a sections=(build demo test)
   [ $full = no ] || sections+=(full)
   tests/lib/install-packages.sh "${sections[@]}" || { echo 'test.sh: packages are missing' >&2; exit 1; }
 }
+
+asan=(-Db_sanitize=address,undefined -Dbuildtype=debug)
 
 main() {
   install
@@ -124,6 +139,7 @@ main() {
   if compile build "${CC:-gcc}"; then
     unit_tests build
     python_tests tools build 300 tests/tools
+    begin_ahead
     say 'system tests, through the proxy'
     python_tests system build 1300 tests/system
     say 'AEGIS: the same answers in both layouts'
@@ -136,11 +152,12 @@ main() {
     script_test demo 180 ./demo.sh
   fi
 
+  [ -z "${ahead:-}" ] || wait "$ahead"
   say 'clang: build and unit tests'
   compile build-clang clang && unit_tests build-clang
 
   say 'address and undefined-behaviour sanitizers'
-  if compile build-asan "${CC:-gcc}" -Db_sanitize=address,undefined -Dbuildtype=debug; then
+  if compile build-asan "${CC:-gcc}" "${asan[@]}"; then
     unit_tests build-asan --timeout-multiplier 4
     # Not the many clients, whose own code is not ours, nor what measures memory.
     python_tests system-asan build-asan 900 tests/system/test_{bad_input,protocol,auth,config,reload,usage}.py
