@@ -45,6 +45,8 @@ struct effect {
 	const char *value; /* as the server would show it; NULL: default */
 	bool local;	   /* SET LOCAL, ON COMMIT DROP */
 	bool chain;	   /* AND CHAIN */
+	bool has_values;   /* EFFECT_EXECUTE: it gives some */
+	bool begins_text;  /* EFFECT_PREPARE: nothing stands before it, not even a space */
 	const char *text;  /* EFFECT_PREPARE: the whole statement as it was written; else NULL */
 	struct statement_shape *shape; /* EFFECT_PREPARE: what each EXECUTE uses; borrowed */
 };

@@ -464,7 +464,7 @@ static void prepare_in_sql(struct conversation *conversation, const struct effec
 	struct name *name = names_hold(&conversation->statements, slice_str(effect->name));
 	struct request *under_way = name->pending > 1 ? next_of_name(conversation, 0, name) : NULL;
 	name_set_shape(name, effect->shape);
-	reprepare_remember(conversation, under_way ? &under_way->prepared : &name->prepared, effect->text);
+	reprepare_remember(conversation, under_way ? &under_way->prepared : &name->prepared, effect);
 	names_release(&conversation->statements, name);
 }
 
@@ -567,6 +567,11 @@ struct statement_shape *conversation_shape(struct conversation *conversation, co
 		return name ? shape_of_name(name) : NULL;
 	}
 	return NULL;
+}
+
+const struct effect *conversation_executes(const struct request *request)
+{
+	return find_effect(running_statement(request), EFFECT_EXECUTE);
 }
 
 bool conversation_only_temporary(const struct request *request)

@@ -243,6 +243,8 @@ void conversation_settle(struct conversation *conversation, struct request *requ
 			 struct slice tag);
 /* What the statement that a request runs, prepares or binds uses; NULL: nothing of the map. */
 struct statement_shape *conversation_shape(struct conversation *conversation, const struct request *request);
+/* The EXECUTE in SQL that a request runs; NULL: it runs none. */
+const struct effect *conversation_executes(const struct request *request);
 /* The statement that runs now makes or drops temporary tables. */
 bool conversation_only_temporary(const struct request *request);
 /* rewrite: of the text that says where the statement comes from; NULL: none. */
@@ -262,7 +264,7 @@ void reprepare_deinit(struct conversation *conversation);
 bool reprepare_answer(struct conversation *conversation, const struct message *message);
 /* An error came, which the client gets. */
 void reprepare_failed(struct conversation *conversation);
-/* PREPARE in SQL has succeeded; text: the whole statement. */
-void reprepare_remember(struct conversation *conversation, struct prepared **slot, const char *text);
+/* PREPARE in SQL has succeeded. */
+void reprepare_remember(struct conversation *conversation, struct prepared **slot, const struct effect *prepare);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "proxy/conversation.h"
 
+#include "proxy/error_place.h"
 #include "rewrite/answer_names.h"
 #include "proxy/refusal_log.h"
 
@@ -315,11 +316,12 @@ static bool describe_answer(struct conversation *conversation, const struct requ
 				 .shape = conversation_shape(conversation, head),
 				 .has_position = fields->position,
 				 .encoding = state ? session_state_encoding(state) : ENCODING_SINGLE_BYTE };
-	bool moved = head->rewrite && head->rewrite->splice_count;
-	if (!moved && !answer.shape)
+	struct error_place place = error_place_of(conversation, head, fields);
+	bool moved = place.rewrite && place.rewrite->splice_count;
+	if (!moved && !answer.shape && place.position == fields->position)
 		return false;
 	if (moved)
-		answer.at_replaced = rewrite_replaced_at(head->rewrite, fields->position, &answer.replaced_len);
+		answer.at_replaced = rewrite_replaced_at(place.rewrite, place.position, &answer.replaced_len);
 	*answer_out = answer;
 	return true;
 }
@@ -370,10 +372,8 @@ static enum verdict pass_translated(struct conversation *conversation, const str
 	struct buf text = { 0 };
 	if (!head || !describe_answer(conversation, head, fields, &answer))
 		return VERDICT_PASS;
-	if (fields->position && head->rewrite && head->rewrite->splice_count) {
-		changes.position = rewrite_map_position(head->rewrite, fields->position);
-		changes.moved = changes.position != fields->position;
-	}
+	changes.position = error_place_original(error_place_of(conversation, head, fields));
+	changes.moved = changes.position != fields->position;
 	translate_names(&answer, fields, &text, &changes);
 	if (message->type == SERVER_ERROR && has_vanished(&answer, fields))
 		changes.hint = slice_str(VANISHED_HINT);

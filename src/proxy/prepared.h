@@ -26,6 +26,7 @@ struct text_account {
 struct prepared {
 	uint32_t refs;
 	bool in_sql;	  /* by PREPARE; the text is that whole statement */
+	bool begins_text; /* in_sql: positions in it are those in the text that the client sent */
 	bool lost;	  /* the server has no such statement any more */
 	bool types_known; /* parameter types are the server's own word */
 	bool described;	  /* the client was told of its columns */

@@ -489,10 +489,10 @@ void reprepare_failed(struct conversation *conversation)
 /* ---- SQL ---- */
 
 /* What the server got is what is made of the text now: its state has not changed since it ran. */
-void reprepare_remember(struct conversation *conversation, struct prepared **slot, const char *text)
+void reprepare_remember(struct conversation *conversation, struct prepared **slot, const struct effect *prepare)
 {
 	const struct session_state *state = conversation->vars.confirmed;
-	struct slice sql = slice_str(text ? text : "");
+	struct slice sql = slice_str(prepare->text ? prepare->text : "");
 	prepared_unref(*slot);
 	*slot = NULL;
 	if (!conversation->ruleset || !sql.len)
@@ -501,6 +501,7 @@ void reprepare_remember(struct conversation *conversation, struct prepared **slo
 	struct rewrite *rewrite =
 		rewriter_run(conversation->env->rewriter, sql, REWRITE_EXTENDED, state, conversation->ruleset);
 	prepared->in_sql = true;
+	prepared->begins_text = prepare->begins_text;
 	prepared->stamp = session_state_stamp(state);
 	if (rewrite->outcome <= REWRITE_REWRITTEN) {
 		prepared->sent = rewrite;

@@ -1,6 +1,7 @@
 #include "proxy/retry.h"
 
 #include "proxy/conversation.h"
+#include "proxy/error_place.h"
 #include "wire/error_fields.h"
 
 enum {
@@ -147,9 +148,9 @@ static bool is_about_names(struct conversation *conversation, const struct reque
 		return false;
 	if (!conversation_shape(conversation, head) || !retry_is_missing_relation(fields))
 		return false;
-	bool rewritten = head->rewrite && head->rewrite->splice_count;
-	if (rewritten && fields->position)
-		return rewrite_replaced_at(head->rewrite, fields->position, &len);
+	struct error_place place = error_place_of(conversation, head, fields);
+	if (place.rewrite && place.rewrite->splice_count && place.position)
+		return rewrite_replaced_at(place.rewrite, place.position, &len);
 	return !column;
 }
 

@@ -7,6 +7,7 @@
  *   walk_relation.c  names of relations, wherever they stand
  *   walk_ddl.c, walk_objects.c  statements that name relations outside of FROM
  *   walk_alter.c  CREATE INDEX, ALTER TABLE, GRANT: what may name columns
+ *   walk_like.c  CREATE TABLE (LIKE …)
  *   constraints.c  SET CONSTRAINTS
  *   resolve.c   a name → a relation (search path, temporary tables, CTEs)
  *   scope.c     the tables of one query level, and what column qualifiers mean
@@ -95,6 +96,9 @@ struct range {
 	const struct range *hidden_by; /* the innermost alias over a join that it is part of; NULL: none */
 	size_t sample_first, sample_last; /* tokens of TABLESAMPLE …; 0: none */
 	bool whole_row; /* its row is used as a value */
+	bool starred;	/* all of its columns are shown: by a star, a natural join or an alias over a join */
+	unsigned system_columns; /* that are read of it, bits by their order in derived.c */
+	size_t system_at;	 /* the first of these, in bytes */
 	struct noted_use *use; /* NULL: not mapped */
 };
 

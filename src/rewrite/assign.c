@@ -234,7 +234,8 @@ static void splice_renamed(struct set_list *set, const struct assignment *item)
 		splice_default(set, item);
 	else if (physical->retyped)
 		cell_surround(a, item->value,
-			      expression_retype(a, slice_str(CELL_MARK), written(set, item)->type, physical->type));
+			      expression_retype(a, cell_checked(a, item->value, slice_str(CELL_MARK), written(set, item)->type),
+						written(set, item)->type, physical->type));
 }
 
 /* ---- columns that are computed ---- */
@@ -270,6 +271,7 @@ static struct slice text_of(struct set_list *set, const struct assignment *item)
 
 static bool value_of(struct set_list *set, const struct assignment *item, struct slice *text_out)
 {
+	const char *type = written(set, item)->type;
 	struct slice value;
 	if (item->is_default) {
 		const char *text = sinks_default_text(set->sinks, item->column);
@@ -280,8 +282,10 @@ static bool value_of(struct set_list *set, const struct assignment *item, struct
 		value = slice_str(text);
 	} else {
 		value = text_of(set, item);
+		value = item->group && is_query(item->group) ? expression_checked(set->a, value, type)
+							     : cell_checked(set->a, item->value, value, type);
 	}
-	*text_out = expression_assign(set->a, value, written(set, item)->type);
+	*text_out = expression_assign(set->a, value, type);
 	return true;
 }
 

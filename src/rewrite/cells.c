@@ -1,6 +1,7 @@
 #include "rewrite/cells.h"
 
 #include "rewrite/clauses.h"
+#include "rewrite/expression.h"
 
 bool cell_next(const struct analysis *a, size_t at, size_t close, struct cell *cell_out)
 {
@@ -23,6 +24,19 @@ bool cell_is_simple(const struct analysis *a, struct cell cell)
 	const struct token *token = &a->tokens->items[cell.first];
 	return cell.first == cell.last && (token_is_literal(token) || token->class == TOKEN_PARAM ||
 					   token_is_word(a->text, token, "null"));
+}
+
+static bool is_number(const struct analysis *a, struct cell cell)
+{
+	size_t first = cell.first + (clause_is_mark(a, cell.first, "-") || clause_is_mark(a, cell.first, "+"));
+	return first == cell.last && a->tokens->items[first].class == TOKEN_NUMBER;
+}
+
+struct slice cell_checked(struct analysis *a, struct cell cell, struct slice value, const char *type)
+{
+	if (is_number(a, cell) ? type && expression_is_number(type) : cell_is_simple(a, cell))
+		return value;
+	return expression_checked(a, value, type);
 }
 
 void cell_surround(struct analysis *a, struct cell cell, struct slice with)

@@ -15,6 +15,8 @@ bool cell_is_default(const struct analysis *a, struct cell cell);
 bool cell_is_simple(const struct analysis *a, struct cell cell);
 /* CAST and its kin around a cell, whose own splices stay; with has the byte CELL_MARK in the cell's place. */
 #define CELL_MARK "\1"
+/* What stands for the cell, checked where that has a type of its own (expression_checked). */
+struct slice cell_checked(struct analysis *a, struct cell cell, struct slice value, const char *type);
 void cell_surround(struct analysis *a, struct cell cell, struct slice with);
 
 #endif

@@ -27,14 +27,22 @@ static bool is_keyword(const struct analysis *a, size_t index, const char *keywo
 	return index >= a->first && index < a->end && token_is_word(a->text, token(a, index), keyword);
 }
 
+static const char *const system_columns[] = { "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid" };
+enum { SYSTEM_COLUMNS = sizeof(system_columns) / sizeof(system_columns[0]) };
+
+/* A bit; 0: it is none. */
+static unsigned system_column(const char *name)
+{
+	for (unsigned i = 0; i < SYSTEM_COLUMNS; i++) {
+		if (strcmp(system_columns[i], name) == 0)
+			return 1u << i;
+	}
+	return 0;
+}
+
 bool derived_is_system_column(const char *name)
 {
-	static const char *const names[] = { "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid" };
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(names[i], name) == 0)
-			return true;
-	}
-	return false;
+	return system_column(name) != 0;
 }
 
 /* ---- refusals ---- */
@@ -105,7 +113,8 @@ static void check_join_alias(struct analysis *a, const struct column_use *use, c
 	const char *name = columns_is_star(use) ? NULL : columns_name(use);
 	size_t offset = token(a, use->first)->offset;
 	bool renamed = noted->join->alias->n_colnames > 0;
-	for (const struct range *r = noted->sides.first; r; r = columns_next(r, noted->sides)) {
+	for (struct range *r = (struct range *)noted->sides.first; r; r = columns_next(r, noted->sides)) {
+		r->starred = r->starred || !name;
 		if (!name || renamed)
 			need_all(a, r, offset);
 		else if (is_missing(r, name))
@@ -117,14 +126,17 @@ static void check_star(struct analysis *a, struct column_use *use)
 {
 	size_t offset = token(a, use->first)->offset;
 	if (use->ref->n_fields == 1) {
-		for (struct range *r = columns_first(use->level, use->window); r; r = columns_next(r, use->window))
+		for (struct range *r = columns_first(use->level, use->window); r; r = columns_next(r, use->window)) {
+			r->starred = true;
 			need_all(a, r, offset);
+		}
 		return;
 	}
 	struct range *range = columns_qualified(a, use);
 	if (!is_read(range))
 		return;
 	need_all(a, range, offset);
+	range->starred = true;
 	range->whole_row = range->whole_row || (use->place != COLUMN_IS_TARGET && use->place != COLUMN_IN_ROW);
 }
 
@@ -163,31 +175,56 @@ static void check_unqualified(struct analysis *a, const struct column_use *use)
 	}
 }
 
+static void note_system(struct range *range, unsigned column, size_t offset)
+{
+	if (!is_read(range) || !derived_is_query(range))
+		return;
+	range->system_at = range->system_columns ? range->system_at : offset;
+	range->system_columns |= column;
+}
+
+/* An unqualified one is of the nearest tables there are, unless a column has its name. */
 static void check_system(struct analysis *a, const struct column_use *use)
 {
 	const char *name = columns_name(use);
+	unsigned column = name ? system_column(name) : 0;
 	struct window window = use->window;
 	size_t offset = token(a, use->first)->offset;
-	if (!name || !derived_is_system_column(name))
+	if (!column)
 		return;
 	if (use->qualifier) {
-		const struct range *range = columns_qualified(a, use);
-		if (is_read(range) && derived_is_query(range))
-			refuse_system(a, range, name, offset);
+		note_system(columns_qualified(a, use), column, offset);
 		return;
 	}
-	for (const struct level *level = use->level; level; window = level->outer_window, level = level->outer) {
+	if (columns_resolve(a, use, name).answer == COLUMN_FOUND)
+		return;
+	bool found = false;
+	for (const struct level *level = use->level; level && !found; window = level->outer_window, level = level->outer) {
 		for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
-			if (is_read(r) && derived_is_query(r))
-				refuse_system(a, r, name, offset);
+			if (columns_is_hidden(r, window))
+				continue;
+			note_system(r, column, offset);
+			found = found || (r->relname && !r->cte);
 		}
 	}
+}
+
+/* Read through a query it is a column like others, which must not be shown with them. */
+static void check_shown(struct analysis *a, const struct range *range)
+{
+	unsigned i = 0;
+	if (!range->system_columns || (!range->starred && !range->whole_row && !range->hidden_by))
+		return;
+	while (!(range->system_columns & 1u << i))
+		i++;
+	refuse_system(a, range, system_columns[i], range->system_at);
 }
 
 static void check_join(struct analysis *a, const struct noted_join *noted)
 {
 	size_t offset = token(a, a->first)->offset;
-	for (const struct range *r = noted->sides.first; r; r = columns_next(r, noted->sides)) {
+	for (struct range *r = (struct range *)noted->sides.first; r; r = columns_next(r, noted->sides)) {
+		r->starred = r->starred || noted->join->is_natural;
 		if (noted->join->is_natural)
 			need_all(a, r, offset);
 		for (size_t i = 0; i < noted->join->n_using_clause; i++) {
@@ -237,16 +274,18 @@ void derived_prepare(struct analysis *a)
 	for (const struct level *level = a->levels; level; level = level->next) {
 		for (const struct noted_join *noted = level->joins; noted; noted = noted->next)
 			check_join(a, noted);
-		for (const struct range *r = level->ranges; r; r = r->next)
+		for (const struct range *r = level->ranges; r; r = r->next) {
 			check_row(a, r);
+			check_shown(a, r);
+		}
 	}
 }
 
 /* ---- texts ---- */
 
-/* sample: TABLESAMPLE …, or nothing. */
+/* sample: TABLESAMPLE …, or nothing; system: bits. */
 static bool select_from(struct analysis *a, const struct ruleset_name *name, const char *only, struct slice sample,
-			size_t offset, struct slice *text_out)
+			unsigned system, size_t offset, struct slice *text_out)
 {
 	const struct shape *shape = name->entry->shape;
 	struct buf text;
@@ -266,6 +305,8 @@ static bool select_from(struct analysis *a, const struct ruleset_name *name, con
 			name_append_quoted(&text, column->name);
 		}
 	}
+	for (unsigned i = 0; i < SYSTEM_COLUMNS; i++)
+		buf_printf(&text, "%s%s", system & 1u << i ? ", " : "", system & 1u << i ? system_columns[i] : "");
 	buf_printf(&text, " FROM %s%s%.*s", only, resolve_spelled(a->arena, name->physical).data, (int)sample.len,
 		   sample.data);
 	*text_out = slice_of(arena_copy(a->arena, text.data, text.len), text.len);
@@ -276,7 +317,7 @@ static bool select_from(struct analysis *a, const struct ruleset_name *name, con
 bool derived_select(struct analysis *a, const struct ruleset_name *name, const char *only, size_t offset,
 		    struct slice *text_out)
 {
-	return select_from(a, name, only, slice_str(""), offset, text_out);
+	return select_from(a, name, only, slice_str(""), 0, offset, text_out);
 }
 
 static struct slice column_list(struct analysis *a, const struct shape *shape, size_t from, const char *before)
@@ -355,7 +396,8 @@ static void splice_query(struct analysis *a, const struct range *range)
 	if (only)
 		first--;
 	struct slice query, sample = take_sample(a, range);
-	if (!select_from(a, range->name, only ? "ONLY " : "", sample, token(a, range->first)->offset, &query))
+	if (!select_from(a, range->name, only ? "ONLY " : "", sample, range->system_columns,
+			 token(a, range->first)->offset, &query))
 		return;
 	struct buf text;
 	buf_init(&text);

@@ -272,7 +272,9 @@ static const PgQuery__SelectStmt *as_plain_select(const PgQuery__Node *statement
 static void on_execute(struct analysis *a, const PgQuery__Node *statement)
 {
 	if (statement && statement->node_case == PG_QUERY__NODE__NODE_EXECUTE_STMT)
-		note(a, EFFECT_EXECUTE, statement->execute_stmt->name, NULL, false);
+		analysis_effect(a, (struct effect){ .kind = EFFECT_EXECUTE,
+						    .name = statement->execute_stmt->name,
+						    .has_values = statement->execute_stmt->n_params > 0 });
 }
 
 void effects_of(struct analysis *a, const PgQuery__Node *statement)

@@ -70,6 +70,37 @@ struct slice expression_assign(struct analysis *a, struct slice value, const cha
 	return expression_cast(a, value, type);
 }
 
+bool expression_is_number(const char *type)
+{
+	static const char *const numbers[] = { "smallint", "integer", "bigint", "numeric", "real", "double precision" };
+	size_t len = strcspn(type, "[(");
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (len == strlen(numbers[i]) && strncmp(type, numbers[i], len) == 0)
+			return type[len] != '[' && !strchr(type, '[');
+	}
+	return false;
+}
+
+/* All that can be assigned to these has a type in common with them, and nothing else has. */
+static bool tells_assignable(const char *type)
+{
+	static const char *const types[] = { "boolean", "date", "timestamp without time zone", "timestamp with time zone",
+					     "uuid", "bytea", "inet" };
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	}
+	return expression_is_number(type) || (strncmp(type, "timestamp(", 10) == 0 && !strchr(type, '['));
+}
+
+struct slice expression_checked(struct analysis *a, struct slice value, const char *type)
+{
+	if (!type || !tells_assignable(type))
+		return value;
+	return slice_str(arena_printf(a->arena, "COALESCE(NULL::%s, %.*s)", bare_spelling(a, type), (int)value.len,
+				      value.data));
+}
+
 struct slice expression_retype(struct analysis *a, struct slice value, const char *type, const char *stored_type)
 {
 	return expression_assign(a, expression_assign(a, value, type), stored_type);

@@ -15,6 +15,16 @@ struct slice expression_cast(struct analysis *a, struct slice value, const char 
 /* What assigning value to a column of the type yields: too long is an error (22001), not cut. */
 struct slice expression_assign(struct analysis *a, struct slice value, const char *type);
 
+/*
+ * An expression of the statement, to be cast to the type: what an assignment
+ * to it refuses, text to a number for one, is an error of the same SQLSTATE
+ * (42804) here, too. For types of which that can be told by what may stand
+ * beside a value of them; others stay as they are, and a cast takes more.
+ */
+struct slice expression_checked(struct analysis *a, struct slice value, const char *type);
+/* Whether the type is one of numbers. */
+bool expression_is_number(const char *type);
+
 /* What is assigned to a column of one type, as the value of one of another. */
 struct slice expression_retype(struct analysis *a, struct slice value, const char *type, const char *stored_type);
 

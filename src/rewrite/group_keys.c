@@ -5,6 +5,7 @@
 #include "rewrite/derived.h"
 #include "rewrite/expression.h"
 #include "rewrite/scope.h"
+#include "rewrite/targets.h"
 
 struct grouping {
 	struct analysis *a;
@@ -89,8 +90,26 @@ static bool lists(struct grouping *grouping, const char *name)
 	return false;
 }
 
+/* The table that the statement was written for, where it is there beside the one with the rows. */
+static const struct fact_relation *written_table(const struct grouping *grouping)
+{
+	const struct ruleset_entry *entry = grouping->range->name->entry;
+	return entry->kind == MAP_TRANSFORM ? entry->relation[side_other(entry->physical)] : NULL;
+}
+
+static bool covers_written_key(struct grouping *grouping, const struct fact_relation *written)
+{
+	bool any = false;
+	for (size_t i = 0; i < written->column_count; i++) {
+		if (written->columns[i].in_key && !lists(grouping, written->columns[i].name))
+			return false;
+		any = any || written->columns[i].in_key;
+	}
+	return any;
+}
+
 /* All columns of the primary key are in the list, as they are stored. */
-static bool covers_key(struct grouping *grouping)
+static bool covers_physical_key(struct grouping *grouping)
 {
 	const struct ruleset_entry *entry = grouping->range->name->entry;
 	const struct fact_relation *physical = entry->relation[entry->physical];
@@ -112,6 +131,16 @@ static bool covers_key(struct grouping *grouping)
 	return any;
 }
 
+/* The list covers the other columns of the written table, which the server would not know of the other one. */
+static bool covers_unseen(struct grouping *grouping)
+{
+	const struct fact_relation *written = written_table(grouping);
+	if (!written)
+		return derived_is_query(grouping->range) && covers_physical_key(grouping);
+	return covers_written_key(grouping, written) &&
+	       (derived_is_query(grouping->range) || !covers_physical_key(grouping));
+}
+
 /* WHERE and ON come before the groups. */
 static bool is_before_groups(const struct grouping *grouping, const struct column_use *use)
 {
@@ -119,19 +148,38 @@ static bool is_before_groups(const struct grouping *grouping, const struct colum
 	return from && use->first > from && use->first < grouping->first;
 }
 
+/* Types whose values cannot be grouped, and arrays of them. */
 static bool has_equality(const char *type)
 {
-	return !type || (strcmp(type, "json") != 0 && strcmp(type, "xml") != 0);
+	static const char *const without[] = { "json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle" };
+	size_t len = type ? strcspn(type, "[(") : 0;
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
+		if (len == strlen(without[i]) && strncmp(type, without[i], len) == 0)
+			return false;
+	}
+	return true;
 }
 
-static void add(struct grouping *grouping, const struct shape_column *column, struct column_names *added)
+static void refuse_ungroupable(const struct grouping *grouping, const struct column_use *use, const char *column)
+{
+	targets_refuse(grouping->a, grouping->range->name, clause_offset(grouping->a, use->first),
+		       arena_printf(grouping->a->arena, "column %s beside GROUP BY", column),
+		       "Only the table's key covers it, and its type has no equality to group by.");
+}
+
+static void add(struct grouping *grouping, const struct column_use *use, const struct shape_column *column,
+		struct column_names *added)
 {
 	for (size_t i = 0; i < added->count; i++) {
 		if (strcmp(added->names[i], column->name) == 0)
 			return;
 	}
-	if (has_equality(column->type) && !lists(grouping, column->name))
+	if (lists(grouping, column->name))
+		return;
+	if (has_equality(column->type))
 		columns_add(grouping->a, added, column->name);
+	else if (use->place == COLUMN_IS_TARGET) /* and in no aggregate */
+		refuse_ungroupable(grouping, use, column->name);
 }
 
 static bool is_star_of(struct grouping *grouping, const struct column_use *use)
@@ -147,10 +195,10 @@ static void find_used(struct grouping *grouping, struct column_names *added)
 		if (is_before_groups(grouping, use) || is_item(grouping, use))
 			continue;
 		for (size_t w = 0; w < shape->written_count && is_star_of(grouping, use); w++)
-			add(grouping, &shape->written[w], added);
+			add(grouping, use, &shape->written[w], added);
 		const char *name = meant_column(grouping, use);
 		if (name)
-			add(grouping, shape_written_column(shape, name), added);
+			add(grouping, use, shape_written_column(shape, name), added);
 	}
 }
 
@@ -162,8 +210,8 @@ static void splice_level(struct analysis *a, const struct level *level)
 	for (const struct range *r = level->ranges; r && !a->refused; r = r->next) {
 		struct column_names added = { 0 };
 		grouping.range = r;
-		if (r->role != RANGE_READ || !r->shape || r->hidden_by || !derived_is_query(r) ||
-		    (r->alias && r->alias->n_colnames) || !covers_key(&grouping))
+		if (r->role != RANGE_READ || !r->shape || r->hidden_by || (r->alias && r->alias->n_colnames) ||
+		    !covers_unseen(&grouping))
 			continue;
 		find_used(&grouping, &added);
 		for (size_t i = 0; i < added.count; i++) {

@@ -89,6 +89,8 @@ static void append_typed(const struct insert *insert, const char *inner, struct 
 		if (!is_provided(insert, insert->given[i]))
 			continue;
 		bool cast = insert->typed[insert->given[i]] && !insert_is_rows(insert);
+		if (cast && i < insert->sure_count)
+			value = expression_checked(insert->a, value, column->type);
 		buf_append_str(text, text->len ? ", " : "");
 		buf_append_slice(text, cast ? expression_assign(insert->a, value, column->type) : value);
 		if (cast) {

@@ -54,23 +54,32 @@ static bool splice_cell(struct insert *insert, size_t column, struct cell cell, 
 		return splice_default_cell(insert, column, cell);
 	if (!type || (only_row && !insert->typed[column] && !cell_is_simple(a, cell)))
 		return true;
-	bool number = cell.first == cell.last && a->tokens->items[cell.first].class == TOKEN_NUMBER;
-	if (number && strcmp(type, "boolean") == 0 && !insert->typed[column] && only_row)
-		return true; /* the server refuses to assign it, which a cast would hide */
-	struct slice mark = slice_str(CELL_MARK);
+	struct slice mark = cell_checked(a, cell, slice_str(CELL_MARK), type);
 	cell_surround(a, cell, insert->typed[column] ? expression_assign(a, mark, type) : expression_cast_bare(a, mark, type));
 	return true;
 }
 
 /* ---- a query ---- */
 
-/* Constants in its select list have no type of their own either. */
+/* The token of a constant or a parameter; a->end: it is neither. */
+static size_t constant_token(const struct analysis *a, const PgQuery__Node *value)
+{
+	int32_t location = value->node_case == PG_QUERY__NODE__NODE_A_CONST	  ? value->a_const->location :
+			   value->node_case == PG_QUERY__NODE__NODE_PARAM_REF ? value->param_ref->location :
+										-1;
+	return location < 0 ? a->end : token_at(a->tokens, (size_t)location);
+}
+
+/* Constants in its select list have no type of their own either. Of a set operation, and of VALUES with
+ * clauses, they are text for the server, too. */
 static void splice_constants(struct insert *insert)
 {
 	struct analysis *a = insert->a;
 	const PgQuery__SelectStmt *query = insert_query(insert);
+	insert->sure_count = insert->given_count;
 	if (!query || query->larg || query->n_values_lists)
 		return;
+	insert->sure_count = 0;
 	for (size_t i = 0; i < query->n_target_list && i < insert->given_count; i++) {
 		const PgQuery__ResTarget *target = query->target_list[i]->res_target;
 		const char *type = insert_written(insert, insert->given[i])->type;
@@ -81,12 +90,11 @@ static void splice_constants(struct insert *insert)
 		    value->column_ref->fields[value->column_ref->n_fields - 1]->node_case ==
 			    PG_QUERY__NODE__NODE_A_STAR)
 			return; /* places after it cannot be counted here */
-		size_t at = token_at(a->tokens, (size_t)target->location);
+		size_t at = constant_token(a, value);
 		struct cell cell = { at, at };
-		bool constant = value->node_case == PG_QUERY__NODE__NODE_A_CONST ||
-				value->node_case == PG_QUERY__NODE__NODE_PARAM_REF;
-		if (constant && at < a->end && cell_is_simple(a, cell) && a->tokens->items[at].class != TOKEN_NUMBER)
+		if (at < a->end && cell_is_simple(a, cell) && a->tokens->items[at].class != TOKEN_NUMBER)
 			cell_surround(a, cell, expression_cast_bare(a, slice_str(CELL_MARK), type));
+		insert->sure_count++;
 	}
 }
 

@@ -197,7 +197,8 @@ static bool append_input(struct action *action, size_t written, struct buf *text
 		refuse(action, "A column that others are computed from is left out, and its default is not known.");
 		return false;
 	}
-	struct slice value = *missing ? slice_str(missing) : value_of(action, written);
+	struct slice value = *missing ? slice_str(missing)
+				      : cell_checked(action->a, given->value, value_of(action, written), column->type);
 	buf_append_slice(text, expression_assign(action->a, value, column->type));
 	buf_append_str(text, " AS ");
 	name_append_quoted(text, column->name);
@@ -229,7 +230,8 @@ static bool append_plain(struct action *action, size_t written, const struct sha
 	const char *type = action->sinks->shape->written[written].type, *fallback;
 	if (given->is_given && !given->is_default) {
 		struct slice value = value_of(action, written);
-		buf_append_slice(text, column->retyped ? expression_retype(action->a, value, type, column->type) : value);
+		struct slice checked = cell_checked(action->a, given->value, value, type);
+		buf_append_slice(text, column->retyped ? expression_retype(action->a, checked, type, column->type) : value);
 		return true;
 	}
 	switch (column->generated ? SINK_DEFAULT_SAME : sinks_default(action->sinks, written, &fallback)) {

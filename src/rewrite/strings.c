@@ -515,6 +515,7 @@ void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
 	analysis_effect(a, (struct effect){ .kind = EFFECT_PREPARE,
 					    .name = prepare->name,
 					    .value = numbers_of(a, a->parameters),
+					    .begins_text = a->tokens->items[a->first].offset == 0,
 					    .text = as_written(a) });
 	a->parameters = outer;
 	a->parameter_bits = outer_bits;

@@ -1,5 +1,5 @@
 /*
- * CREATE INDEX, ALTER TABLE, GRANT: they name a table and perhaps columns of
+ * CREATE INDEX, ALTER TABLE, GRANT, ANALYZE, REFERENCES: they name a table and perhaps columns of
  * it. Columns that are only renamed follow; a statement that names none needs
  * nothing more than the table's name.
  */
@@ -39,12 +39,46 @@ static void walk_over_columns(struct analysis *a, PgQuery__Node *const *nodes, s
 	a->place = outer;
 }
 
-/* Names in parentheses at open, one by one. */
+/* Names in parentheses at open, one by one; without any there is nothing to do. */
 static void splice_names(struct analysis *a, const struct range *range, size_t open)
 {
+	if (!clause_is_mark(a, open, "("))
+		return;
 	size_t close = clause_close(a, open);
 	for (size_t at = open + 1; at < close && close < a->end; at += 2)
 		index_columns_name(a, range, at);
+}
+
+/* A table with a list of its columns, which nothing else of the statement sees. */
+static void walk_listed(struct analysis *a, const PgQuery__RangeVar *relation, bool listed, enum columns_fate fate,
+			enum use_kind kind)
+{
+	a->name_fate = listed ? fate : COLUMNS_UNNAMED;
+	const struct range *range = walk_relation(a, relation, RELATION_NAMED, kind);
+	a->name_fate = COLUMNS_NAMED;
+	if (!listed || a->refused || !range || !range->changes || range->name->kind != NAME_TABLE ||
+	    !range->name->entry->shape || rel_name_eq(range->name->written, range->name->physical))
+		return;
+	struct range columns = *range;
+	columns.shape = range->name->entry->shape;
+	splice_names(a, &columns, range->last + 1);
+}
+
+/* ---- VACUUM, ANALYZE and REFERENCES ---- */
+
+void alter_vacuum(struct analysis *a, const PgQuery__Node *node)
+{
+	const PgQuery__VacuumStmt *vacuum = node->vacuum_stmt;
+	for (size_t i = 0; i < vacuum->n_rels; i++) {
+		const PgQuery__VacuumRelation *relation = vacuum->rels[i]->vacuum_relation;
+		walk_listed(a, relation->relation, relation->n_va_cols > 0, COLUMNS_SERVED, USE_MAINTENANCE);
+	}
+}
+
+/* The key of another table; without a list, its primary key. */
+void alter_references(struct analysis *a, const PgQuery__Constraint *constraint)
+{
+	walk_listed(a, constraint->pktable, true, COLUMNS_BOUND, USE_DDL);
 }
 
 /* ---- CREATE INDEX ---- */
@@ -82,7 +116,7 @@ enum alters {
 	ALTERS_OTHERWISE, /* in a way that is not worked out */
 };
 
-/* DEFAULT, NOT NULL and the like name no other column. */
+/* DEFAULT, NOT NULL and the like name no other column of the table. */
 static bool is_simple_column(const PgQuery__Node *definition)
 {
 	if (!definition || definition->node_case != PG_QUERY__NODE__NODE_COLUMN_DEF)
@@ -91,8 +125,7 @@ static bool is_simple_column(const PgQuery__Node *definition)
 		const PgQuery__Node *constraint = definition->column_def->constraints[i];
 		if (constraint->node_case != PG_QUERY__NODE__NODE_CONSTRAINT ||
 		    constraint->constraint->contype == CONSTRAINT(CHECK) ||
-		    constraint->constraint->contype == CONSTRAINT(GENERATED) ||
-		    constraint->constraint->contype == CONSTRAINT(FOREIGN))
+		    constraint->constraint->contype == CONSTRAINT(GENERATED))
 			return false;
 	}
 	return true;
@@ -104,6 +137,7 @@ static enum alters alters_constraint(const PgQuery__Node *definition)
 		return ALTERS_OTHERWISE;
 	switch (definition->constraint->contype) {
 	case CONSTRAINT(CHECK):
+	case CONSTRAINT(FOREIGN):
 		return ALTERS_NAMED_COLUMN;
 	case CONSTRAINT(PRIMARY):
 	case CONSTRAINT(UNIQUE):
@@ -218,7 +252,7 @@ static void splice_command_name(struct analysis *a, const struct range *range, c
 	}
 }
 
-/* [CONSTRAINT name] PRIMARY KEY | UNIQUE (names) [INCLUDE (names)] */
+/* [CONSTRAINT name] PRIMARY KEY | UNIQUE | FOREIGN KEY (names) [INCLUDE (names)] */
 static void splice_constraint_names(struct analysis *a, const struct range *range,
 				    const PgQuery__Constraint *constraint, size_t at, size_t last)
 {
@@ -228,6 +262,10 @@ static void splice_constraint_names(struct analysis *a, const struct range *rang
 	at = clause_close(a, at) + 1;
 	if (constraint->n_including && clause_is_word(a, at, "include"))
 		splice_names(a, range, at + 1);
+	for (; constraint->n_fk_del_set_cols && at + 2 <= last; at++) { /* ON DELETE SET NULL (names) */
+		if (clause_is_word(a, at, "set") && clause_is_mark(a, at + 2, "("))
+			splice_names(a, range, at + 2);
+	}
 }
 
 static void splice_commands(struct analysis *a, const struct range *range, const PgQuery__AlterTableStmt *alter)
@@ -240,7 +278,7 @@ static void splice_commands(struct analysis *a, const struct range *range, const
 			last = clause_is_mark(a, last + 1, "(") ? clause_close(a, last + 1) : last + 1;
 		const PgQuery__Constraint *constraint =
 			command->subtype == ALTER(AddConstraint) ? command->def->constraint : NULL;
-		if (constraint && constraint->n_keys)
+		if (constraint && (constraint->n_keys || constraint->n_fk_attrs))
 			splice_constraint_names(a, range, constraint, at, last);
 		else if (!constraint && alters(command) == ALTERS_NAMED_COLUMN)
 			splice_command_name(a, range, command, at);

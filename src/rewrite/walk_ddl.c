@@ -345,11 +345,20 @@ static void on_execute(struct analysis *a, const PgQuery__Node *node)
 	strings_execute(a, node->execute_stmt);
 }
 
+static void on_constraint(struct analysis *a, const PgQuery__Node *node)
+{
+	const PgQuery__Constraint *constraint = node->constraint;
+	if (constraint->contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN)
+		alter_references(a, constraint);
+	else
+		walk_children(a, &constraint->base);
+}
+
 #define HANDLER(name) [PG_QUERY__NODE__NODE_##name##_STMT]
 static void (*const handlers[])(struct analysis *a, const PgQuery__Node *node) = {
 	HANDLER(TRUNCATE) = on_truncate,
 	HANDLER(LOCK) = on_lock,
-	HANDLER(VACUUM) = on_maintenance,
+	HANDLER(VACUUM) = alter_vacuum,
 	HANDLER(CLUSTER) = on_maintenance,
 	HANDLER(REINDEX) = on_maintenance,
 	HANDLER(REFRESH_MAT_VIEW) = on_maintenance,
@@ -382,6 +391,8 @@ static void (*const handlers[])(struct analysis *a, const PgQuery__Node *node) =
 	HANDLER(ALTER_POLICY) = on_other_ddl,
 	HANDLER(GRANT) = objects_grant,
 	HANDLER(COMPOSITE_TYPE) = on_other_ddl,
+	[PG_QUERY__NODE__NODE_CONSTRAINT] = on_constraint,
+	[PG_QUERY__NODE__NODE_TABLE_LIKE_CLAUSE] = like_clause,
 };
 
 bool walk_ddl(struct analysis *a, const PgQuery__Node *node)

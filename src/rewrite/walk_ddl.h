@@ -23,9 +23,15 @@ void objects_owned_by(struct analysis *a);
 /* walk_alter.c: handlers of statements that may name columns of their table */
 void alter_table(struct analysis *a, const PgQuery__Node *node);
 void alter_create_index(struct analysis *a, const PgQuery__Node *node);
+void alter_vacuum(struct analysis *a, const PgQuery__Node *node);
+/* The table that a foreign key refers to. */
+void alter_references(struct analysis *a, const PgQuery__Constraint *constraint);
 /* GRANT and REVOKE on tables and sequences. */
 void alter_grant(struct analysis *a, const PgQuery__Node *node);
 /* The column at the end of a name, as COMMENT ON COLUMN has it; table NULL: not a mapped one. */
 void alter_column_name(struct analysis *a, const struct ruleset_name *table, size_t token);
+
+/* walk_like.c */
+void like_clause(struct analysis *a, const PgQuery__Node *node);
 
 #endif

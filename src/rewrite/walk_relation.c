@@ -85,7 +85,8 @@ static enum columns_fate range_columns_fate(const struct analysis *a, const stru
 		return kind == USE_DDL ? COLUMNS_BOUND : COLUMNS_SERVED;
 	if (range->role == RANGE_TARGET || kind == USE_COPY_IN || kind == USE_COPY_OUT)
 		return COLUMNS_SERVED;
-	return kind == USE_TRUNCATE || kind == USE_LOCK || kind == USE_MAINTENANCE ? COLUMNS_UNNAMED : a->name_fate;
+	bool by_name = kind == USE_TRUNCATE || kind == USE_LOCK || kind == USE_MAINTENANCE;
+	return by_name && a->name_fate != COLUMNS_SERVED ? COLUMNS_UNNAMED : a->name_fate;
 }
 
 static void settle_range(struct analysis *a, struct range *range, const struct token_name *where, bool located,

@@ -223,6 +223,31 @@ def test_prepare_and_execute_in_sql(flips, c):
     assert answer(c, query('select count(*) from pg_prepared_statements')) == ['0']
 
 
+def place_of_error(c, sql):
+    """(SQLSTATE, position or None)"""
+    c.send(query(sql))
+    fields = next(body for kind, body in c.until('Z') if kind == 'E').split(b'\0')
+    said = {f[:1]: f[1:].decode() for f in fields if f}
+    return said[b'C'], said.get(b'P')
+
+
+def test_where_a_statement_fails_that_the_server_plans_anew(flips, c, db):
+    """Positions are those of the text of the PREPARE; with other values than its own it cannot be told whose they are."""
+    flips.to('live')
+    told = 'prepare told as select side from prices where extra > 0'
+    assert db.psql('-c', 'alter table data.prices add column extra int', PGDATABASE='prep').returncode == 0
+    try:
+        answer(c, query(told))
+        answer(c, query(' ' + told.replace('told', 'untold')))
+        answer(c, query(told.replace('told', 'given (int)').replace('0', '$1')))
+    finally:
+        assert db.psql('-c', 'alter table data.prices drop column extra', PGDATABASE='prep').returncode == 0
+    assert place_of_error(c, '/* some text before */ execute told') == ('42703', str(told.index('extra') + 1))
+    assert place_of_error(c, 'execute untold') == ('42703', None)
+    assert place_of_error(c, 'execute given (1)') == ('42703', None)
+    assert place_of_error(c, "execute given ('x')") == ('22P02', '16')
+
+
 def test_writes_go_to_one_table_once(flips, c):
     answer(c, parse("insert into prices values ($1, 'w', 3)", 'w') + sync())
     flips.to('live')
