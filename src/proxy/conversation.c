@@ -55,6 +55,7 @@ void conversation_deinit(struct conversation *conversation)
 		release(conversation, pipeline_at(&conversation->pipeline, i));
 	pipeline_deinit(&conversation->pipeline);
 	reprepare_deinit(conversation);
+	conversation_count_late(conversation);
 	retry_deinit(&conversation->retry);
 	names_deinit(&conversation->statements);
 	names_deinit(&conversation->portals);
@@ -420,12 +421,16 @@ static struct usage_identity *identity_at(struct conversation *conversation, con
 	return placed->identity;
 }
 
-void conversation_count(struct conversation *conversation, const struct rewrite *rewrite,
-			struct statement_shape *shape, enum usage_outcome outcome, uint64_t rows)
+void conversation_count(struct conversation *conversation, struct rewrite *rewrite, struct statement_shape *shape,
+			enum usage_outcome outcome, uint64_t rows)
 {
 	struct usage_counter *counter = conversation->env->counter;
 	if (!shape || !counter)
 		return;
+	if (conversation->retry.counts.waiting) {
+		late_counts_add(&conversation->retry.counts, rewrite, shape, outcome, rows);
+		return;
+	}
 	if (rewrite && rewrite->origin) {
 		usage_count(counter, identity_at(conversation, rewrite->origin), shape, outcome, rows);
 		return;
@@ -433,6 +438,17 @@ void conversation_count(struct conversation *conversation, const struct rewrite 
 	if (!conversation->identity)
 		conversation->identity = usage_identity_take(counter, &conversation->who);
 	usage_count(counter, conversation->identity, shape, outcome, rows);
+}
+
+void conversation_count_late(struct conversation *conversation)
+{
+	struct late_counts late = conversation->retry.counts;
+	conversation->retry.counts = (struct late_counts){ 0 };
+	for (size_t i = 0; i < late.count; i++) {
+		struct late_count *one = &late.items[i];
+		conversation_count(conversation, one->rewrite, one->shape, one->outcome, one->rows);
+	}
+	late_counts_drop(&late);
 }
 
 /* What SQL's DEALLOCATE forgets: the meaning that a Parse under way has displaced, if there is one. */

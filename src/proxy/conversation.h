@@ -248,8 +248,10 @@ const struct effect *conversation_executes(const struct request *request);
 /* The statement that runs now makes or drops temporary tables. */
 bool conversation_only_temporary(const struct request *request);
 /* rewrite: of the text that says where the statement comes from; NULL: none. */
-void conversation_count(struct conversation *conversation, const struct rewrite *rewrite,
-			struct statement_shape *shape, enum usage_outcome outcome, uint64_t rows);
+void conversation_count(struct conversation *conversation, struct rewrite *rewrite, struct statement_shape *shape,
+			enum usage_outcome outcome, uint64_t rows);
+/* What was not counted while its answers were held back. */
+void conversation_count_late(struct conversation *conversation);
 
 #define HIDDEN_NAME "crossfade_hidden" /* of statements and portals of ours */
 enum { HIDDEN_TEMPS_MAX = 1024 };

@@ -404,6 +404,7 @@ static bool go_on_retrying(struct conversation *conversation, struct round *roun
 			return true;
 		}
 		buf_deinit(&retry->answer);
+		late_counts_drop(&retry->counts);
 		retry->stage = RETRY_REPLAYING;
 		traffic_add(&conversation->env->traffic->retried, 1);
 		retry->at = 0;

@@ -453,8 +453,10 @@ static void hold_back(struct conversation *conversation, struct request *head, c
 	if (pass_translated(conversation, head, message, fields, &held) == VERDICT_PASS)
 		buf_append(&retry->answer, message->data, message->size);
 	retry->stage = RETRY_FAILED;
+	retry->counts.waiting = true;
 	conversation->facts_doubted = true;
-	settle_failure(conversation, head, USAGE_ERROR, false);
+	settle_failure(conversation, head, USAGE_ERROR, counts_as_failure(head, fields));
+	retry->counts.waiting = false;
 }
 
 static enum verdict on_error(struct conversation *conversation, const struct message *message, struct round *round)
@@ -636,7 +638,9 @@ static size_t finish(struct conversation *conversation, const struct message *me
 static size_t withhold(struct conversation *conversation, const struct message *message)
 {
 	struct round held = { .to_client = { .scratch = &conversation->retry.answer } };
+	conversation->retry.counts.waiting = true;
 	size_t take = finish(conversation, message, judge(conversation, message, &held), &held);
+	conversation->retry.counts.waiting = false;
 	output_own(&held.to_client);
 	return take;
 }

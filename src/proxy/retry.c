@@ -20,6 +20,7 @@ void retry_deinit(struct retry *retry)
 {
 	buf_deinit(&retry->kept);
 	buf_deinit(&retry->answer);
+	late_counts_drop(&retry->counts);
 	retry_init(retry);
 }
 
@@ -129,6 +130,7 @@ void retry_release(struct conversation *conversation, struct round *round)
 	struct retry *retry = &conversation->retry;
 	buf_append_slice(output_own(&round->to_client), buf_slice(&retry->answer));
 	buf_deinit(&retry->answer);
+	conversation_count_late(conversation);
 	retry->answered = true;
 }
 
@@ -178,6 +180,7 @@ bool retry_ready(struct conversation *conversation, const struct message *messag
 void retry_give_up(struct conversation *conversation, struct round *round)
 {
 	struct retry *retry = &conversation->retry;
+	traffic_add(&conversation->env->traffic->errors[TRAFFIC_ERROR_SERVER], 1);
 	retry_release(conversation, round);
 	retry->stage = RETRY_NONE;
 	retry->keeping = false;

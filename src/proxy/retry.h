@@ -18,6 +18,7 @@
 #define CROSSFADE_PROXY_RETRY_H
 
 #include "base/buf.h"
+#include "proxy/late_counts.h"
 
 enum withholding { WITHHOLDING_UNDECIDED, WITHHOLDING, WITHHOLDING_NOTHING };
 enum retry_stage { RETRY_NONE, RETRY_FAILED, RETRY_LOOKING, RETRY_REPLAYING };
@@ -31,6 +32,7 @@ struct retry {
 	struct buf kept;   /* messages of the client */
 	size_t at;	   /* replayed so far */
 	struct buf answer; /* held back */
+	struct late_counts counts; /* of what is answered there */
 };
 
 struct conversation;

@@ -82,6 +82,8 @@ Test(retry, without_new_rules_the_client_gets_its_error)
 	say(talk, "Q:next");
 	cr_assert_str_eq(looked(), "Q[next]");
 	cr_assert_str_eq(released(talk), "E:42P01:6 Z");
+	cr_assert_eq(fake_ledger.ok, 0);
+	cr_assert_eq(fake_ledger.error, 1, "the server began it");
 }
 
 Test(retry, when_nobody_looks_the_client_gets_its_error)
@@ -122,10 +124,36 @@ Test(retry, first_answers_of_several_statements_are_kept_back)
 {
 	say(talk, "P:=from_b B:= E: P:=from_a B:= E: S");
 	cr_assert_str_eq(answer(talk, "1 2 C:SELECT_1 " GONE " Z:I"), "");
+	cr_assert_eq(fake_ledger.ok, 0, "not yet");
 	publish("a b", "a");
 	cr_assert_str_eq(looked(), "P[from b] B E P[from data.a] B E S");
 	cr_assert_str_eq(answer(talk, "1 2 C:SELECT_1 1 2 C:SELECT_1"), "1 2 C 1 2 C");
 	cr_assert_str_eq(answer(talk, "Z:I"), "Z");
+	cr_assert_eq(fake_ledger.ok, 2, "each once");
+	cr_assert_eq(fake_ledger.error, 0);
+}
+
+Test(retry, what_is_not_sent_again_counts_when_the_client_gets_it)
+{
+	say(talk, "Q:from_b;from_a");
+	answer(talk, "T D C:SELECT_1 " GONE " Z:I");
+	looked();
+	cr_assert_eq(fake_ledger.ok, 1);
+	cr_assert_eq(fake_ledger.error, 1);
+	say(talk, "Q:from_b;from_a");
+	answer(talk, "T D C:SELECT_1 E:22012/zero Z:I");
+	cr_assert_eq(fake_ledger.ok, 2);
+	cr_assert_eq(fake_ledger.error, 2);
+}
+
+Test(retry, a_client_that_leaves_before_its_answers_is_counted)
+{
+	say(talk, "Q:from_b;from_a");
+	answer(talk, "T D C:SELECT_1");
+	cr_assert_eq(fake_ledger.ok, 0);
+	talk_end(talk);
+	cr_assert_eq(fake_ledger.ok, 1);
+	begin();
 }
 
 Test(retry, first_answers_come_with_the_last_ones)
