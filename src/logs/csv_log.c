@@ -16,6 +16,7 @@ enum column {
 	COLUMN_SESSION = 5,
 	COLUMN_SEVERITY = 11,
 	COLUMN_MESSAGE = 13,
+	COLUMN_DETAIL = 14,
 	COLUMN_QUERY = 19,
 	COLUMN_APPLICATION = 22,
 	COLUMN_KEPT = 23,
@@ -35,13 +36,14 @@ struct csv_log {
 
 static bool is_long(size_t column)
 {
-	return column == COLUMN_MESSAGE || column == COLUMN_QUERY;
+	return column == COLUMN_MESSAGE || column == COLUMN_DETAIL || column == COLUMN_QUERY;
 }
 
 static bool is_kept(size_t column)
 {
 	static const enum column kept[] = { COLUMN_TIME, COLUMN_USER, COLUMN_DATABASE, COLUMN_ADDRESS, COLUMN_SESSION,
-					    COLUMN_SEVERITY, COLUMN_MESSAGE, COLUMN_QUERY, COLUMN_APPLICATION };
+					    COLUMN_SEVERITY, COLUMN_MESSAGE, COLUMN_DETAIL, COLUMN_QUERY,
+					    COLUMN_APPLICATION };
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		if (kept[i] == column)
 			return true;
@@ -57,7 +59,7 @@ static void add(struct csv_log *log, const char *data, size_t len)
 	struct buf *field = &log->fields[log->column];
 	size_t most = is_long(log->column) ? LOG_STATEMENT_MAX_BYTES : LOG_FIELD_MAX_BYTES;
 	if (field->len + len > most) {
-		log->cut |= is_long(log->column);
+		log->cut |= log->column == COLUMN_MESSAGE || log->column == COLUMN_QUERY;
 		len = most - field->len;
 	}
 	buf_append(field, data, len);
@@ -118,6 +120,10 @@ static void give(struct csv_log *log)
 	record.address = address_of(log);
 	record.session = log_session_hash(text_at(log, COLUMN_SESSION));
 	log->reader->record(log->reader->context, &record);
+	struct slice detail = buf_slice(&log->fields[COLUMN_DETAIL]);
+	record.prepared = !record.failed && log_detail_prepare(detail, &record.sql);
+	if (record.prepared && detail.len < LOG_STATEMENT_MAX_BYTES)
+		log->reader->record(log->reader->context, &record);
 }
 
 static void next_row(struct csv_log *log)

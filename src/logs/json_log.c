@@ -41,6 +41,14 @@ static const char *address_of(const json_t *object)
 	return host && strcmp(host, "[local]") == 0 ? "local" : host;
 }
 
+static void give(struct json_log *log, const json_t *object, struct log_record *record)
+{
+	log->reader->record(log->reader->context, record);
+	record->prepared = !record->failed && log_detail_prepare(slice_str(text_at(object, "detail")), &record->sql);
+	if (record->prepared)
+		log->reader->record(log->reader->context, record);
+}
+
 static void take_line(struct json_log *log)
 {
 	struct log_record record = { .sql = slice_of("", 0), .count = 1 };
@@ -58,7 +66,7 @@ static void take_line(struct json_log *log)
 		if (record.sql.len > LOG_STATEMENT_MAX_BYTES)
 			log->reader->losses.cut++;
 		else
-			log->reader->record(log->reader->context, &record);
+			give(log, object, &record);
 	}
 	json_decref(object);
 }

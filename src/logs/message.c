@@ -51,6 +51,14 @@ bool log_message_statement(struct slice message, struct slice *sql_out)
 	return behind_name(behind(text, strlen("execute ")), sql_out);
 }
 
+bool log_detail_prepare(struct slice detail, struct slice *sql_out)
+{
+	if (!starts(detail, "prepare: "))
+		return false;
+	*sql_out = behind(detail, strlen("prepare: "));
+	return true;
+}
+
 bool log_message_is_end(struct slice message)
 {
 	return starts(message, "disconnection: ");

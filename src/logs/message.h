@@ -11,6 +11,8 @@
  * the message holds no statement that ran: a parse, a bind, a fetch, or something else.
  */
 bool log_message_statement(struct slice message, struct slice *sql_out);
+/* The PREPARE of what an EXECUTE ran, in the DETAIL of its entry. */
+bool log_detail_prepare(struct slice detail, struct slice *sql_out);
 bool log_message_is_end(struct slice message); /* "disconnection: …" */
 
 /* 2026-11-20 17:12:27.123 UTC, … +01, or 1700000000.123; 0: cannot be read. */

@@ -18,6 +18,7 @@ struct log_record {
 	uint64_t rows;
 	bool failed;	   /* the server's error message quotes it */
 	bool ends;	   /* no statement: the session ended */
+	bool prepared;	   /* no statement of its own: the PREPARE of what the EXECUTE just before it ran */
 };
 
 /* What could not be taken from the input. */

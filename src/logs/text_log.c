@@ -26,7 +26,7 @@ struct fields {
 	char texts[FIELD_COUNT][LOG_FIELD_MAX_BYTES];
 };
 
-enum entry_kind { ENTRY_NONE, ENTRY_MESSAGE, ENTRY_STATEMENT };
+enum entry_kind { ENTRY_NONE, ENTRY_MESSAGE, ENTRY_STATEMENT, ENTRY_DETAIL };
 
 struct text_log {
 	struct log_reader *reader;
@@ -106,6 +106,7 @@ static size_t level_length(struct slice text, enum entry_kind *kind_out)
 		if (text.len < len + 3 || memcmp(text.data, levels[i], len) != 0 || memcmp(text.data + len, ":  ", 3) != 0)
 			continue;
 		*kind_out = strcmp(levels[i], "STATEMENT") == 0 ? ENTRY_STATEMENT
+			    : strcmp(levels[i], "DETAIL") == 0	 ? ENTRY_DETAIL
 			    : strcmp(levels[i], "LOG") == 0	 ? ENTRY_MESSAGE
 								 : ENTRY_NONE;
 		return len + 3;
@@ -235,6 +236,8 @@ static void give(struct text_log *log)
 	bool is_end = log->kind == ENTRY_MESSAGE && log_message_is_end(message);
 	if (log->kind == ENTRY_MESSAGE && !is_end && !log_message_statement(message, &sql))
 		return;
+	if (log->kind == ENTRY_DETAIL && !log_detail_prepare(message, &sql))
+		return;
 	if (log->cut) {
 		log->reader->losses.cut++;
 		return;
@@ -251,6 +254,7 @@ static void give(struct text_log *log)
 		.count = 1,
 		.failed = log->kind == ENTRY_STATEMENT,
 		.ends = is_end,
+		.prepared = log->kind == ENTRY_DETAIL,
 	};
 	log->reader->record(log->reader->context, &record);
 }

@@ -59,6 +59,14 @@ def run_statements(server):
         conn.execute('select * from stocks')
         with conn.cursor().copy('copy public.prices to stdout') as copy:
             list(copy)
+    with psycopg.connect(server.dsn(application_name='preparer'), autocommit=True) as conn:
+        conn.execute('prepare p(text) as select code from prices p where code = $1')
+        conn.execute('prepare never as delete from prices p where false')
+        conn.execute("execute p('secret')")
+        conn.execute("execute p('secret')")
+        with pytest.raises(psycopg.Error):
+            conn.execute('execute p(1, 2)')
+        conn.execute('deallocate p')
 
 
 @pytest.fixture
@@ -86,7 +94,10 @@ def counts(table):
 @pytest.mark.parametrize('place, args', [('all.log', ('--line-prefix', PREFIX)), ('all.csv', ()), ('all.json', ())])
 def test_logs_of_a_server(report, logged, place, args):
     tables = report('--from', file_of(logged, place), *args)
-    assert counts(tables['public.prices']) == {('nightly, "etl"', 'loader'): (4, 0), ('archiver', 'postgres'): (1, 0)}
+    assert counts(tables['public.prices']) == {('nightly, "etl"', 'loader'): (4, 0), ('archiver', 'postgres'): (1, 0),
+                                               ('preparer', 'postgres'): (3, 1)}
+    prepared = {s['statement']: s['count'] for s in tables['public.prices']['old']['statements'] if 'prices p' in s['statement']}
+    assert sorted(prepared.values()) == [1, 3]  # what nothing executes counts once
     stocks = counts(tables['public.stocks'])
     assert stocks[('archiver', 'postgres')] == (1, 0)
     assert stocks[('nightly, "etl"', 'loader')] == (0, 2)  # the temporary table of that name is none of ours
@@ -94,6 +105,12 @@ def test_logs_of_a_server(report, logged, place, args):
     assert not [s for s in statements if 'secret' in s or 'LOG:' in s]
     addresses = {c['address'] for c in tables['public.prices']['old']['clients']}
     assert addresses == {'127.0.0.1'} or addresses == {'local'}
+
+
+def test_an_execute_in_a_log_that_begins_later_is_what_the_server_says_it_ran(report, logged):
+    lines = [line for line in open(file_of(logged, 'all.json')) if 'prepare p(text)' not in json.loads(line)['message']]
+    tables = report('--from', 'jsonlog:-', stdin=''.join(lines))
+    assert counts(tables['public.prices'])[('preparer', 'postgres')] == (3, 1)
 
 
 def test_all_formats_say_the_same(report, logged):

@@ -21,6 +21,8 @@ static void on_record(void *context, const struct log_record *record)
 	struct buf *out = context;
 	if (record->ends)
 		buf_append_str(out, "END");
+	if (record->prepared)
+		buf_append_str(out, "RAN ");
 	buf_append_slice(out, record->sql);
 	buf_printf(out, " |%s %s %s %s%s%s\n", or_dash(record->user), or_dash(record->database), or_dash(record->application),
 		   or_dash(record->address), record->failed ? " failed" : "", record->session ? "" : " no session");
@@ -153,6 +155,21 @@ Test(csv_log, rows)
 	expect(CSV, ROW("ann", "WARNING", "careful", "\"SELECT x\"", ""), "");
 	expect(CSV, ROW("ann", "LOG", "duration: 1.5 ms", "", "") ROW("bob", "LOG", "execute x: SELECT 2", "", ""),
 	       "SELECT 2 |bob shop - 10.0.0.1\n");
+}
+
+/* The DETAIL of an EXECUTE says what it ran. */
+Test(readers, what_an_execute_ran)
+{
+	expect(TEXT, "2026-11-20 17:12:27.123 UTC [42] ann@shop/x/[local] LOG:  statement: EXECUTE p(1)\n"
+		     "2026-11-20 17:12:27.123 UTC [42] ann@shop/x/[local] DETAIL:  prepare: PREPARE p AS\n\tSELECT $1\n"
+		     "2026-11-20 17:12:28.123 UTC [42] ann@shop/x/[local] DETAIL:  parameters: $1 = '1'\n",
+	       "EXECUTE p(1) |ann shop x local\nRAN PREPARE p AS\nSELECT $1 |ann shop x local\n");
+	expect(CSV, "2026-11-20 17:12:27.123 UTC,\"ann\",\"shop\",42,\"[local]\",a.b,1,\"EXECUTE\",,0/0,0,LOG,00000,"
+		    "\"statement: EXECUTE p(1)\",\"prepare: PREPARE p AS SELECT \"\"a\"\"\",,,,,,,,\"x\"\n",
+	       "EXECUTE p(1) |ann shop x local\nRAN PREPARE p AS SELECT \"a\" |ann shop x local\n");
+	expect(JSON, "{\"timestamp\":\"2026-11-20 17:12:27.123 UTC\",\"session_id\":\"a.b\",\"error_severity\":\"LOG\","
+		     "\"message\":\"statement: EXECUTE p(1)\",\"detail\":\"prepare: PREPARE p AS SELECT 1\"}",
+	       "EXECUTE p(1) |- - - -\nRAN PREPARE p AS SELECT 1 |- - - -\n");
 }
 
 Test(csv_log, damage)
