@@ -240,15 +240,13 @@ static bool count_there(struct sender *s, const char *table, size_t *count_out)
 	return true;
 }
 
-/* Uses by ids of the server, each once: several of ours may be one of "(other)" there. */
-static bool gather_uses(struct sender *s, bool is_full)
+/* Uses by ids of the server; several of ours may be one there. */
+static bool gather_uses(struct sender *s)
 {
-	return exec(s, "CREATE TEMP TABLE IF NOT EXISTS ship (local INTEGER PRIMARY KEY, e, st, i, side, kind, rw, rf, up)") &&
-	       exec(s, "DELETE FROM ship") &&
-	       exec(s, is_full ? "INSERT INTO ship SELECT id, " REMOTE("entry", "entry") ", 0, " REMOTE("identity", "identity")
-				 ", side, kind, rewritten, refused, unparsed FROM uses"
-			       : "INSERT INTO ship SELECT id, " REMOTE("entry", "entry") ", " REMOTE("statement", "statement") ", "
-				 REMOTE("identity", "identity") ", side, kind, rewritten, refused, unparsed FROM uses");
+	return exec(s, "CREATE TEMP TABLE IF NOT EXISTS ship (local INTEGER PRIMARY KEY, e, st, i, side, kind, rw, rf, up, done)") &&
+	       exec(s, "CREATE INDEX IF NOT EXISTS temp.ship_key ON ship (e, st, i)") && exec(s, "DELETE FROM ship") &&
+	       exec(s, "INSERT INTO ship SELECT id, " REMOTE("entry", "entry") ", " REMOTE("statement", "statement") ", "
+		       REMOTE("identity", "identity") ", side, kind, rewritten, refused, unparsed, 0 FROM uses");
 }
 
 /* The ids of the uses there, behind the rows of one INSERT … RETURNING id, min(local) first. */
@@ -274,24 +272,24 @@ static bool take_use_ids(struct sender *s, const PGresult *result)
 	return ok;
 }
 
+/* Those that are not done yet, each once. */
 static const char uses_query[] =
 	"SELECT e, st, i, ship.side, ship.kind, rw, rf, up, sum(ok_count), sum(error_count), sum(refused_count), sum(row_count),"
-	" min(first_ms), max(last_ms) FROM ship JOIN uses ON id = local GROUP BY 1, 2, 3, 4, 5, 6, 7, 8";
+	" min(first_ms), max(last_ms) FROM ship JOIN uses ON id = local WHERE NOT done GROUP BY 1, 2, 3, 4, 5, 6, 7, 8";
 
-static bool insert_uses(struct sender *s)
+#define USE_KEYS "entry, statement, identity, side, kind, rewritten, refused, unparsed"
+#define USE_COLUMNS USE_KEYS ", ok_count, error_count, refused_count, row_count, first_ms, last_ms"
+
+/* verb, the table, head, the rows, tail; which gives the ids of the uses there. */
+static bool send_use_rows(struct sender *s, const char *verb, const char *head, const char *tail)
 {
 	sqlite3_stmt *rows = NULL;
 	bool more = true, ok = sqlite3_prepare_v2(s->store->db, uses_query, -1, &rows, NULL) == SQLITE_OK || fail_memory(s);
 	while (ok && more) {
 		PGresult *result;
-		buf_printf(&s->sql, "INSERT INTO %s.usage_uses AS t (entry, statement, identity, side, kind, rewritten, refused,"
-				    " unparsed, ok_count, error_count, refused_count, row_count, first_ms, last_ms) VALUES ",
-			   s->shared->schema);
+		buf_printf(&s->sql, "%s %s.usage_uses AS t %s", verb, s->shared->schema, head);
 		size_t count = put_rows(s, rows, 0, &more);
-		buf_append_str(&s->sql, " ON CONFLICT (entry, statement, identity, side, kind, rewritten, refused, unparsed)"
-					" DO UPDATE SET " ADD_COUNTS ", first_ms = least(t.first_ms, excluded.first_ms),"
-					" last_ms = greatest(t.last_ms, excluded.last_ms) RETURNING id, entry, statement, identity,"
-					" side, kind, rewritten, refused, unparsed");
+		buf_append_str(&s->sql, tail);
 		if (count && (ok = run(s, &result))) {
 			ok = take_use_ids(s, result);
 			PQclear(result);
@@ -299,6 +297,34 @@ static bool insert_uses(struct sender *s)
 		buf_clear(&s->sql);
 	}
 	sqlite3_finalize(rows);
+	return ok;
+}
+
+static bool insert_uses(struct sender *s)
+{
+	return send_use_rows(s, "INSERT INTO", "(" USE_COLUMNS ") VALUES ",
+			     " ON CONFLICT (" USE_KEYS ") DO UPDATE SET " ADD_COUNTS ", first_ms = least(t.first_ms, excluded.first_ms),"
+			     " last_ms = greatest(t.last_ms, excluded.last_ms) RETURNING id, " USE_KEYS);
+}
+
+/* Only those that are there. */
+static bool update_uses(struct sender *s)
+{
+	return send_use_rows(s, "UPDATE",
+			     "SET ok_count = t.ok_count + v.ok_count, error_count = t.error_count + v.error_count,"
+			     " refused_count = t.refused_count + v.refused_count, row_count = t.row_count + v.row_count,"
+			     " first_ms = least(t.first_ms, v.first_ms), last_ms = greatest(t.last_ms, v.last_ms) FROM (VALUES ",
+			     ") v (" USE_COLUMNS ") WHERE (t.entry, t.statement, t.identity, t.side, t.kind, t.rewritten, t.refused,"
+			     " t.unparsed) = (v.entry, v.statement, v.identity, v.side, v.kind, v.rewritten, v.refused, v.unparsed)"
+			     " RETURNING t.id, t.entry, t.statement, t.identity, t.side, t.kind, t.rewritten, t.refused, t.unparsed");
+}
+
+static bool exec_room(struct sender *s, const char *format, size_t count)
+{
+	size_t most = s->shared->settings.uses_max;
+	char *sql = sqlite3_mprintf(format, count < most ? (int)(most - count) : 0);
+	bool ok = sql ? exec(s, sql) : fail_memory(s);
+	sqlite3_free(sql);
 	return ok;
 }
 
@@ -311,14 +337,36 @@ static bool is_empty(struct sender *s, const char *query)
 	return empty;
 }
 
+/* What is there is counted on; of the rest as much is new as there is room for, the others go to "(other)". */
+static bool make_room(struct sender *s, size_t there)
+{
+	return update_uses(s) &&
+	       exec(s, "UPDATE ship SET done = 1 WHERE EXISTS (SELECT 1 FROM shared_ids r WHERE r.kind = 'use' AND r.local = ship.local)") &&
+	       exec_room(s, "UPDATE ship SET st = 0 WHERE NOT done AND local NOT IN"
+			    " (SELECT local FROM ship WHERE NOT done ORDER BY local LIMIT %d)", there);
+}
+
+static bool count_here(struct sender *s, const char *table, size_t *count_out)
+{
+	char sql[64];
+	sqlite3_stmt *rows = NULL;
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+	bool ok = sqlite3_prepare_v2(s->store->db, sql, -1, &rows, NULL) == SQLITE_OK && sqlite3_step(rows) == SQLITE_ROW;
+	if (ok)
+		*count_out = (size_t)sqlite3_column_int64(rows, 0);
+	sqlite3_finalize(rows);
+	return ok || fail_memory(s);
+}
+
 static bool send_uses(struct sender *s)
 {
-	size_t count = 0;
+	size_t there = 0, here = 0;
 	if (is_empty(s, "SELECT 1 FROM uses LIMIT 1"))
 		return true;
-	return exec(s, "DELETE FROM shared_ids WHERE kind = 'use'") && count_there(s, "uses", &count) &&
-	       gather_uses(s, count >= s->shared->settings.uses_max) && exec(s, "CREATE INDEX IF NOT EXISTS temp.ship_key ON ship (e, st, i)") &&
-	       insert_uses(s);
+	if (!exec(s, "DELETE FROM shared_ids WHERE kind = 'use'") || !gather_uses(s) || !count_there(s, "uses", &there) ||
+	    !count_here(s, "ship", &here))
+		return false;
+	return (there + here <= s->shared->settings.uses_max || make_room(s, there)) && insert_uses(s);
 }
 
 #define SERIES_ROWS(table)                                                                         \
@@ -333,25 +381,99 @@ static bool send_series(struct sender *s)
 	       insert_all(s, SERIES_ROWS("days"), "days", SERIES_COLUMNS, tail);
 }
 
-/* Beyond the bound only columns that are there already are counted on, and the sum of all others. */
+/* ---- columns ---- */
+
+static bool gather_columns(struct sender *s)
+{
+	return exec(s, "CREATE TEMP TABLE IF NOT EXISTS ship_columns (e, side, name, i, n, first_ms, last_ms, done)") &&
+	       exec(s, "DELETE FROM ship_columns") &&
+	       exec(s, "INSERT INTO ship_columns SELECT " REMOTE("entry", "entry") ", side, column_name, "
+		       REMOTE("identity", "identity") ", sum(count), min(first_ms), max(last_ms), 0 FROM column_uses GROUP BY 1, 2, 3, 4");
+}
+
+static bool mark_columns(struct sender *s, const PGresult *result)
+{
+	sqlite3_stmt *statement = NULL;
+	bool ok = sqlite3_prepare_v2(s->store->db,
+				     "UPDATE ship_columns SET done = 1 WHERE e = ?1 AND side = ?2 AND name = ?3 AND i = ?4", -1,
+				     &statement, NULL) == SQLITE_OK || fail_memory(s);
+	for (int row = 0; ok && row < PQntuples(result); row++) {
+		sqlite3_bind_int64(statement, 1, strtoll(PQgetvalue(result, row, 0), NULL, 10));
+		sqlite3_bind_text(statement, 2, PQgetvalue(result, row, 1), -1, SQLITE_TRANSIENT);
+		sqlite3_bind_text(statement, 3, PQgetvalue(result, row, 2), -1, SQLITE_TRANSIENT);
+		sqlite3_bind_int64(statement, 4, strtoll(PQgetvalue(result, row, 3), NULL, 10));
+		ok = sqlite3_step(statement) == SQLITE_DONE || fail_memory(s);
+		sqlite3_reset(statement);
+	}
+	sqlite3_finalize(statement);
+	return ok;
+}
+
+#define COLUMN_COLUMNS "entry, side, column_name, identity, count, first_ms, last_ms"
+
+static bool update_columns(struct sender *s)
+{
+	sqlite3_stmt *rows = NULL;
+	bool more = true, ok = sqlite3_prepare_v2(s->store->db, "SELECT e, side, name, i, n, first_ms, last_ms FROM ship_columns"
+								" ORDER BY rowid", -1, &rows, NULL) == SQLITE_OK || fail_memory(s);
+	while (ok && more) {
+		PGresult *result;
+		buf_printf(&s->sql, "UPDATE %s.usage_column_uses AS t SET count = t.count + v.count, first_ms = least(t.first_ms,"
+				    " v.first_ms), last_ms = greatest(t.last_ms, v.last_ms) FROM (VALUES ", s->shared->schema);
+		size_t count = put_rows(s, rows, 0, &more);
+		buf_append_str(&s->sql, ") v (" COLUMN_COLUMNS ") WHERE (t.entry, t.side, t.column_name, t.identity) ="
+					" (v.entry, v.side, v.column_name, v.identity) RETURNING t.entry, t.side, t.column_name, t.identity");
+		if (count && (ok = run(s, &result))) {
+			ok = mark_columns(s, result);
+			PQclear(result);
+		}
+		buf_clear(&s->sql);
+	}
+	sqlite3_finalize(rows);
+	return ok;
+}
+
+/* As in a file: beyond the bound it is given up who it was, then which column. */
+static bool make_room_for_columns(struct sender *s, size_t there)
+{
+	size_t most = s->shared->settings.uses_max;
+	return update_columns(s) &&
+	       exec_room(s, there < most / 4 * 5 ? "UPDATE ship_columns SET i = 0 WHERE NOT done AND rowid NOT IN"
+						   " (SELECT rowid FROM ship_columns WHERE NOT done ORDER BY rowid LIMIT %d)" :
+						   "UPDATE ship_columns SET i = 0, name = '(other)' WHERE NOT done AND rowid NOT IN"
+						   " (SELECT rowid FROM ship_columns WHERE NOT done ORDER BY rowid LIMIT %d)",
+			 there);
+}
+
+static bool send_column_uses(struct sender *s)
+{
+	size_t there = 0, here = 0;
+	if (is_empty(s, "SELECT 1 FROM column_uses LIMIT 1"))
+		return true;
+	if (!gather_columns(s) || !count_there(s, "column_uses", &there) || !count_here(s, "ship_columns", &here))
+		return false;
+	return (there + here <= s->shared->settings.uses_max || make_room_for_columns(s, there)) &&
+	       insert_all(s, "SELECT e, side, name, i, sum(n), min(first_ms), max(last_ms) FROM ship_columns WHERE NOT done"
+			     " GROUP BY 1, 2, 3, 4",
+			  "column_uses", COLUMN_COLUMNS,
+			  " ON CONFLICT (entry, side, column_name, identity) DO UPDATE SET count = t.count + excluded.count,"
+			  " first_ms = least(t.first_ms, excluded.first_ms), last_ms = greatest(t.last_ms, excluded.last_ms)");
+}
+
 static bool send_columns(struct sender *s)
 {
-	size_t count = 0;
-	if (!is_empty(s, "SELECT 1 FROM column_uses LIMIT 1") && !count_there(s, "column_uses", &count))
+	size_t there = 0;
+	if (!send_column_uses(s))
 		return false;
-	const char *query = count >= s->shared->settings.uses_max
-				    ? "SELECT " REMOTE("entry", "entry") ", side, '(other)', 0, sum(count), min(first_ms), max(last_ms)"
-				      " FROM column_uses GROUP BY 1, 2"
-				    : "SELECT " REMOTE("entry", "entry") ", side, column_name, " REMOTE("identity", "identity")
-				      ", sum(count), min(first_ms), max(last_ms) FROM column_uses GROUP BY 1, 2, 3, 4";
-	return insert_all(s, query, "column_uses", "entry, side, column_name, identity, count, first_ms, last_ms",
-			  " ON CONFLICT (entry, side, column_name, identity) DO UPDATE SET count = t.count + excluded.count,"
-			  " first_ms = least(t.first_ms, excluded.first_ms), last_ms = greatest(t.last_ms, excluded.last_ms)") &&
-	       insert_all(s,
-			  "SELECT DISTINCT " REMOTE("statement", "statement") " AS s, " REMOTE("entry", "entry") ", side, column_name"
-			  " FROM statement_columns WHERE s <> 0",
-			  "statement_columns", "statement, entry, side, column_name", " ON CONFLICT DO NOTHING");
+	return is_empty(s, "SELECT 1 FROM statement_columns LIMIT 1") || (count_there(s, "statement_columns", &there) &&
+	       (there >= s->shared->settings.uses_max ||
+		insert_all(s,
+			   "SELECT DISTINCT " REMOTE("statement", "statement") " AS s, " REMOTE("entry", "entry") ", side, column_name"
+			   " FROM statement_columns WHERE s <> 0",
+			   "statement_columns", "statement, entry, side, column_name", " ON CONFLICT DO NOTHING")));
 }
+
+/* ---- the rest ---- */
 
 static bool send_rest(struct sender *s)
 {

@@ -53,19 +53,77 @@ const size_t shared_table_count = sizeof(shared_tables) / sizeof(shared_tables[0
 
 /* ---- making them ---- */
 
-static const char view[] =
-	"CREATE VIEW %s.usage AS SELECT e.table_name, e.new_name, u.side, u.kind, i.database, i.\"user\", i.application,"
-	" i.address, i.controller, i.route, i.action, u.ok_count + u.error_count + u.refused_count AS count, u.ok_count,"
-	" u.error_count, u.refused_count, u.row_count, u.rewritten, u.refused, u.unparsed,"
-	" to_timestamp(u.first_ms / 1000.0) AS first_seen, to_timestamp(u.last_ms / 1000.0) AS last_seen, s.text AS statement"
-	" FROM %s.usage_uses u JOIN %s.usage_entries e ON e.id = u.entry JOIN %s.usage_identities i ON i.id = u.identity"
-	" JOIN %s.usage_statements s ON s.id = u.statement;";
+/* As in a file, and under the names that these have there; @ stands for the schema. */
+static const struct {
+	const char *name, *query;
+} views[] = {
+	{ "usage",
+	  "SELECT e.table_name, e.new_name, u.side, u.kind, i.database, i.\"user\", i.application,"
+	  " i.address, i.controller, i.route, i.action, u.ok_count + u.error_count + u.refused_count AS count, u.ok_count,"
+	  " u.error_count, u.refused_count, u.row_count, u.rewritten, u.refused, u.unparsed,"
+	  " to_timestamp(u.first_ms / 1000.0) AS first_seen, to_timestamp(u.last_ms / 1000.0) AS last_seen, s.text AS statement"
+	  " FROM @usage_uses u JOIN @usage_entries e ON e.id = u.entry JOIN @usage_identities i ON i.id = u.identity"
+	  " JOIN @usage_statements s ON s.id = u.statement" },
+	{ "usage_by_table",
+	  "SELECT e.table_name, u.side, u.kind, sum(u.ok_count + u.error_count + u.refused_count)::bigint AS count,"
+	  " count(DISTINCT i.application) AS applications, to_timestamp(min(u.first_ms) / 1000.0) AS first_seen,"
+	  " to_timestamp(max(u.last_ms) / 1000.0) AS last_seen FROM @usage_uses u JOIN @usage_entries e ON e.id = u.entry"
+	  " JOIN @usage_identities i ON i.id = u.identity GROUP BY e.table_name, u.side, u.kind" },
+	{ "usage_by_hour",
+	  "SELECT to_timestamp(b.start_s) AS start, b.hours, e.table_name, u.side, u.kind, i.database, i.\"user\", i.application,"
+	  " i.address, b.ok_count + b.error_count + b.refused_count AS count, s.text AS statement FROM"
+	  " (SELECT 1 AS hours, * FROM @usage_hours UNION ALL SELECT 24, * FROM @usage_days) b"
+	  " JOIN @usage_uses u ON u.id = b.use JOIN @usage_entries e ON e.id = u.entry"
+	  " JOIN @usage_identities i ON i.id = u.identity JOIN @usage_statements s ON s.id = u.statement" },
+	{ "usage_by_column",
+	  "SELECT e.table_name, c.side, c.column_name, i.database, i.\"user\", i.application, c.count,"
+	  " to_timestamp(c.first_ms / 1000.0) AS first_seen, to_timestamp(c.last_ms / 1000.0) AS last_seen"
+	  " FROM @usage_column_uses c JOIN @usage_entries e ON e.id = c.entry JOIN @usage_identities i ON i.id = c.identity" },
+	{ "next_stage",
+	  "SELECT e.table_name, f.side, e.stage, f.stage AS next_stage, f.outcome, f.reason, s.text AS statement"
+	  " FROM @usage_forecasts f JOIN @usage_entries e ON e.id = f.entry JOIN @usage_statements s ON s.id = f.statement" },
+	{ "recent_flips",
+	  "SELECT to_timestamp(f.at_ms / 1000.0) AS at, e.table_name, f.from_stage, f.to_stage FROM @usage_flips f"
+	  " JOIN @usage_entries e ON e.id = f.entry" },
+	{ "bypass",
+	  "SELECT b.database, b.\"user\", b.application, b.address, b.kind, b.most_sessions, b.looks AS seen, l.looks,"
+	  " to_timestamp(b.first_ms / 1000.0) AS first_seen, to_timestamp(b.last_ms / 1000.0) AS last_seen"
+	  " FROM @usage_bypasses b JOIN @usage_bypass_looks l ON l.database = b.database" },
+	{ "observed",
+	  "SELECT id, host, pid, version, to_timestamp(started_ms / 1000.0) AS started,"
+	  " to_timestamp(coalesce(stopped_ms, heartbeat_ms) / 1000.0) AS until, CASE WHEN stopped_ms IS NOT NULL THEN 'stopped'"
+	  " WHEN broken_off = 0 AND heartbeat_ms > extract(epoch FROM clock_timestamp()) * 1000 - 30000 THEN 'running'"
+	  " ELSE 'broken off' END AS state, lost FROM @usage_observations" },
+};
 
 static bool step(struct usage_shared *shared, struct buf *sql, struct error *error_out)
 {
 	bool ok = shared_run(shared, buf_cstr(sql), NULL, error_out);
 	buf_clear(sql);
 	return ok;
+}
+
+static void append_view(const char *schema, const char *query, struct buf *sql)
+{
+	for (const char *mark; (mark = strchr(query, '@')); query = mark + 1) {
+		buf_append(sql, query, (size_t)(mark - query));
+		buf_printf(sql, "%s.", schema);
+	}
+	buf_append_str(sql, query);
+}
+
+static bool create_views(struct usage_shared *shared, struct buf *sql, struct error *error_out)
+{
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+		buf_printf(sql, "DROP VIEW IF EXISTS %s.%s", shared->schema, views[i].name);
+		if (!step(shared, sql, error_out))
+			return false;
+		buf_printf(sql, "CREATE VIEW %s.%s AS ", shared->schema, views[i].name);
+		append_view(shared->schema, views[i].query, sql);
+		if (!step(shared, sql, error_out))
+			return false;
+	}
+	return true;
 }
 
 static bool create_tables(struct usage_shared *shared, struct buf *sql, struct error *error_out)
@@ -78,13 +136,7 @@ static bool create_tables(struct usage_shared *shared, struct buf *sql, struct e
 			return false;
 	}
 	buf_printf(sql, "CREATE INDEX IF NOT EXISTS usage_uses_statement ON %s.usage_uses (statement)", schema);
-	if (!step(shared, sql, error_out))
-		return false;
-	buf_printf(sql, "DROP VIEW IF EXISTS %s.usage", schema);
-	if (!step(shared, sql, error_out))
-		return false;
-	buf_printf(sql, view, schema, schema, schema, schema, schema);
-	return step(shared, sql, error_out);
+	return step(shared, sql, error_out) && create_views(shared, sql, error_out);
 }
 
 static bool create_first_rows(struct usage_shared *shared, struct buf *sql, struct error *error_out)

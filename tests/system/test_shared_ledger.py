@@ -237,6 +237,60 @@ def test_the_ledger_is_bounded(pg, ledger):
     assert '(other)' in {s['statement'] for s in statements}
 
 
+def test_near_its_bound_what_is_known_is_counted_on(pg, ledger):
+    proxy = ledger(start=False)
+    proxy.config_file.write_text(proxy.config_file.read_text().replace('usage_flush: 200ms', 'usage_flush: 200ms, usage_rows: 12'))
+    proxy.start()
+
+    def run(*names):
+        with psycopg.connect(proxy.dsn(dbname='ledger'), autocommit=True) as conn:
+            for name in names:
+                conn.execute(f'select id as {name} from items')
+    run('known')
+    settle(proxy, 1)
+    run(*[f'c{i}' for i in range(40)])
+    settle(proxy, 41)
+    run(*['known'] * 7, *[f'd{i}' for i in range(10)])
+    settle(proxy, 58)
+    table = tables(proxy)['public.items']
+    counts = {s['statement']: s['count'] for s in table['old']['statements']}
+    assert counts['SELECT id AS known FROM items'.lower()] == 8 and counts['(other)'] == 58 - 8 - (len(counts) - 2)
+    rows = pg.psql('-Atc', 'select count(*), (select sum(count) from crossfade.usage_column_uses) from crossfade.usage_uses',
+                   PGDATABASE='ledger').stdout.strip().split('|')
+    assert int(rows[0]) <= 13 and int(rows[1]) == 58
+
+
+def comparable(value):
+    """A report without what differs from run to run."""
+    if isinstance(value, dict):
+        return {k: comparable(v) for k, v in value.items()
+                if k not in ('generated', 'observed', 'asked', 'series_from', 'in_map_since', 'text') and
+                not k.endswith(('_seen', '_seconds', 'from'))}
+    return [comparable(v) for v in value] if isinstance(value, list) else value
+
+
+def test_it_says_what_a_file_says(pg, ledger, make_proxy):
+    shared = ledger()
+    file = make_proxy(pg, map_text=MAP, dbname='ledger', config='limits: {usage_flush: 200ms}\n')
+    for proxy in (shared, file):
+        use(proxy, 3)
+        with psycopg.connect(proxy.dsn(dbname='ledger', application_name='other'), autocommit=True) as conn:
+            conn.execute('select * from items /*controller=\'c\',action=\'a\'*/')
+            conn.execute('do $$ begin perform count(*) from items; end $$')
+            conn.execute('insert into bulk (n) values (1)')
+            with pytest.raises(psycopg.Error):
+                conn.execute('select nothing from items')
+    settle(shared, 6)
+    servers.wait_for(lambda: old_count(file) == 6, 60, 'the file has all', pause=0.3)
+    servers.wait_for(lambda: tables(shared)['public.items']['next'] == tables(file)['public.items']['next'] != None, 60,
+                     'forecasts', pause=0.3)  # noqa: E711
+    whole = [comparable(json.loads(proxy.report().stdout)) for proxy in (shared, file)]
+    assert whole[0] == whole[1]
+    views = pg.psql('-Atc', "select count(*) from crossfade.usage_by_table, crossfade.usage_by_hour, crossfade.usage_by_column,"
+                    ' crossfade.next_stage, crossfade.observed', PGDATABASE='ledger')
+    assert int(views.stdout) > 0, views.stderr
+
+
 def test_the_configuration_is_checked(ledger):
     proxy = ledger(start=False)
     text = proxy.config_file.read_text()
