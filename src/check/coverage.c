@@ -58,7 +58,15 @@ static void say_unmapped(struct coverage *c, struct rel_name name)
 						   "`%s: {to: null, reason: …}`.", near, table);
 	else
 		finding_hint(c->findings, finding, "Say where it goes, or `%s: {to: null, reason: …}`%s.", table,
-			     both ? "; a table of the new schema that is computed belongs to `derived`" : "");
+			     both ? "; a table of the new schema belongs to `derived`: null there if nothing old fills it" : "");
+}
+
+static void say_no_source(struct coverage *c, const char *table, const char *hint)
+{
+	struct finding *note = findings_add(c->findings, FINDING_NOTE, NULL, "no source", table,
+					    "new table %s comes from no old table", table);
+	if (hint)
+		finding_hint(c->findings, note, "%s", hint);
 }
 
 static void check_relation(struct coverage *c, const struct fact_relation *relation)
@@ -70,10 +78,8 @@ static void check_relation(struct coverage *c, const struct fact_relation *relat
 	if (is_schema_of(c, SIDE_OLD, relation->name.schema)) {
 		say_unmapped(c, relation->name);
 	} else if (is_schema_of(c, SIDE_NEW, relation->name.schema)) {
-		const char *table = print(c, relation->name);
-		struct finding *note = findings_add(c->findings, FINDING_NOTE, NULL, "no source", table,
-						    "new table %s comes from no old table", table);
-		finding_hint(c->findings, note, "Nothing to do if new code fills it; a computed table belongs to `derived`.");
+		say_no_source(c, print(c, relation->name),
+			      "Nothing to do if new code fills it; a computed table belongs to `derived`.");
 	}
 }
 
@@ -203,7 +209,7 @@ static bool is_cyclic(struct coverage *c, size_t start)
 	int32_t at = (int32_t)start;
 	for (size_t steps = 0; steps < derived->count; steps++) {
 		struct rel_name from;
-		if (!split(c, derived->items[at].value, &from))
+		if (!derived->items[at].value || !split(c, derived->items[at].value, &from))
 			return false;
 		at = name_index_find(&c->derived, from);
 		if (at == NAME_INDEX_NONE)
@@ -217,16 +223,18 @@ static bool is_cyclic(struct coverage *c, size_t start)
 static void check_derived(struct coverage *c, size_t i)
 {
 	const struct map_pair *pair = &c->ruleset->map->derived.items[i];
-	struct rel_name key, from;
-	if (!split(c, pair->key, &key) || !split(c, pair->value, &from))
+	struct rel_name key, from = { 0 };
+	if (!split(c, pair->key, &key) || (pair->value && !split(c, pair->value, &from)))
 		return;
 	const struct ruleset_name *entry = ruleset_find(c->ruleset, key.schema, key.name);
-	bool known = facts_find(c->ruleset->facts, from.schema, from.name) ||
+	bool known = !pair->value || facts_find(c->ruleset->facts, from.schema, from.name) ||
 		     ruleset_find(c->ruleset, from.schema, from.name) ||
 		     name_index_find(&c->derived, from) != NAME_INDEX_NONE;
 	if (entry)
 		say_derived(c, pair, "colliding", arena_printf(&c->arena, "is in `derived`, and is also a table of the entry %s",
 							       entry->entry->key));
+	else if (!pair->value && facts_find(c->ruleset->facts, key.schema, key.name))
+		say_no_source(c, pair->key, NULL);
 	else if (is_cyclic(c, i))
 		say_derived(c, pair, "cyclic",
 			    arena_printf(&c->arena, "is derived from %s, which in the end is derived from it", pair->value));

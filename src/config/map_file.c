@@ -413,16 +413,22 @@ static bool read_derived_name(struct loader *loader, const struct yaml_value *va
 	return true;
 }
 
+/* Null: it comes from nothing, new code fills it. */
+static bool read_derived_from(struct loader *loader, const struct yaml_value *value, const char **text_out)
+{
+	return yaml_is_null(value) || read_derived_name(loader, value, text_out);
+}
+
 static bool read_derived(struct loader *loader, const struct yaml_value *root)
 {
 	const struct yaml_value *derived = yaml_get(root, "derived");
 	struct map_pairs *pairs = &loader->map->derived;
 	if (!derived || yaml_is_null(derived))
 		return true;
-	if (!read_pairs(loader, derived, "`derived`", read_derived_name, read_derived_name, pairs))
+	if (!read_pairs(loader, derived, "`derived`", read_derived_name, read_derived_from, pairs))
 		return false;
 	for (size_t i = 0; i < pairs->count; i++) {
-		if (strcmp(pairs->items[i].key, pairs->items[i].value) == 0)
+		if (pairs->items[i].value && strcmp(pairs->items[i].key, pairs->items[i].value) == 0)
 			return FAIL(loader, &derived->items[i], "%s cannot be derived from itself", pairs->items[i].key);
 	}
 	return true;

@@ -63,7 +63,7 @@ struct map {
 	size_t entry_count;
 	struct map_group *groups;
 	size_t group_count;
-	struct map_pairs derived; /* new table, computed from; "schema.table" texts */
+	struct map_pairs derived; /* new table, computed from (NULL: nothing, new code fills it); "schema.table" texts */
 };
 
 /* An empty map; fill its fields with memory of map->arena. */

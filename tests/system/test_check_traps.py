@@ -101,6 +101,7 @@ create table signals.factor_scores (id int primary key, date date not null, code
   created_at timestamptz default now());
 create table signals.flow_details (id serial primary key, date date, stock_code varchar(10));
 create table signals.signal_snapshots (id serial primary key);
+create table portfolio.targets (id serial primary key);
 create table audit.performance_reports (id serial primary key, report_date date, strategy varchar(10), trades int,
   wins int, losses int, pnl numeric(18,2), win_rate numeric(6,4), created_at timestamptz);
 grant select, insert on brain.analysis_results, public.prices to app_reader;
@@ -212,7 +213,7 @@ def test_the_other_side_lacks_privileges_and_numbers(findings):
     assert sequence['object'] == 'signals.factor_scores.id'
     lossy, = pick(found, kind='lossy')
     assert lossy['object'] == 'audit.performance_reports.strategy' and 'more than 10 characters' in lossy['text']
-    assert {f['object'] for f in pick(found, kind='no source')} == {'signals.signal_snapshots'}
+    assert {f['object'] for f in pick(found, kind='no source')} == {'signals.signal_snapshots', 'portfolio.targets'}
 
 
 def test_any_role_finds_the_same_and_says_what_it_cannot_see(trapped, findings):

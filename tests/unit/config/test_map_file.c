@@ -218,7 +218,7 @@ Test(map_file, patterns_groups_and_derived_tables)
 {
 	struct map *map = parse("tables:\n  public.*: data.*\n  public.a: data.b\n  x.c: {to: y.c}\n"
 				"groups: {core: [x.c, PUBLIC.A]}\n"
-				"derived: {S.f: data.b}\n");
+				"derived: {S.f: data.b, s.new: null}\n");
 	cr_expect(map->entries[0].wildcard);
 	cr_expect_str_eq(map->entries[0].new_name.name, "*");
 	cr_assert_eq(map->group_count, 1);
@@ -226,6 +226,8 @@ Test(map_file, patterns_groups_and_derived_tables)
 	cr_expect_eq(map->groups[0].entries[1], 1);
 	cr_expect_eq(map->entries[1].group, 0);
 	cr_expect_str_eq(map->derived.items[0].key, "s.f");
+	cr_expect_str_eq(map->derived.items[1].key, "s.new");
+	cr_expect_null(map->derived.items[1].value);
 	map_unref(map);
 }
 
