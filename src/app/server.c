@@ -285,7 +285,7 @@ static void apply_settings(struct server *server, const struct settings *fresh, 
 	proxy_set_server(server->proxy, (struct proxy_address){ fresh->server.host, fresh->server.port });
 	overview_set_server(server->overview, fresh->server.host, fresh->server.port);
 	if (server->http_report)
-		http_report_set_idle_days(server->http_report, fresh->idle_days);
+		http_report_configure(server->http_report, fresh);
 	server_console_reloaded(server, passwords);
 	server_rules_changed(server);
 	watch_all_files(server);
@@ -498,8 +498,7 @@ static bool open_http(struct server *server, struct error *error_out)
 	const struct endpoint *endpoint = &server->settings.http;
 	if (!endpoint->host)
 		return true;
-	server->http_report =
-		http_report_new(server->settings.usage.path, server->settings.idle_days, server->overview);
+	server->http_report = http_report_new(&server->settings, server->overview);
 	struct http_sources sources = { server->overview, server->proxy, server->usage, http_report_json,
 					server->http_report };
 	if (!http_new(endpoint->host, endpoint->port, &sources, &server->http, error_out))
@@ -547,13 +546,18 @@ bool server_new(struct settings *settings, const char *config_path, struct serve
 
 static void watch_catalogs(struct server *server)
 {
+	char name[SERVER_NAME_BYTES];
+	state_make_id(server->id);
+	server_name(server, name);
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *database = &server->databases[i];
 		struct catalog_watcher_settings settings = catalog_watcher_settings_default();
-		struct catalog_watcher_callbacks callbacks = { database, on_facts, on_checked, server_on_activity };
+		struct catalog_watcher_callbacks callbacks = { database, on_facts, on_checked, server_pids, server_on_activity };
 		settings.dsn = server->settings.databases.items[i].admin_dsn;
 		settings.poll_ms = server->settings.poll_ms;
 		settings.activity_ms = server->settings.sessions_ms;
+		settings.id = server->id;
+		settings.name = name;
 		if (!settings.dsn)
 			continue;
 		database->watcher = catalog_watcher_new(&settings, rules_map(database->rules), callbacks);

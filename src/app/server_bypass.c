@@ -20,11 +20,17 @@ static bool has_pid(const uint32_t *pids, size_t count, uint32_t pid)
 	return count && bsearch(&pid, pids, count, sizeof(*pids), compare_pids);
 }
 
-/* Whoever may not see how old a session is takes those that were there the last time. */
-static bool has_settled(const struct server_database *database, const struct activity_session *session)
+/*
+ * What has begun since another proxy last said which sessions are its may be
+ * one of them. Whoever may not see how old a session is takes those that were
+ * there the last time: all proxies look and say so equally often.
+ */
+static bool has_settled(const struct server_database *database, const struct activity *activity,
+			const struct activity_session *session)
 {
-	return session->age_ms < 0 ? has_pid(database->seen, database->seen_count, session->pid)
-				   : session->age_ms >= SETTLED_MS;
+	if (session->age_ms < 0)
+		return has_pid(database->seen, database->seen_count, session->pid);
+	return session->age_ms >= SETTLED_MS && session->age_ms >= activity->told_ms;
 }
 
 /* They come sorted. */
@@ -52,7 +58,7 @@ void server_on_activity(void *context, const struct activity *activity)
 		const struct activity_session *session = &activity->sessions[i];
 		if (has_pid(pids, pid_count, session->pid))
 			ours++;
-		else if (session->is_here && has_settled(database, session))
+		else if (session->is_here && !session->of_proxy && has_settled(database, activity, session))
 			items[count++] = (struct usage_bypass){ session->user, session->application, session->address,
 								session->kind, 1 };
 	}
@@ -61,6 +67,12 @@ void server_on_activity(void *context, const struct activity *activity)
 	remember_seen(database, activity);
 	free(items);
 	free(pids);
+}
+
+uint32_t *server_pids(void *context, size_t *count_out)
+{
+	struct server_database *database = context;
+	return proxy_server_pids(database->server->proxy, count_out);
 }
 
 /* ---- for those who look ---- */
@@ -85,7 +97,7 @@ bool server_show_bypass(struct server *server, const char *dsn, struct console_r
 	struct activity activity;
 	size_t pid_count;
 	bool ok = catalog_connect(dsn, -1, CONNECT_MS, &connection, error_out) &&
-		  activity_load(connection, QUERY_MS, &activity, error_out);
+		  activity_load(connection, server->id, QUERY_MS, &activity, error_out);
 	catalog_connection_free(connection);
 	if (!ok)
 		return false;
@@ -93,7 +105,8 @@ bool server_show_bypass(struct server *server, const char *dsn, struct console_r
 	qsort(pids, pid_count, sizeof(*pids), compare_pids);
 	for (size_t i = 0; i < activity.count; i++) {
 		const struct activity_session *session = &activity.sessions[i];
-		if (session->is_here && !has_pid(pids, pid_count, session->pid))
+		bool is_young = session->age_ms >= 0 && session->age_ms < activity.told_ms;
+		if (session->is_here && !session->of_proxy && !is_young && !has_pid(pids, pid_count, session->pid))
 			put_session(result, activity.database, session);
 	}
 	free(pids);

@@ -82,11 +82,17 @@ void server_take_stages(struct server_database *database)
 	server_rules_changed(server);
 }
 
+void server_name(const struct server *server, char name_out[SERVER_NAME_BYTES])
+{
+	char host[128] = "";
+	gethostname(host, sizeof(host) - 1);
+	snprintf(name_out, SERVER_NAME_BYTES, "%s:%u pid %d", host, proxy_port(server->proxy), (int)getpid());
+}
+
 void server_join_fleet(struct server *server)
 {
-	char host[128] = "", name[192];
-	gethostname(host, sizeof(host) - 1);
-	snprintf(name, sizeof(name), "%s:%u pid %d", host, proxy_port(server->proxy), (int)getpid());
+	char name[SERVER_NAME_BYTES];
+	server_name(server, name);
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *database = &server->databases[i];
 		const struct settings_database *settings = &server->settings.databases.items[i];

@@ -38,6 +38,7 @@ struct server_database {
 struct server {
 	struct settings settings;
 	char *config_path;
+	char id[STATE_ID_BYTES]; /* by which it says in databases which sessions are its */
 	uv_loop_t loop;
 	uv_signal_t signals[3];
 	uv_async_t inbox;
@@ -96,6 +97,7 @@ bool server_has_looked(const struct server *server);
 
 /* A catalog_watcher's callback for a server_database; on the watcher's thread. */
 void server_on_activity(void *context, const struct activity *activity);
+uint32_t *server_pids(void *context, size_t *count_out);
 
 /* ---- server_stages.c ---- */
 
@@ -159,6 +161,9 @@ bool server_show_bypass(struct server *server, const char *dsn, struct console_r
 
 #define SERVER_STAGES_NAME "the schema crossfade"
 
+/* For people: "host:port pid N". */
+enum { SERVER_NAME_BYTES = 192 };
+void server_name(const struct server *server, char name_out[SERVER_NAME_BYTES]);
 void server_join_fleet(struct server *server);
 void server_leave_fleet(struct server *server);
 void server_take_stages(struct server_database *database);

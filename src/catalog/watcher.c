@@ -32,7 +32,7 @@ enum {
 struct catalog_watcher {
 	struct ref ref; /* the owner's and the thread's */
 	struct catalog_watcher_settings settings;
-	char *dsn;
+	char *dsn, *id, *name;
 	struct catalog_watcher_callbacks callbacks;
 	pthread_t thread;
 	int stop_fd, poke_fd;
@@ -84,6 +84,8 @@ static void unref(struct catalog_watcher *watcher)
 	pthread_mutex_destroy(&watcher->lock);
 	pthread_cond_destroy(&watcher->changed);
 	free(watcher->dsn);
+	free(watcher->id);
+	free(watcher->name);
 	free(watcher);
 }
 
@@ -234,6 +236,28 @@ static bool activity_is_due(const struct catalog_watcher *watcher)
 	       (!watcher->activity_us || clock_monotonic_us() - watcher->activity_us >= every_us);
 }
 
+static uint32_t *own_pids(struct catalog_watcher *watcher, size_t *count_out)
+{
+	uint32_t *pids = NULL;
+	pthread_mutex_lock(&watcher->lock);
+	if (!watcher->stopped && watcher->callbacks.pids)
+		pids = watcher->callbacks.pids(watcher->callbacks.context, count_out);
+	pthread_mutex_unlock(&watcher->lock);
+	return pids;
+}
+
+static void tell_pids(struct catalog_watcher *watcher)
+{
+	struct error error;
+	struct activity_presence presence = { .id = watcher->id, .name = watcher->name,
+					      .every_ms = watcher->settings.activity_ms };
+	uint32_t *pids = watcher->id ? own_pids(watcher, &presence.count) : NULL;
+	presence.pids = pids;
+	if (pids && !activity_tell(watcher->connection, &presence, watcher->settings.query_timeout_ms, &error))
+		LOG(LOG_DEBUG, "presence_not_told", LOG_STR("error", error.message));
+	free(pids);
+}
+
 /* Trouble here is that of the next look at the catalog, which says so. */
 static void look_at_activity(struct catalog_watcher *watcher)
 {
@@ -242,7 +266,8 @@ static void look_at_activity(struct catalog_watcher *watcher)
 	if (!activity_is_due(watcher))
 		return;
 	watcher->activity_us = clock_monotonic_us();
-	if (!activity_load(watcher->connection, watcher->settings.query_timeout_ms, &activity, &ignored))
+	tell_pids(watcher);
+	if (!activity_load(watcher->connection, watcher->id, watcher->settings.query_timeout_ms, &activity, &ignored))
 		return;
 	pthread_mutex_lock(&watcher->lock);
 	if (!watcher->stopped)
@@ -382,6 +407,8 @@ struct catalog_watcher *catalog_watcher_new(const struct catalog_watcher_setting
 	ref_take(&watcher->ref);
 	watcher->settings = *settings;
 	watcher->dsn = memory_strdup(settings->dsn);
+	watcher->id = memory_strdup(settings->id);
+	watcher->name = memory_strdup(settings->name);
 	watcher->callbacks = callbacks;
 	watcher->map = map_ref(map);
 	watcher->map_number = 1;

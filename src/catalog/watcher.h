@@ -20,6 +20,7 @@ struct catalog_watcher_settings {
 	uint32_t connect_timeout_ms;
 	uint32_t query_timeout_ms;
 	uint32_t activity_ms; /* how often to look who is connected; 0: never */
+	const char *id, *name; /* by which this proxy says then which sessions are its; NULL: it does not; copied */
 };
 struct catalog_watcher_settings catalog_watcher_settings_default(void);
 
@@ -34,6 +35,8 @@ struct catalog_watcher_callbacks {
 	 * could not be read. May be NULL.
 	 */
 	void (*checked)(void *context, uint64_t ticket, bool fresh);
+	/* The server processes of the proxy's own sessions, to be freed. Only with an id. */
+	uint32_t *(*pids)(void *context, size_t *count_out);
 	/* Who is connected; every activity_ms. May be NULL. */
 	void (*activity)(void *context, const struct activity *activity);
 };

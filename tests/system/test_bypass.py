@@ -1,5 +1,7 @@
 """Sessions that come past the proxy are seen, those that come through it are not."""
 import json
+import os
+import signal
 
 import psycopg
 import pytest
@@ -42,6 +44,23 @@ def test_direct_sessions_are_listed_and_ours_are_not(pg, watched):
         assert 'through' not in found and 'elsewhere' not in found and 'crossfade' not in found
     text = proxy.command('report', '-c', proxy.config_file).stdout
     assert 'nightly "etl"' in text
+
+
+def test_sessions_of_another_proxy_are_no_bypass(pg, watched):
+    pg.psql('-c', 'create schema crossfade')
+    try:
+        one, two = watched(), watched()
+        with psycopg.connect(two.dsn(application_name='through two')) as c, psycopg.connect(pg.dsn(application_name='past')):
+            c.execute('select 1')
+            wait_for(one, lambda found: ('past', 'postgres') in found)
+            assert 'through two' not in {b['application'] for b in bypass(one)}
+            os.kill(two.pid, signal.SIGSTOP)  # what it said of its sessions stays true
+            with psycopg.connect(pg.dsn(application_name='later')):
+                wait_for(one, lambda found: ('later', 'postgres') in found)
+            assert 'through two' not in {b['application'] for b in bypass(one)}
+            os.kill(two.pid, signal.SIGCONT)
+    finally:
+        pg.psql('-c', 'drop schema crossfade cascade')
 
 
 def test_a_role_without_privileges_sees_them_too(pg, watched):
