@@ -2,12 +2,12 @@
 #include "app/check_output.h"
 #include "app/commands.h"
 #include "app/settings.h"
+#include "app/stages.h"
 #include "base/buf.h"
 #include "catalog/loader.h"
 #include "check/grants.h"
 #include "check/propose.h"
 #include "check/run.h"
-#include "config/flags_file.h"
 #include "config/map_capture.h"
 #include "config/map_file.h"
 #include "config/replace_file.h"
@@ -121,8 +121,7 @@ static bool build_rules(struct look *look, struct ruleset **ruleset_out, struct 
 	struct flags flags = { 0 };
 	struct arena arena;
 	arena_init(&arena);
-	bool ok = (!look->database->flags_path ||
-		   flags_file_load(look->database->flags_path, &arena, &flags, error_out)) &&
+	bool ok = stages_load(look->database, NULL, &arena, &flags, error_out) &&
 		  ruleset_build(look->map, &flags, look->facts, look->settings->policy, 1, NULL, NULL, ruleset_out, error_out);
 	arena_deinit(&arena);
 	return ok;

@@ -13,8 +13,8 @@
 #include "app/report_rules.h"
 #include "app/report_text.h"
 #include "app/settings.h"
+#include "app/stages.h"
 #include "app/when.h"
-#include "config/flags_file.h"
 #include "config/map_file.h"
 
 #include <argp.h>
@@ -164,12 +164,11 @@ static bool add_database(struct report *report, const struct settings *settings,
 	struct map *map = NULL;
 	struct flags flags = { 0 };
 	struct ruleset *ruleset = NULL;
-	bool ok = map_file_load(database->map_path, &map, error_out) &&
-		  (!database->flags_path ||
-		   flags_file_load(database->flags_path, &report->arena, &flags, error_out)) &&
+	bool known = stages_load(database, NULL, &report->arena, &flags, error_out);
+	bool ok = (known || database->flags_in_schema) && map_file_load(database->map_path, &map, error_out) &&
 		  ruleset_build(map, &flags, NULL, settings->policy, 1, NULL, NULL, &ruleset, error_out);
 	if (ok)
-		report_add_rules(report, ruleset, settings->databases.count == 1);
+		report_add_rules(report, ruleset, known, settings->databases.count == 1);
 	ruleset_unref(ruleset);
 	map_unref(map);
 	return ok;

@@ -28,7 +28,7 @@ static struct report *make_report(const struct evidence_sources *sources, const 
 		report_free(report);
 		return NULL;
 	}
-	report_add_rules(report, ruleset, sources->only_database);
+	report_add_rules(report, ruleset, true, sources->only_database);
 	report_finish(report);
 	return report;
 }

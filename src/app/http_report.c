@@ -1,5 +1,6 @@
 #include "app/http_report.h"
 
+#include "app/blocker_watch.h"
 #include "app/report_json.h"
 #include "app/report_rules.h"
 #include "base/clock.h"
@@ -15,17 +16,20 @@ struct http_report {
 	char *path;
 	_Atomic uint32_t idle_days;
 	struct overview *overview;
+	struct blocker_watch *blockers; /* NULL: there is no ledger */
 	pthread_mutex_t lock;
 	struct buf json;   /* the last one */
 	uint64_t made_us; /* 0: there is none */
 };
 
-struct http_report *http_report_new(const char *path, uint32_t idle_days, struct overview *overview)
+struct http_report *http_report_new(const struct settings *settings, struct overview *overview)
 {
 	struct http_report *report = memory_zalloc(sizeof(*report));
-	report->path = memory_strdup(path);
-	atomic_init(&report->idle_days, idle_days);
+	report->path = memory_strdup(settings->usage.path);
+	atomic_init(&report->idle_days, settings->idle_days);
 	report->overview = overview;
+	if (report->path)
+		report->blockers = blocker_watch_new(overview, &settings->databases);
 	pthread_mutex_init(&report->lock, NULL);
 	buf_init(&report->json);
 	return report;
@@ -35,15 +39,18 @@ void http_report_free(struct http_report *report)
 {
 	if (!report)
 		return;
+	blocker_watch_free(report->blockers);
 	pthread_mutex_destroy(&report->lock);
 	buf_deinit(&report->json);
 	free(report->path);
 	free(report);
 }
 
-void http_report_set_idle_days(struct http_report *report, uint32_t idle_days)
+void http_report_configure(struct http_report *report, const struct settings *settings)
 {
-	atomic_store(&report->idle_days, idle_days);
+	atomic_store(&report->idle_days, settings->idle_days);
+	if (report->blockers)
+		blocker_watch_configure(report->blockers, &settings->databases);
 }
 
 static void add_rules(struct http_report *own, struct report *report)
@@ -52,7 +59,7 @@ static void add_rules(struct http_report *own, struct report *report)
 	overview_databases(own->overview, &databases);
 	for (size_t i = 0; i < databases.count; i++) {
 		if (databases.items[i].ruleset)
-			report_add_rules(report, databases.items[i].ruleset, databases.count == 1);
+			report_add_rules(report, databases.items[i].ruleset, true, databases.count == 1);
 	}
 	overview_databases_deinit(&databases);
 }
@@ -68,6 +75,8 @@ static bool make(struct http_report *own, struct error *error_out)
 	bool ok = report_add_ledger(report, own->path, error_out);
 	if (ok) {
 		add_rules(own, report);
+		if (own->blockers)
+			blocker_watch_add(own->blockers, report);
 		report_finish(report);
 		buf_clear(&own->json);
 		report_json(report, both, &own->json);

@@ -1,8 +1,9 @@
 #include "app/report_blockers.h"
 
+#include "app/stages.h"
+#include "base/clock.h"
 #include "catalog/loader.h"
 #include "check/blockers.h"
-#include "config/flags_file.h"
 #include "config/map_file.h"
 
 enum { TIMEOUT_MS = 5000 };
@@ -16,14 +17,14 @@ static bool build(const struct settings *settings, const struct settings_databas
 	if (!map_file_load(database->map_path, &map, error_out))
 		return false;
 	bool ok = catalog_load(connection, map, 1, TIMEOUT_MS, &facts, NULL, error_out) &&
-		  (!database->flags_path || flags_file_load(database->flags_path, arena, &flags, error_out)) &&
+		  stages_load(database, connection, arena, &flags, error_out) &&
 		  ruleset_build(map, &flags, facts, settings->policy, 1, NULL, NULL, ruleset_out, error_out);
 	facts_unref(facts);
 	map_unref(map);
 	return ok;
 }
 
-static void add_findings(struct report *report, const struct findings *findings)
+void report_blockers_take(struct report *report, const struct findings *findings)
 {
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct finding *finding = &findings->items[i];
@@ -44,7 +45,7 @@ static bool find(struct report *report, const struct settings *settings, const s
 	bool ok = build(settings, database, &arena, connection, &ruleset, error_out) &&
 		  blockers_find(connection, ruleset, NULL, 0, TIMEOUT_MS, &findings, error_out);
 	if (ok)
-		add_findings(report, &findings);
+		report_blockers_take(report, &findings);
 	ruleset_unref(ruleset);
 	findings_deinit(&findings);
 	arena_deinit(&arena);
@@ -61,6 +62,7 @@ void report_blockers_add(struct report *report, const struct settings *settings,
 	bool ok = catalog_connect(database->admin_dsn, -1, TIMEOUT_MS, &connection, &error) &&
 		  find(report, settings, database, connection, &error);
 	catalog_connection_free(connection);
+	report_add_asked(report, database->name, ok ? clock_wall_ms() : 0, ok ? NULL : error.message);
 	if (!ok)
 		fprintf(stderr, "crossfade report: the database cannot be asked what in it names a table (%s)\n", error.message);
 }

@@ -1,10 +1,10 @@
 #include "app/report_from.h"
 
 #include "app/dsn.h"
+#include "app/stages.h"
 #include "base/clock.h"
 #include "catalog/loader.h"
 #include "catalog/statements.h"
-#include "config/flags_file.h"
 #include "config/map_file.h"
 #include "logs/csv_log.h"
 #include "logs/harvest.h"
@@ -361,6 +361,21 @@ static struct facts *load_facts(const struct job *job, const struct map *map)
 	return facts;
 }
 
+/* As with the facts: where the server cannot be reached, the map alone speaks. */
+static bool load_stages(struct job *job, struct flags *flags_out)
+{
+	struct error error;
+	if (stages_load(job->database, NULL, &job->arena, flags_out, &error))
+		return true;
+	if (!job->database->flags_in_schema) {
+		*job->error = error;
+		return false;
+	}
+	fprintf(stderr, "crossfade report: the stages could not be read (%s): every table is taken to be at stage old\n",
+		error.message);
+	return true;
+}
+
 static bool load_rules(struct job *job, const struct settings *settings)
 {
 	struct flags flags = { 0 };
@@ -368,8 +383,7 @@ static bool load_rules(struct job *job, const struct settings *settings)
 	if (!map_file_load(job->database->map_path, &map, job->error))
 		return false;
 	struct facts *facts = load_facts(job, map);
-	bool ok = (!job->database->flags_path ||
-		   flags_file_load(job->database->flags_path, &job->arena, &flags, job->error)) &&
+	bool ok = load_stages(job, &flags) &&
 		  ruleset_build(map, &flags, facts, settings->policy, 1, NULL, NULL, &job->ruleset, job->error);
 	facts_unref(facts);
 	map_unref(map);

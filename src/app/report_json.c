@@ -268,6 +268,19 @@ static json_t *bypasses_of(const struct report *report)
 	return array;
 }
 
+static json_t *asked_of(const struct report *report)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < report->asked_count; i++) {
+		json_t *object = json_object();
+		json_object_set_new(object, "database", text(report->asked[i].database));
+		json_object_set_new(object, "answered", moment(report->asked[i].at_ms));
+		json_object_set_new(object, "error", text(report->asked[i].error));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static json_t *filter_of(const struct report_filter *filter)
 {
 	json_t *object = json_object();
@@ -291,6 +304,7 @@ void report_json(const struct report *report, const bool sides[2], struct buf *o
 	json_object_set_new(root, "series_from", moment(report->series_from_ms));
 	json_object_set_new(root, "flips", flips_of(report));
 	json_object_set_new(root, "bypass", bypasses_of(report));
+	json_object_set_new(root, "asked", asked_of(report));
 	json_object_set_new(root, "tables", tables);
 	json_out_append(root, out);
 }

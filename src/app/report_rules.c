@@ -26,9 +26,11 @@ struct usage_entry *report_rules_entries(const struct ruleset *ruleset, struct a
 	return entries;
 }
 
-void report_add_rules(struct report *report, const struct ruleset *ruleset, bool only)
+void report_add_rules(struct report *report, const struct ruleset *ruleset, bool stages_known, bool only)
 {
+	struct usage_entry *entries = report_rules_entries(ruleset, &report->arena);
+	for (size_t i = 0; i < ruleset->entry_count; i++)
+		entries[i].stage_unknown = !stages_known;
 	/* Only one database's map can be the whole truth about what is mapped. */
-	report_add_entries(report, report_rules_entries(ruleset, &report->arena), ruleset->entry_count,
-			   only && !has_pattern(ruleset->map));
+	report_add_entries(report, entries, ruleset->entry_count, only && !has_pattern(ruleset->map));
 }

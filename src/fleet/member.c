@@ -4,7 +4,6 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/yaml_tree.h"
 
 #include <errno.h>
 #include <libpq-fe.h>
@@ -129,25 +128,14 @@ static bool connect_and_join(struct member *member, struct error *error_out)
 
 /* ---- stages ---- */
 
-static void append_stage(struct buf *text, const char *table, const char *stage)
-{
-	buf_append_str(text, "  ");
-	yaml_append_text(text, table);
-	buf_printf(text, ": %s\n", stage);
-}
-
 static bool follow_stages(struct member *member, struct error *error_out)
 {
-	PGresult *result = NULL;
 	struct buf text;
-	if (!catalog_query(member->connection, "SELECT table_name, stage FROM crossfade.stages ORDER BY table_name", QUERY_MS,
-			   &result, 1, error_out))
-		return false;
 	buf_init(&text);
-	buf_append_str(&text, "flags:\n");
-	for (int row = 0; row < PQntuples(result); row++)
-		append_stage(&text, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1));
-	PQclear(result);
+	if (!state_read_stages(member->connection, QUERY_MS, &text, error_out)) {
+		buf_deinit(&text);
+		return false;
+	}
 	if (!member->told || !slice_eq(buf_slice(&text), buf_slice(&member->stages))) {
 		member->told = true;
 		member->callbacks.stages(member->callbacks.context, buf_cstr(&text));

@@ -1,5 +1,7 @@
 #include "fleet/state.h"
 
+#include "config/yaml_tree.h"
+
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -159,6 +161,27 @@ void state_append_stages(struct catalog_connection *connection, struct buf *sql,
 		buf_append_str(sql, ") ON CONFLICT (table_name) DO UPDATE SET stage = excluded.stage, journal = "
 				    "excluded.journal, changed_at = pg_catalog.clock_timestamp();");
 	}
+}
+
+bool state_read_stages(struct catalog_connection *connection, uint32_t timeout_ms, struct buf *out,
+		       struct error *error_out)
+{
+	PGresult *result = NULL;
+	struct error error;
+	bool ok = catalog_query(connection, "SELECT table_name, stage FROM crossfade.stages ORDER BY table_name", timeout_ms,
+				&result, 1, &error);
+	if (!ok && strcmp(error.sqlstate, SQLSTATE_UNDEFINED_TABLE) != 0) {
+		*error_out = error;
+		return false;
+	}
+	buf_append_str(out, ok && PQntuples(result) ? "flags:\n" : "flags: {}\n");
+	for (int row = 0; ok && row < PQntuples(result); row++) {
+		buf_append_str(out, "  ");
+		yaml_append_text(out, PQgetvalue(result, row, 0));
+		buf_printf(out, ": %s\n", PQgetvalue(result, row, 1));
+	}
+	PQclear(result);
+	return true;
 }
 
 bool state_has_journal(struct catalog_connection *connection, const char *id, uint32_t timeout_ms, bool *found_out,

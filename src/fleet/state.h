@@ -49,6 +49,9 @@ void state_append_stages(struct catalog_connection *connection, struct buf *sql,
  */
 bool state_store(struct catalog_connection *connection, const struct state_change *change, uint32_t timeout_ms,
 		 struct error *error_out);
+/* The stages as the text of a flags file; where the schema is not there yet, none. */
+bool state_read_stages(struct catalog_connection *connection, uint32_t timeout_ms, struct buf *out,
+		       struct error *error_out);
 /* Whether that change was committed. */
 bool state_has_journal(struct catalog_connection *connection, const char *id, uint32_t timeout_ms, bool *found_out,
 		       struct error *error_out);

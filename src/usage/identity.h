@@ -20,6 +20,8 @@ enum usage_field {
 
 enum { USAGE_FIELD_MAX_BYTES = 128 };
 #define USAGE_OTHER "(other)"
+/* As a column: statements that take all, or of which it cannot be told. */
+#define USAGE_ALL_COLUMNS "*"
 
 struct usage_identity {
 	struct ref ref;		 /* the intern table has one, each usage_table that names it has one */

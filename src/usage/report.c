@@ -34,6 +34,7 @@ void report_free(struct report *report)
 	free(report->observations);
 	free(report->flips);
 	free(report->bypasses);
+	free(report->asked);
 	arena_deinit(&report->arena);
 	free(report);
 }
@@ -57,7 +58,8 @@ void report_add_entries(struct report *report, const struct usage_entry *entries
 		struct report_table *table = report_table_of(report, entries[i].table);
 		table->in_map = true;
 		table->new_name = arena_strdup(&report->arena, entries[i].new_name);
-		table->stage = stage_name(entries[i].stage);
+		if (!entries[i].stage_unknown)
+			table->stage = stage_name(entries[i].stage);
 		for (size_t k = 0; k < entries[i].deprecated_count; k++)
 			report_deprecate(report, table->name, entries[i].deprecated[k]);
 	}
@@ -77,6 +79,16 @@ void report_add_blocker(struct report *report, const char *name, const char *wha
 		table->blocker_capacity = capacity;
 	}
 	table->blockers[table->blocker_count++] = arena_strdup(&report->arena, what);
+}
+
+void report_add_asked(struct report *report, const char *database, int64_t at_ms, const char *error)
+{
+	if (report->asked_count == report->asked_capacity) {
+		report->asked_capacity = report->asked_capacity ? report->asked_capacity * 2 : 4;
+		report->asked = memory_realloc(report->asked, report->asked_capacity * sizeof(*report->asked));
+	}
+	report->asked[report->asked_count++] = (struct report_asked){
+		arena_strdup(&report->arena, database), at_ms, arena_strdup(&report->arena, error) };
 }
 
 void report_set_bypass_known(struct report *report)

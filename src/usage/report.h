@@ -64,7 +64,7 @@ struct report_side {
 
 /* A column that statements name, over all time. */
 struct report_column {
-	const char *name; /* the old one */
+	const char *name; /* the old one, or "*": statements that take all, or of which it cannot be told */
 	bool deprecated;
 	uint64_t counts[2]; /* by enum side of the table's name */
 	int64_t last_ms;
@@ -137,6 +137,13 @@ struct report_bypass {
 	uint64_t sessions;
 };
 
+/* A database that was asked what in it names a table. */
+struct report_asked {
+	const char *database; /* NULL: the only one */
+	int64_t at_ms;	      /* of its last answer; 0: there was none */
+	const char *error;    /* why it could not be asked (again); NULL: it could */
+};
+
 struct report_gap {
 	int64_t from_ms, until_ms;
 	bool broken_off; /* the proxy was killed or crashed; false: it was stopped */
@@ -156,6 +163,8 @@ struct report {
 	struct report_bypass *bypasses;
 	size_t bypass_count, bypass_capacity;
 	bool bypass_known; /* somebody has looked */
+	struct report_asked *asked;
+	size_t asked_count, asked_capacity;
 	int64_t observed_ms, lost;
 	bool map_known; /* the configuration or the ledger says which entries there are */
 	int64_t series_from_ms; /* where the series begins; 0: it is empty */
@@ -173,6 +182,8 @@ bool report_add_ledger(struct report *report, const char *path, struct error *er
 void report_add_entries(struct report *report, const struct usage_entry *entries, size_t count, bool all);
 /* Something in the database names the table: "function public.f()". Before report_finish. */
 void report_add_blocker(struct report *report, const char *table, const char *what);
+/* Who was asked for blockers, and whether there was an answer. Before report_finish. */
+void report_add_asked(struct report *report, const char *database, int64_t at_ms, const char *error);
 /* Somebody has looked for sessions that bypass the proxy; then what was found. Before report_finish. */
 void report_set_bypass_known(struct report *report);
 void report_add_bypass(struct report *report, const char *user, const char *application, uint64_t sessions);

@@ -8,8 +8,6 @@
 #include "usage/schema.h"
 #include "usage/text.h"
 
-#define ALL_COLUMNS "*"
-
 enum { COLUMN_BYTES = 256 };
 
 struct column_key {
@@ -93,7 +91,7 @@ bool store_add_columns(struct usage_store *store, const struct store_rows *rows,
 		       const struct usage_slot *slot)
 {
 	if (use->all_columns)
-		return add_name(store, rows, use, slot, ALL_COLUMNS);
+		return add_name(store, rows, use, slot, USAGE_ALL_COLUMNS);
 	for (size_t i = 0; i < use->column_count; i++) {
 		if (!add_name(store, rows, use, slot, use->columns[i]))
 			return false;

@@ -49,6 +49,7 @@ struct usage_entry {
 	const char *table;    /* the stable key: "schema.name" of the old name */
 	const char *new_name; /* "schema.name"; NULL: none */
 	enum stage stage;
+	bool stage_unknown; /* for a report: the ledger remembers it */
 	const char *const *deprecated; /* old columns that are to go */
 	size_t deprecated_count;
 };

@@ -6,6 +6,7 @@
 #include "usage/report_index.h"
 
 #include "base/memory.h"
+#include "usage/identity.h"
 
 #include <inttypes.h>
 
@@ -174,15 +175,26 @@ static const char *say_unknown(struct report *report, const struct report_table 
 			    report->filter.idle_days);
 }
 
+/* A function that names the table would have been an obstacle. */
+static const char *say_unasked(const struct report *report)
+{
+	for (size_t i = 0; i < report->asked_count; i++) {
+		if (report->asked[i].error)
+			return "; the database could not be asked what in it names the table";
+	}
+	return "";
+}
+
 static const char *say_ready(struct report *report, const struct report_table *table)
 {
 	const char *missing = table->unobserved_ms < 1000 ? "" :
 		arena_printf(&report->arena, " (%s of it not observed)", duration(report, table->unobserved_ms));
 	const char *bypass = report->bypass_known ? ", and nobody bypasses the proxy" : "";
+	const char *unasked = say_unasked(report);
 	if (table->old_last_ms)
-		return arena_printf(&report->arena, "%s%s%s", say_not_seen(report, table), missing, bypass);
-	return arena_printf(&report->arena, "never seen in %s of observation%s%s",
-			    duration(report, table->observed_ms), missing, bypass);
+		return arena_printf(&report->arena, "%s%s%s%s", say_not_seen(report, table), missing, bypass, unasked);
+	return arena_printf(&report->arena, "never seen in %s of observation%s%s%s",
+			    duration(report, table->observed_ms), missing, bypass, unasked);
 }
 
 /* Three names, and how many there are besides. */
@@ -212,19 +224,44 @@ static const char *say_blocked(struct report *report, const struct report_table 
 			    table->blocker_count == 1 ? "s" : "");
 }
 
-/* NULL: none was named within idle_days. */
+/* Statements that take all columns, deprecated ones among them; NULL: there are none. */
+static const struct report_column *all_columns(const struct report_table *table)
+{
+	for (size_t i = 0; i < table->column_count; i++) {
+		if (strcmp(table->columns[i]->name, USAGE_ALL_COLUMNS) == 0)
+			return table->columns[i]->application_count ? table->columns[i] : NULL;
+	}
+	return NULL;
+}
+
+static const char *append_reason(struct report *report, const char *text, const char *names, const char *readers)
+{
+	return arena_printf(&report->arena, "%s%s by %s", text ? arena_printf(&report->arena, "%s; ", text) :
+								  "deprecated columns still read: ",
+			    names, readers);
+}
+
+static const char *readers_of(struct report *report, const struct report_column *column)
+{
+	return say_list(report, column->applications, column->application_count);
+}
+
+/* NULL: none was named within idle_days, and nobody takes all. */
 static const char *say_deprecated(struct report *report, const struct report_table *table)
 {
+	const struct report_column *star = all_columns(table);
 	const char *text = NULL;
+	const char **names = ARENA_ARRAY(&report->arena, table->column_count + 1, const char *);
+	size_t count = 0;
 	for (size_t i = 0; i < table->column_count && table->columns[i]->deprecated; i++) {
-		const struct report_column *column = table->columns[i];
-		if (!column->application_count)
-			continue;
-		const char *readers = say_list(report, column->applications, column->application_count);
-		text = arena_printf(&report->arena, "%s%s by %s", text ? text : "deprecated columns still read: ",
-				    text ? arena_printf(&report->arena, "; %s", column->name) : column->name, readers);
+		names[count++] = table->columns[i]->name;
+		if (table->columns[i]->application_count)
+			text = append_reason(report, text, table->columns[i]->name, readers_of(report, table->columns[i]));
 	}
-	return text;
+	if (!count || !star)
+		return text;
+	return arena_printf(&report->arena, "%s, as all columns (*)",
+			    append_reason(report, text, say_list(report, names, count), readers_of(report, star)));
 }
 
 /* ---- judging ---- */

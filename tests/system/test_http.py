@@ -199,6 +199,35 @@ def test_page_gets_what_the_report_says(proxy):
             assert len(counts) == length and sum(counts) == prices[which]['count'] == 1 and sum(counts[-2:]) == 1
 
 
+def test_page_judges_as_the_report_does(pg, proxy):
+    def both():
+        there = {t['table']: (t['verdict']['code'], t['blockers']) for t in json.loads(proxy.report().stdout)['tables']}
+        here = json.loads(get(proxy, '/report.json')[1])
+        assert [one['error'] for one in here['asked']] == [None]
+        return there, {t['table']: (t['verdict']['code'], t['blockers']) for t in here['tables']}
+    pg.psql('-c', 'create function reads_prices() returns bigint language sql as $$ select count(*) from public.prices $$',
+            PGDATABASE='moves')
+    there, here = both()
+    assert there == here and here['public.prices'] == ('blocked', ['function public.reads_prices()'])
+    pg.psql('-c', 'drop function reads_prices()', PGDATABASE='moves')
+    wait_for(lambda: both()[1]['public.prices'][0] == 'unknown', 60, 'the page has asked again', 0.5)
+
+
+def test_page_says_when_the_database_cannot_be_asked(victim, make_proxy):
+    moves.create(victim)
+    port = free_port()
+    proxy = make_proxy(victim, map_text=moves.MAP, dbname='moves', config=f'http: {{listen: 127.0.0.1:{port}}}\n')
+    proxy.http = port
+    assert json.loads(get(proxy, '/report.json')[1])['asked'][0]['error'] is None
+    victim.stop('immediate')
+
+    def asked():
+        return json.loads(get(proxy, '/report.json')[1])['asked'][0]
+    wait_for(lambda: asked()['error'], 60, 'the page says so', 0.5)
+    assert asked()['answered'] and get(proxy, '/healthz')[0].status == 200
+    victim.start()
+
+
 def test_report_as_one_file(proxy):
     use_hostile_text(proxy)
     done = proxy.command('report', '-c', proxy.config_file, '--format', 'html')

@@ -583,6 +583,55 @@ Test(verdict, deprecated_columns_by_the_new_name_are_told)
 	ledger_deinit(&ledger);
 }
 
+/* Who takes all columns may read the deprecated ones. */
+Test(verdict, deprecated_columns_behind_a_star_are_told)
+{
+	static const char *const deprecated[] = { "priority", "rating" };
+	struct usage_entry entry = prices_live;
+	struct ledger ledger;
+	start(&ledger);
+	observe(&ledger, NOW - 100 * DAY, NOW, "NULL");
+	use(&ledger, "public.prices", "new", "select", "billing", 1, 5, NOW - HOUR);
+	use(&ledger, "public.prices", "new", "select", "shop", 2, 5, NOW - HOUR);
+	use(&ledger, "public.prices", "new", "select", "past", 3, 5, NOW - 90 * DAY);
+	name_column(&ledger, "new", "billing", 1, "priority", 5, NOW - HOUR);
+	name_column(&ledger, "new", "shop", 2, "*", 5, NOW - HOUR);
+	name_column(&ledger, "new", "past", 3, "*", 5, NOW - 90 * DAY);
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, &entry, 1);
+	cr_assert_eq(report->tables[0]->verdict, REPORT_READY, "without deprecated columns nobody minds");
+	report_free(report);
+	entry.deprecated = deprecated;
+	entry.deprecated_count = 2;
+	report = report_of(&ledger, &filter, &entry, 1);
+	cr_assert_eq(report->tables[0]->verdict, REPORT_DEPRECATED);
+	cr_assert_str_eq(report->tables[0]->verdict_text,
+			 "deprecated columns still read: priority by billing; priority, rating by shop, as all columns (*)");
+	report_free(report);
+	entry.deprecated = deprecated + 1;
+	entry.deprecated_count = 1;
+	report = report_of(&ledger, &filter, &entry, 1);
+	cr_assert_str_eq(report->tables[0]->verdict_text, "deprecated columns still read: rating by shop, as all columns (*)");
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
+Test(verdict, ready_says_when_the_database_could_not_be_asked)
+{
+	struct ledger ledger;
+	start(&ledger);
+	observe(&ledger, NOW - 100 * DAY, NOW, "NULL");
+	struct report *report = quiet_report(&ledger);
+	report_add_asked(report, NULL, NOW, NULL);
+	report_add_asked(report, "second", 0, "no route to host");
+	report_finish(report);
+	cr_assert_eq(report->tables[0]->verdict, REPORT_READY);
+	cr_assert_str_eq(report->tables[0]->verdict_text,
+			 "never seen in 100 days of observation; the database could not be asked what in it names the table");
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
 /* ---- what has changed ---- */
 
 static struct report *window(struct ledger *ledger, int64_t since_ms, int64_t until_ms)
