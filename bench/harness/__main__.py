@@ -9,13 +9,15 @@ import resource
 import signal
 import sys
 
-from . import docs, machine, memory, micro, options, report, syscalls, targets
+from . import certificate, docs, machine, memory, micro, options, report, syscalls, targets
 from .cluster import Cluster
-from .measure import run_rounds
+from .measure import count_measurements, run_rounds
 from .results import summarise
 from .workloads import Context, all_workloads
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+COUNTED = ("select-simple-1", "select-extended-1", "select-prepared-1", "select-simple-16-tls")
+OVERHEAD_S = 0.2  # of a measurement: the client starts and ends
 
 
 def main(argv):
@@ -42,11 +44,12 @@ def main(argv):
 def run(chosen, workloads, build, folder, stack):
     load = machine.load_average()
     say("PostgreSQL: starting and loading")
-    cluster = Cluster(TOP, build / "bench" / "pg", chosen.scale, chosen.bulk_rows)
+    shown = certificate.make(folder)
+    cluster = Cluster(TOP, build / "bench" / "pg", chosen.scale, chosen.bulk_rows, shown)
     stack.callback(cluster.remove)
     cluster.start()
     cluster.load()
-    place = targets.Place(TOP, build, folder, cluster.port, cluster.user)
+    place = targets.Place(TOP, build, folder, cluster.port, cluster.user, shown)
     names = [name for name in chosen.targets
              if name == targets.DIRECT or any(w.wants(name) for w in workloads)]
     started, missing = targets.start(names, place, stack)
@@ -56,9 +59,11 @@ def run(chosen, workloads, build, folder, stack):
     idle = memory.count(started, cluster.user) if chosen.counts else []
     for workload in workloads:
         workload.prepare(context)
-    samples = run_rounds(workloads, started, chosen.rounds, chosen.seconds, Progress(chosen.rounds))
+    measurements = count_measurements(workloads, started, chosen.rounds, chosen.few)
+    say(f"{measurements} measurements, about {measurements * (chosen.seconds + OVERHEAD_S) / 60:.0f} minutes")
+    samples = run_rounds(workloads, started, chosen.rounds, chosen.few, chosen.seconds, Progress(chosen.rounds))
     return {"date": datetime.date.today().isoformat(), "machine": machine.describe(cluster, build, load),
-            "rounds": chosen.rounds, "seconds": chosen.seconds, "missing": missing,
+            "rounds": chosen.rounds, "few": chosen.few, "seconds": chosen.seconds, "missing": missing,
             "workloads": summarise(samples, workloads, {t.name: t.title for t in started}),
             "memory": idle, "syscalls": count_syscalls(context, started) if chosen.counts else [],
             "micro": micro.run_all(str(build / "bench/micro/micro")) if chosen.counts else []}
@@ -67,7 +72,7 @@ def run(chosen, workloads, build, folder, stack):
 def count_syscalls(context, started):
     counted = []
     for workload in all_workloads([1]):
-        if workload.name.startswith("select-"):
+        if workload.name in COUNTED:
             say(f"strace: {workload.title}")
             workload.prepare(context)
             counted.append(syscalls.count(workload, started))
@@ -80,7 +85,7 @@ def publish(results, chosen, build):
     path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     say(f"written: {path}")
     if chosen.update_docs:
-        docs.update(TOP / "docs/performance.md", report.whole_markdown(results))
+        docs.update(TOP / "docs", results)
         say("written: docs/performance.md")
 
 

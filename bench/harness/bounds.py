@@ -1,19 +1,28 @@
 """What crossfade aims at, as one row per aim, checked against the samples of a run.
 
-An aim holds when the 95 % interval of the paired ratio reaches the bound. The
-blind relay is a fair reference only in a run where it is no slower than HAProxy,
-and added latency can only be compared where the reference added any.
+An aim holds when the 95 % interval of the paired ratio (or of the figure itself)
+reaches the bound. The blind relay is a fair reference only in a run where it is
+no slower than HAProxy, and added latency can only be compared where the
+reference added any.
 """
 import fnmatch
 from dataclasses import dataclass
 
 from . import stats
-from .series import added_latency, cpu, throughput
+from .series import added_latency, cpu, latency, throughput
 from .crossfade import TWO_WORKERS
-from .targets import HAPROXY, PGBOUNCER, PGBOUNCER_FRESH, RELAY
+from .targets import DIRECT, HAPROXY, PGBOUNCER, PGBOUNCER_FRESH, RELAY
 
+
+def beside_long_ms(samples, workload, target):
+    return [(busy - alone) / 1000 for busy, alone in zip(latency(samples, workload, target, "p99"),
+                                                         latency(samples, workload, target, "p99 alone"))]
+
+
+ADDED_LATENCY = "added latency (p50)"
 FIGURES = {"throughput": throughput, "CPU": cpu,
-           "added latency (p50)": lambda samples, workload, target: added_latency(samples, workload, target, "p50")}
+           ADDED_LATENCY: lambda samples, workload, target: added_latency(samples, workload, target, "p50"),
+           "ms added to p99 by statements of 1 MB": beside_long_ms}
 ROUNDS_THAT_DECIDE = 15
 
 
@@ -22,7 +31,7 @@ class Bound:
     workloads: str                    # a pattern of names
     target: str
     figure: str
-    reference: str
+    reference: str = None             # None: the figure itself is bounded, and no ratio
     at_least: float = None
     at_most: float = None
 
@@ -34,7 +43,7 @@ BOUNDS = (
     Bound("literals-16", "crossfade-rewrite", "CPU", PGBOUNCER, at_most=1.03),
     Bound("tpcb-8", "crossfade-rewrite", "throughput", PGBOUNCER, at_least=1.0),
     Bound("tpcb-8", "crossfade-rewrite", "CPU", PGBOUNCER, at_most=1.0),
-    Bound("select-*-1", "crossfade-rewrite", "added latency (p50)", PGBOUNCER, at_most=1.0),
+    Bound("select-*-1", "crossfade-rewrite", ADDED_LATENCY, PGBOUNCER, at_most=1.0),
     Bound("copy-out", "crossfade-rewrite", "CPU", PGBOUNCER, at_most=0.65),
     Bound("copy-out", "crossfade-rewrite", "CPU", RELAY, at_most=1.1),
     Bound("wide-select", "crossfade-rewrite", "CPU", PGBOUNCER, at_most=0.65),
@@ -42,18 +51,33 @@ BOUNDS = (
     Bound("select-*-64", TWO_WORKERS, "throughput", "crossfade-rewrite", at_least=1.0),
     Bound("select-*-64", TWO_WORKERS, "CPU", "crossfade-rewrite", at_most=1.1),
     Bound("connect", "crossfade-rewrite", "CPU", PGBOUNCER_FRESH, at_most=1.0),
+    Bound("beside-long", "crossfade-rewrite", "ms added to p99 by statements of 1 MB", at_most=5.0),
 )
 
 
+def bounds_of(workload):
+    return [bound for bound in BOUNDS if fnmatch.fnmatchcase(workload, bound.workloads)]
+
+
+def decides(workload, target):
+    """Whether an aim of this workload is judged by what this target does."""
+    for bound in bounds_of(workload):
+        judged = {bound.target, bound.reference}
+        judged |= {DIRECT} if bound.figure == ADDED_LATENCY else set()
+        judged |= {HAPROXY} if bound.reference == RELAY else set()
+        if target in judged:
+            return True
+    return False
+
+
 def check_bounds(samples, workload):
-    checked = [check(samples, workload.name, bound) for bound in BOUNDS
-               if fnmatch.fnmatchcase(workload.name, bound.workloads)]
+    checked = [check(samples, workload.name, bound) for bound in bounds_of(workload.name)]
     return [row for row in checked if row]
 
 
 def check(samples, workload, bound):
     values = FIGURES[bound.figure](samples, workload, bound.target)
-    references = FIGURES[bound.figure](samples, workload, bound.reference)
+    references = FIGURES[bound.figure](samples, workload, bound.reference) if bound.reference else [1.0] * len(values)
     ratio = stats.paired_ratio(values, references) if values and references else None
     if not ratio:
         return None

@@ -3,8 +3,11 @@
 The same tables exist twice: in database `plain` where the statements name them,
 and in database `moved` in another schema, where only a rewriting proxy finds them.
 """
+import os
+import pathlib
 import shlex
 import subprocess
+import tempfile
 
 from . import wire
 
@@ -25,17 +28,22 @@ CREATE UNLOGGED TABLE bulk_in (LIKE bulk);
 
 
 class Cluster:
-    def __init__(self, top, folder, scale, bulk_rows):
+    def __init__(self, top, folder, scale, bulk_rows, certificate):
         self._tool = [str(top / "tests/lib/throwaway-pg")]
-        self._folder = folder
+        self._folder, self._certificate = folder, certificate
         self.scale, self.bulk_rows = scale, bulk_rows
+        self._own = tempfile.TemporaryDirectory(prefix="crossfade-bench-")
 
     def start(self):
+        """Takes plain connections as well as TLS."""
         self.remove()
+        os.chmod(self._own.name, 0o755)
+        shown = self._certificate.copy_for("postgres", pathlib.Path(self._own.name))
         settings = {"max_connections": "1000", "shared_buffers": "512MB", "autovacuum": "off", "jit": "off",
                     "wal_level": "minimal", "max_wal_senders": "0", "checkpoint_timeout": "1h",
-                    "max_wal_size": "8GB", "bgwriter_lru_maxpages": "0"}
-        options = [word for pair in settings.items() for word in ("--set", "=".join(pair))]
+                    "max_wal_size": "8GB", "bgwriter_lru_maxpages": "0",
+                    "ssl": "on", "ssl_cert_file": shown.crt, "ssl_key_file": shown.key}
+        options = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
         self._run("start", str(self._folder), *options)
         env = dict(word.split("=", 1) for word in shlex.split(self._run("env", str(self._folder))))
         self.port, self.user, self.bin = int(env["PGPORT"]), env["PGUSER"], env["PGBIN"]

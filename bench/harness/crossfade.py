@@ -11,9 +11,11 @@ class Setting:
     rewrites: bool = False
     counts: bool = False
     workers: int = 1
+    tls: bool = False
 
 
 TWO_WORKERS = "crossfade-2-workers"
+CROSSFADE_TLS = "crossfade-tls"
 
 # (The map of "unmapped" names tables that no statement here does, so that every name is looked at in vain.)
 SETTINGS = {
@@ -21,6 +23,7 @@ SETTINGS = {
     "crossfade-unmapped": Setting("tables unmapped", tables=("prices", "stocks", "fundamentals"), counts=True),
     "crossfade-rewrite": Setting("rewriting, counted", tables=TABLES, rewrites=True, counts=True),
     TWO_WORKERS: Setting("rewriting, counted, 2 workers", tables=TABLES, rewrites=True, counts=True, workers=2),
+    CROSSFADE_TLS: Setting("rewriting, counted, TLS on both legs", tables=TABLES, rewrites=True, counts=True, tls=True),
 }
 
 CONFIG = """listen: [127.0.0.1:{port}]
@@ -29,9 +32,11 @@ workers: {workers}
 map: {name}.map.yaml
 flags: {name}.flags.yaml
 usage: {usage}
-admin: {{dsn: "host=127.0.0.1 port={server_port} user={user} dbname={database}"}}
-log: {{level: warning}}
+admin: {{dsn: "host=127.0.0.1 port={server_port} user={user} dbname={database} sslmode=disable"}}
+{tls}log: {{level: warning}}
 """
+PLAIN_LEGS = "server_tls: {mode: disable}\n"
+TLS_LEGS = "client_tls: {{mode: require, cert: {cert}, key: {key}}}\nserver_tls: {{mode: require}}\n"
 
 
 def write_config(name, port, place):
@@ -43,7 +48,8 @@ def write_config(name, port, place):
     config = folder / f"{name}.yaml"
     config.write_text(CONFIG.format(
         port=port, server_port=place.server_port, workers=setting.workers, name=name, user=place.user,
-        usage=usage.name if setting.counts else "off", database=MOVED if setting.rewrites else PLAIN))
+        usage=usage.name if setting.counts else "off", database=MOVED if setting.rewrites else PLAIN,
+        tls=TLS_LEGS.format(cert=place.certificate.crt, key=place.certificate.key) if setting.tls else PLAIN_LEGS))
     (folder / f"{name}.map.yaml").write_text(map_text(setting))
     (folder / f"{name}.flags.yaml").write_text(flags_text(setting))
     return config

@@ -1,4 +1,6 @@
-"""Puts the results between the markers of docs/performance.md and leaves the rest as it is."""
+"""Puts the results between the markers of docs/performance.md, the picture beside it, and leaves the rest as it is."""
+from . import aims, picture, report
+
 BEGIN = "<!-- results: written by bench/run.sh --update-docs -->"
 END = "<!-- end of results -->"
 
@@ -11,5 +13,7 @@ def replace_results(document, markdown):
     return f"{before}{BEGIN}\n\n{markdown.strip()}\n\n{END}{after}"
 
 
-def update(path, markdown):
-    path.write_text(replace_results(path.read_text(), markdown))
+def update(folder, results):
+    page = folder / "performance.md"
+    page.write_text(replace_results(page.read_text(), report.whole_markdown(results)))
+    (folder / "images" / "performance.svg").write_text(picture.draw(aims.collect(results)))

@@ -2,6 +2,7 @@
 import threading
 from dataclasses import dataclass, field
 
+from .bounds import decides
 from .process import CpuMeter, resident_kb, settle
 
 
@@ -49,12 +50,24 @@ class Samples:
         return [target for name, target in self._lists if name == workload]
 
 
-def run_rounds(workloads, targets, rounds, seconds, progress):
-    """Interleaved: in each round every workload meets every target, each time in another order."""
+def takes_part(workload, target_name, number, few):
+    """What decides an aim is measured in every round, the rest only in the first ones."""
+    return workload.wants(target_name) and (number < few or decides(workload.name, target_name))
+
+
+def count_measurements(workloads, targets, rounds, few):
+    return sum(takes_part(workload, target.name, number, few)
+               for number in range(rounds) for workload in workloads for target in targets)
+
+
+def run_rounds(workloads, targets, rounds, few, seconds, progress):
+    """Interleaved: in each round every workload meets its targets, each time in another order."""
     samples = Samples()
     for number in range(rounds):
         for workload in workloads:
-            wanted = [target for target in targets if workload.wants(target.name)]
+            wanted = [target for target in targets if takes_part(workload, target.name, number, few)]
+            if not wanted:
+                continue
             turn = number % len(wanted)
             order = wanted[turn:] + wanted[:turn]
             for target in order if number % 2 == 0 else reversed(order):

@@ -8,15 +8,15 @@ then sits idle.
 import contextlib
 import time
 
-from . import wire
+from . import targets, wire
 from .process import resident_kb, settle
 
 FIRST_SESSIONS, SESSIONS = 20, 200
 SET_UP_S = 3
 
 
-def count(targets, user):
-    proxies = [target for target in targets if target.child]
+def count(started, user):
+    proxies = [target for target in started if target.child]
     with contextlib.ExitStack() as stack:
         for target in proxies:
             open_sessions(target, user, FIRST_SESSIONS, stack)
@@ -35,5 +35,6 @@ def session_kb(target, user):
 
 def open_sessions(target, user, count, stack):
     for _ in range(count):
-        connection = stack.enter_context(wire.Connection(target.port, user, target.database))
+        connection = stack.enter_context(wire.Connection(target.port, user, target.database,
+                                                         tls=target.name in targets.TLS_ALONE))
         connection.query("SELECT abalance FROM pgbench_accounts WHERE aid = 1")

@@ -16,9 +16,11 @@ def parser():
                "ratios: they come from pairs of the same round. docs/performance.md says how to read them.")
     p.add_argument("--quick", action="store_true", help="2 rounds of 1 s on little data: does it work?")
     p.add_argument("--rounds", type=positive, metavar="N", help="interleaved rounds (default 5)")
-    p.add_argument("--seconds", type=positive, metavar="S", help="length of one measurement (default 2)")
-    p.add_argument("--clients", type=client_counts, metavar="N[,N…]", default=[16, 1],
-                   help="clients of pgbench -S (default 16,1)")
+    p.add_argument("--seconds", type=positive, metavar="S", help="length of one measurement (default 1)")
+    p.add_argument("--few", type=positive, metavar="N", default=3,
+                   help="rounds for what decides no aim (default 3)")
+    p.add_argument("--clients", type=client_counts, metavar="N[,N…]",
+                   help="clients of pgbench -S (default 16,1; with --all also 64)")
     p.add_argument("--only", action="append", metavar="WORKLOAD", default=[],
                    help="only this workload; a pattern such as 'select-*' works; may be repeated")
     p.add_argument("--all", action="store_true", help="also the workloads that the ordinary run leaves out")
@@ -37,7 +39,8 @@ def parser():
 def parse(argv):
     options = parser().parse_args(argv)
     options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (1 if options.quick else 2)
+    options.seconds = options.seconds or 1
+    options.clients = options.clients or ([64, 16, 1] if options.all else [16, 1])
     options.scale, options.bulk_rows = (1, 50_000) if options.quick else (10, 500_000)
     return options
 

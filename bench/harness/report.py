@@ -1,9 +1,9 @@
 """The results as a table for the terminal and as Markdown for the documentation."""
-from . import micro
-from .bounds import ROUNDS_THAT_DECIDE
+from . import aims, micro
 
 QUIET_LOAD = 0.5
-SHORT = {"pgbouncer": "PgB", "pgbouncer-fresh": "PgB", "haproxy": "HAP", "relay": "relay"}
+PICTURE_TEXT = "Each aim's figure and interval beside its bound; the table below has the numbers"
+SHORT = {"pgbouncer": "PgB", "pgbouncer-fresh": "PgB", "pgbouncer-tls": "PgB", "haproxy": "HAP", "relay": "relay"}
 
 
 def number(value, digits=None):
@@ -77,15 +77,33 @@ def bound_lines(workload):
 
 def describe(bound):
     middle, low, high = bound["ratio"]
-    limit = f"≥ {bound['at_least']}" if bound["at_least"] is not None else f"≤ {bound['at_most']}"
-    verdict = "holds" if bound["holds"] else "does not hold yet"
-    if bound["not_judged"]:
-        verdict = f"not judged: {bound['not_judged']}"
-    elif bound["rounds"] < ROUNDS_THAT_DECIDE:
-        verdict = "open" if bound["holds"] else verdict
-        verdict += f" ({bound['rounds']} rounds; {ROUNDS_THAT_DECIDE} decide)"
-    return (f"{bound['target']}, {bound['figure']} ÷ {bound['reference']} {limit}: "
-            f"{middle:.2f} [{low:.2f}, {high:.2f}] {verdict}")
+    reference = f" ÷ {bound['reference']}" if bound["reference"] else ""
+    return (f"{bound['target']}, {bound['figure']}{reference} {limit(bound)}: "
+            f"{middle:.2f} [{low:.2f}, {high:.2f}] {aims.verdict_of(bound)}")
+
+
+def limit(bound):
+    return f"≥ {bound['at_least']:,}" if bound["at_least"] is not None else f"≤ {bound['at_most']:,}"
+
+
+def aims_grid(rows):
+    found = []
+    for row in rows:
+        value = number(row["value"])
+        if row["interval"]:
+            value += " [" + ", ".join(number(end) for end in row["interval"]) + "]"
+        found.append([row["title"], row["what"], limit(row), value, row["verdict"]])
+    return found
+
+
+def aims_as_text(rows):
+    return "\n".join(["what must hold"] + ["  ".join(cells) for cells in aims_grid(rows)]) + "\n"
+
+
+def aims_as_markdown(rows):
+    lines = ["### What must hold", "", f"![{PICTURE_TEXT}](images/performance.svg)", "",
+             "| workload | figure | bound | found [95 % interval] | |", "|---|---|---:|---:|---|"]
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in aims_grid(rows)]) + "\n"
 
 
 def syscalls_grid(syscalls):
@@ -121,8 +139,13 @@ def heading(results):
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return (f"{machine['cores']} cores ({machine['cpu']}), Linux {machine['kernel']}; {versions}; "
-            f"{results['rounds']} interleaved rounds of {results['seconds']} s, {results['date']}."
+            f"{results['rounds']} interleaved rounds of {results['seconds']} s"
+            f"{fewer(results)}, {results['date']}."
             + busy_note(machine["load"]))
+
+
+def fewer(results):
+    return f" ({results['few']} for what decides no aim)" if results["few"] < results["rounds"] else ""
 
 
 def busy_note(load):
@@ -138,6 +161,7 @@ def missing_lines(results):
 
 def whole_text(results):
     parts = [heading(results) + "\n"] + [as_text(workload) for workload in results["workloads"]]
+    parts += [aims_as_text(rows)] if (rows := aims.collect(results)) else []
     parts += [memory_as_text(results["memory"])] if results["memory"] else []
     parts += [syscalls_as_text(syscalls) for syscalls in results["syscalls"]]
     parts += [micro.as_text(results["micro"])] if results["micro"] else []
@@ -145,7 +169,9 @@ def whole_text(results):
 
 
 def whole_markdown(results):
-    parts = [heading(results) + "\n"] + [as_markdown(workload) for workload in results["workloads"]]
+    parts = [heading(results) + "\n"]
+    parts += [aims_as_markdown(rows)] if (rows := aims.collect(results)) else []
+    parts += [as_markdown(workload) for workload in results["workloads"]]
     parts += [memory_as_markdown(results["memory"])] if results["memory"] else []
     parts += [syscalls_as_markdown(syscalls) for syscalls in results["syscalls"]]
     parts += [micro.as_markdown(results["micro"])] if results["micro"] else []

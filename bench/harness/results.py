@@ -12,6 +12,9 @@ def summarise(samples, workloads, titles):
 def summary_of_workload(samples, workload, titles):
     measured = samples.targets_of(workload.name)
     names = [name for name in titles if name in measured]
+    if workload.tls:
+        titles = {**titles, **{name: f"{titles[name]}, passes TLS through" for name in (targets.HAPROXY, targets.RELAY)
+                               if name in titles}}
     return {"name": workload.name, "title": workload.title, "unit": workload.unit,
             "references": list(workload.references),
             "targets": [summary_of_target(samples, workload, name, titles[name]) for name in names],
@@ -40,5 +43,6 @@ def figure(samples, workload, name, series):
     for reference in workload.references:
         others = series(samples, workload.name, reference)
         if others and reference != name:
-            ratios[reference] = stats.paired_ratio(values, others)
+            rounds = min(len(values), len(others))  # what is measured less often is so from the first round on
+            ratios[reference] = stats.paired_ratio(values[:rounds], others[:rounds])
     return {"median": stats.median(values), "spread": stats.spread(values), "ratios": ratios, "values": values}

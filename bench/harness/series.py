@@ -15,3 +15,7 @@ def added_latency(samples, workload, target, kind="avg"):
     pairs = zip(samples.of(workload, target), samples.of(workload, targets.DIRECT))
     return [own.latency_us[kind] - direct.latency_us[kind] for own, direct in pairs
             if kind in own.latency_us and kind in direct.latency_us]
+
+
+def latency(samples, workload, target, kind):
+    return [sample.latency_us[kind] for sample in samples.of(workload, target) if kind in sample.latency_us]

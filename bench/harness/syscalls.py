@@ -1,8 +1,10 @@
 """System calls of a proxy's process per transaction, counted by strace.
 
 One client, so that every round trip is on its own; two runs of different length
-are subtracted, which leaves out connecting and leaving.
+are subtracted, which leaves out connecting and leaving. Of crossfade the threads
+that serve sessions are counted: what the others do, they do once a second.
 """
+import os
 import signal
 import subprocess
 import time
@@ -27,10 +29,12 @@ def count_target(workload, target):
 def traced_run(workload, target, transactions):
     output = workload.context.folder / "strace.txt"
     output.unlink(missing_ok=True)
-    tracer = subprocess.Popen(["strace", "-f", "-c", "-o", str(output), "-p", str(target.child.pid)],
+    threads = serving_threads(target.child.pid)
+    tracer = subprocess.Popen(["strace", "-c", "-o", str(output), *(word for tid in threads for word in ("-p", tid))],
                               stderr=subprocess.PIPE, text=True)
     try:
-        wait_until_attached(tracer, target.child.pid)
+        for tid in threads:
+            wait_until_attached(tracer, f"/proc/{target.child.pid}/task/{tid}/status")
         units = workload.run_transactions(target, transactions)
     finally:
         tracer.send_signal(signal.SIGINT)
@@ -39,10 +43,19 @@ def traced_run(workload, target, transactions):
     return parse_summary(output.read_text()), units
 
 
-def wait_until_attached(tracer, pid, timeout_s=5.0):
+def serving_threads(pid):
+    """Those called worker; a program without any has one thread for everything."""
+    names = {}
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/comm") as comm:
+            names[tid] = comm.read()
+    return [tid for tid, name in names.items() if name.startswith("worker")] or list(names)
+
+
+def wait_until_attached(tracer, path, timeout_s=5.0):
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline and tracer.poll() is None:
-        with open(f"/proc/{pid}/status") as status:
+        with open(path) as status:
             if f"TracerPid:\t{tracer.pid}\n" in status:
                 return
         time.sleep(0.01)

@@ -10,12 +10,15 @@ import tempfile
 from dataclasses import dataclass
 
 from . import crossfade, wire
+from .certificate import Certificate
 from .cluster import MOVED, PLAIN
 from .ports import free_port, wait_until_listening
 from .process import Child
 
 DIRECT = "direct"
-PGBOUNCER, PGBOUNCER_FRESH, HAPROXY, RELAY = "pgbouncer", "pgbouncer-fresh", "haproxy", "relay"
+PGBOUNCER, PGBOUNCER_FRESH, PGBOUNCER_TLS = "pgbouncer", "pgbouncer-fresh", "pgbouncer-tls"
+HAPROXY, RELAY = "haproxy", "relay"
+TLS_ALONE = (PGBOUNCER_TLS, crossfade.CROSSFADE_TLS)  # they take nothing else
 
 
 @dataclass
@@ -35,12 +38,14 @@ class Place:
     folder: pathlib.Path
     server_port: int
     user: str
+    certificate: Certificate
 
 
 TITLES = {
     DIRECT: "direct",
     PGBOUNCER: "PgBouncer",
     PGBOUNCER_FRESH: "PgBouncer, server connection opened anew",
+    PGBOUNCER_TLS: "PgBouncer, TLS on both legs",
     HAPROXY: "HAProxy",
     RELAY: "blind relay",
     **{name: f"crossfade, {setting.title}" for name, setting in crossfade.SETTINGS.items()},
@@ -58,6 +63,10 @@ auth_file = {folder}/users.txt
 max_client_conn = 5000
 default_pool_size = 300
 server_lifetime = {server_lifetime_s}
+client_tls_sslmode = {tls}
+client_tls_cert_file = {crt}
+client_tls_key_file = {key}
+server_tls_sslmode = {tls}
 log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits
@@ -96,8 +105,8 @@ class Missing(Exception):
 def start_one(name, place, stack):
     if name == DIRECT:
         return Target(name, TITLES[name], place.server_port)
-    starter = {PGBOUNCER: start_pgbouncer, PGBOUNCER_FRESH: start_pgbouncer, HAPROXY: start_haproxy,
-               RELAY: start_relay}.get(name, start_crossfade)
+    starter = {HAPROXY: start_haproxy, RELAY: start_relay}.get(
+        name, start_pgbouncer if name.startswith(PGBOUNCER) else start_crossfade)
     port = free_port()
     child = starter(name, port, place, stack)
     stack.callback(child.stop)
@@ -115,7 +124,7 @@ def database_of(name):
 def check_answers(target, place):
     """A proxy that answers wrongly must not be timed."""
     try:
-        with wire.Connection(target.port, place.user, target.database) as connection:
+        with wire.Connection(target.port, place.user, target.database, tls=target.name in TLS_ALONE) as connection:
             rows = connection.query("SELECT count(*) FROM pgbench_branches")
     except (OSError, wire.ServerError) as error:
         target.child.check_alive()
@@ -127,11 +136,14 @@ def check_answers(target, place):
 def start_pgbouncer(name, port, place, stack):
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crossfade-bench-"))
     os.chmod(folder, 0o755)
+    as_user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+    certificate = place.certificate.copy_for(as_user, pathlib.Path(folder))
     ini = pathlib.Path(folder, "pgbouncer.ini")
     ini.write_text(PGBOUNCER_INI.format(port=port, server_port=place.server_port, folder=folder,
+                                        tls="require" if name == PGBOUNCER_TLS else "disable",
+                                        crt=certificate.crt, key=certificate.key,
                                         server_lifetime_s=0 if name == PGBOUNCER_FRESH else 3600))
     pathlib.Path(folder, "users.txt").write_text(f'"{place.user}" ""\n')
-    as_user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
     return Child(name, ["/usr/sbin/pgbouncer", str(ini)], place.folder / f"{name}.log", as_user)
 
 

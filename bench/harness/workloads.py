@@ -4,6 +4,7 @@ A workload prepares itself once and then runs for some seconds against one
 target; it says how many units (transactions or megabytes) it got through.
 """
 import concurrent.futures
+import os
 import pathlib
 import re
 import subprocess
@@ -73,10 +74,19 @@ class Context:
 class Workload:
     unit = "transaction"
     in_default_run = True
+    tls = False  # the client speaks TLS
     references = (targets.PGBOUNCER, targets.HAPROXY, targets.RELAY)
 
     def __init__(self, name, title):
         self.name, self.title = name, title
+
+    def over_tls(self):
+        """The same with TLS on both legs; who knows nothing of it passes it through."""
+        self.name, self.title, self.tls = f"{self.name}-tls", f"{self.title}, TLS", True
+        fresh = targets.PGBOUNCER_FRESH in self.references  # PgBouncer is measured with TLS in one setting only
+        self.references = (*(() if fresh else (targets.PGBOUNCER_TLS,)), targets.HAPROXY, targets.RELAY)
+        self.in_default_run = False
+        return self
 
     def prepare(self, context):
         self.context = context
@@ -85,7 +95,12 @@ class Workload:
         raise NotImplementedError
 
     def wants(self, target_name):
-        return target_name not in (targets.PGBOUNCER_FRESH, TWO_WORKERS)
+        if self.tls:
+            return target_name in (targets.DIRECT, targets.HAPROXY, targets.RELAY, *targets.TLS_ALONE)
+        return target_name not in (targets.PGBOUNCER_FRESH, TWO_WORKERS, *targets.TLS_ALONE)
+
+    def connect(self, target):
+        return wire.Connection(target.port, self.context.cluster.user, target.database, tls=self.tls)
 
 
 class Pgbench(Workload):
@@ -119,7 +134,7 @@ class Pgbench(Workload):
 
     def wants(self, target_name):
         """A second worker is of use, and compared, where there are clients enough."""
-        return super().wants(target_name) or (target_name == TWO_WORKERS and self.clients >= 64)
+        return super().wants(target_name) or (target_name == TWO_WORKERS and self.clients >= 64 and not self.tls)
 
     def run_transactions(self, target, count):
         """A fixed number of transactions for each client, to count something else than time."""
@@ -127,7 +142,8 @@ class Pgbench(Workload):
         return count * self.clients
 
     def _pgbench(self, target, stop, *more):
-        done = subprocess.run(self.command(target, stop, *more), capture_output=True, text=True)
+        done = subprocess.run(self.command(target, stop, *more), capture_output=True, text=True,
+                              env={**os.environ, "PGSSLMODE": "require" if self.tls else "disable"})
         failed = re.search(r"failed transactions: (\d+)", done.stdout)
         if done.returncode or (failed and int(failed[1])):
             raise RuntimeError(f"pgbench against {target.title} failed:\n{done.stderr}{done.stdout}")
@@ -161,7 +177,7 @@ class Connect(Pgbench):
         return outcome
 
     def wants(self, target_name):
-        return target_name != TWO_WORKERS
+        return super().wants(target_name) or (target_name == targets.PGBOUNCER_FRESH and not self.tls)
 
 
 class Stream(Workload):
@@ -170,7 +186,7 @@ class Stream(Workload):
 
     def run(self, target, seconds):
         moved_bytes, begun = 0, time.monotonic()
-        with wire.Connection(target.port, self.context.cluster.user, target.database) as connection:
+        with self.connect(target) as connection:
             while time.monotonic() - begun < seconds:
                 moved_bytes += self.once(connection)
         return Outcome(moved_bytes / 1e6, time.monotonic() - begun)
@@ -214,7 +230,7 @@ class Exchange(Workload):
 
     def run(self, target, seconds):
         times = []
-        with wire.Connection(target.port, self.context.cluster.user, target.database) as connection:
+        with self.connect(target) as connection:
             if self._before:
                 connection.query(self._before)
             begun = now = time.perf_counter()
@@ -228,9 +244,11 @@ class Exchange(Workload):
 
 
 class BesideLong(Exchange):
-    """The same, while another connection sends one statement of a megabyte after the other."""
+    """The same, at first alone, and then while another connection sends one statement of a megabyte after
+    the other."""
 
     def run(self, target, seconds):
+        alone = super().run(target, seconds / 2)
         done = threading.Event()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             sent = pool.submit(self._send_long, target, done)
@@ -239,11 +257,14 @@ class BesideLong(Exchange):
             finally:
                 done.set()
             sent.result()
+        outcome.latency_us["p99 alone"] = alone.latency_us["p99"]
+        outcome.units += alone.units
+        outcome.seconds += alone.seconds
         return outcome
 
     def _send_long(self, target, done):
         terms = " OR ".join(f"(abalance = {i} AND bid <> {i % 97})" for i in range(24_000))
-        with wire.Connection(target.port, self.context.cluster.user, target.database) as connection:
+        with self.connect(target) as connection:
             number = 0
             while not done.is_set():
                 number += 1
@@ -289,6 +310,10 @@ def all_workloads(clients):
     analytic.in_default_run = False
     wide = Drain("wide-select", "SELECT * of a wide result", "SELECT * FROM bulk")
     wide.in_default_run = False
+    secured = [Pgbench("select-simple-16", "pgbench -S, simple, 16 clients", "select-only", "simple", 16),
+               Pgbench("select-prepared-16", "pgbench -S, prepared, 16 clients", "select-only", "prepared", 16),
+               Connect("connect", "connect, one query, disconnect; 4 clients", "select-only", "simple", 4),
+               Drain("copy-out", "COPY TO STDOUT", "COPY bulk TO STDOUT")]
     return found + [
         tpcb,
         analytic,
@@ -300,4 +325,5 @@ def all_workloads(clients):
         Exchange("insert-1000", "INSERT of 1000 rows, 1 client", thousand_row_insert(), 1, "TRUNCATE pgbench_history"),
         BesideLong("beside-long", "one small query after the other while others send statements of 1 MB",
                    wire.query_message("SELECT abalance FROM pgbench_accounts WHERE aid = 42"), 1),
+        *(workload.over_tls() for workload in secured),
     ]

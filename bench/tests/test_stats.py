@@ -50,6 +50,15 @@ class BoundsTest(unittest.TestCase):
     def test_bound_does_not_hold_when_every_round_is_beyond_it(self):
         self.assertFalse(check(samples_of([(1.2, 1.0), (1.3, 1.0)]), "copy-out", self.bound)["holds"])
 
+    def test_figure_without_a_reference_is_bounded_itself(self):
+        samples = Samples()
+        for p99 in (2000.0, 3000.0, 4000.0):
+            samples.add("beside-long", "crossfade-rewrite", Sample(1.0, latency_us={"p99": p99, "p99 alone": 1000.0}))
+        limit = Bound("beside-long", "crossfade-rewrite", "ms added to p99 by statements of 1 MB", at_most=5.0)
+        checked = check(samples, "beside-long", limit)
+        self.assertEqual(checked["ratio"][0], 2.0)
+        self.assertTrue(checked["holds"])
+
     def test_relay_slower_than_haproxy_is_no_reference(self):
         self.assertIn("slower", check(samples_of([(1.0, 1.0)] * 3, 80.0), "copy-out", self.bound)["not_judged"])
 
