@@ -50,10 +50,10 @@ static int hangup_events(const struct stream *stream)
 	return stream->half_closed ? UV_PRIORITIZED : UV_DISCONNECT;
 }
 
-/* The end of a TLS stream that was read behind its last bytes: poll may say nothing more. */
-static bool has_end_to_tell(const struct stream *stream)
+/* What was read already of a TLS stream, its end perhaps: poll may say nothing more. */
+static bool has_more_to_tell(const struct stream *stream)
 {
-	return stream->tls && stream->reading && tls_at_end(stream->tls);
+	return stream->tls && stream->reading && tls_has_more(stream->tls);
 }
 
 static int wanted_events(const struct stream *stream)
@@ -63,7 +63,7 @@ static int wanted_events(const struct stream *stream)
 	if (stream->handshake != TLS_SECURED)
 		return stream->handshake == TLS_WANTS_READ ? UV_READABLE : UV_WRITABLE;
 	int events = stream->reading ? UV_READABLE : hangup_events(stream);
-	if (stream_unsent(stream) || has_end_to_tell(stream))
+	if (stream_unsent(stream) || has_more_to_tell(stream))
 		events |= UV_WRITABLE;
 	return events;
 }
@@ -181,7 +181,7 @@ static void on_readable(struct stream *stream)
 {
 	do
 		stream->callbacks->on_readable(stream);
-	while (stream->open && !stream->broken && has_end_to_tell(stream));
+	while (stream->open && !stream->broken && has_more_to_tell(stream));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -197,7 +197,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		on_writable(stream);
-	bool readable = (events & UV_READABLE) || has_end_to_tell(stream);
+	bool readable = (events & UV_READABLE) || has_more_to_tell(stream);
 	if (readable && stream->open && stream->reading && !stream->broken)
 		on_readable(stream);
 	else if ((events & (UV_DISCONNECT | UV_PRIORITIZED)) && stream->open && !stream->reading && !stream->broken)

@@ -17,6 +17,8 @@ struct tls {
 	int fd;
 	int error; /* -errno of the socket */
 	bool secured, failed, socket_ended;
+	bool drained; /* the last read of the socket brought less than it could have */
+	bool more;    /* whole records have stayed behind here */
 	bool at_end;
 	ssize_t end; /* what the read said that met it */
 	struct buf ahead;
@@ -60,6 +62,7 @@ static int bio_read(BIO *bio, char *data, int size)
 		got = recv(tls->fd, data, (size_t)size, 0);
 	while (got < 0 && errno == EINTR);
 	tls->socket_ended = got == 0;
+	tls->drained = got < size;
 	return got < 0 ? on_failed(tls, bio, BIO_FLAGS_READ) : (int)got;
 }
 
@@ -192,6 +195,7 @@ enum tls_step tls_handshake(struct tls *tls)
 	int status = SSL_do_handshake(tls->ssl);
 	if (status == 1) {
 		tls->secured = true;
+		tls->more = SSL_has_pending(tls->ssl); /* it may have said more than its part of the handshake */
 		return TLS_SECURED;
 	}
 	switch (SSL_get_error(tls->ssl, status)) {
@@ -228,22 +232,25 @@ ssize_t tls_read(struct tls *tls, char *data, size_t size)
 	if (tls->at_end)
 		return tls->end;
 	ERR_clear_error();
+	tls->more = false;
 	do {
 		int status = SSL_read_ex(tls->ssl, data + total, size - total, &got);
 		if (status != 1) {
 			ssize_t why = outcome(tls, status);
 			tls->at_end = why != -EAGAIN;
 			tls->end = why;
+			tls->more = false;
 			return total ? (ssize_t)total : why;
 		}
 		total += got;
-	} while (size - total >= TLS_RECORD_BYTES);
+		tls->more = SSL_has_pending(tls->ssl);
+	} while (size - total >= TLS_RECORD_BYTES && (tls->more || !tls->drained));
 	return (ssize_t)total;
 }
 
-bool tls_at_end(const struct tls *tls)
+bool tls_has_more(const struct tls *tls)
 {
-	return tls->at_end;
+	return tls->at_end || tls->more;
 }
 
 /* What a write did not take must come again as it was, at the next write's beginning. */

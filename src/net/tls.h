@@ -2,8 +2,9 @@
  * TLS on one socket, as stream.c uses it: reads and writes never wait, and say
  * -EAGAIN as the plain ones do.
  *
- * A read takes whole records: as long as it is given TLS_RECORD_BYTES of room,
- * nothing that arrived stays behind here unseen by poll.
+ * A read takes whole records, and needs TLS_RECORD_BYTES of room. Several may
+ * come from the socket at once: what found no room is still here, unseen by
+ * poll, and tls_has_more says so.
  */
 #ifndef CROSSFADE_NET_TLS_H
 #define CROSSFADE_NET_TLS_H
@@ -32,8 +33,8 @@ const char *tls_why(const struct tls *tls);
 
 ssize_t tls_read(struct tls *tls, char *data, size_t size);
 ssize_t tls_write(struct tls *tls, const char *data, size_t len);
-/* The end (or an error) was read together with the last bytes: the next read says so, poll may not. */
-bool tls_at_end(const struct tls *tls);
+/* More was read than there was room for, or the end together with the last bytes: the next read tells, poll may not. */
+bool tls_has_more(const struct tls *tls);
 /* "No more bytes from here". */
 void tls_shutdown(struct tls *tls);
 

@@ -82,6 +82,7 @@ static bool init_common(struct tls_context *context, struct error *error_out)
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ssl, 1); /* or each record takes two reads: of its head, and of the rest */
 	SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
 	return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 || fail(error_out, NULL, "TLS 1.2");
 }

@@ -17,6 +17,7 @@ struct end {
 	struct buf got;
 	bool secured, ended, broken, closed;
 	size_t read_at_once;
+	size_t room_bytes; /* of its reads; 0: enough */
 };
 
 static struct place place;
@@ -28,7 +29,7 @@ static void on_readable(struct stream *stream)
 {
 	static char data[ROOM_BYTES];
 	struct end *end = stream->owner;
-	ssize_t got = stream_read(stream, data, sizeof(data));
+	ssize_t got = stream_read(stream, data, end->room_bytes ? end->room_bytes : sizeof(data));
 	if (got == -EAGAIN)
 		return;
 	if (got <= 0) {
@@ -199,6 +200,21 @@ Test(tls, large_amounts_arrive_in_order_and_many_records_at_once)
 	cr_assert_eq(memcmp(client.got.data, data, LARGE_BYTES), 0);
 	cr_assert_eq(stream_unsent(&server.stream), 0);
 	free(data);
+	close_pair();
+}
+
+Test(tls, records_that_found_no_room_are_told_without_another_byte)
+{
+	secure_pair();
+	client.room_bytes = TLS_RECORD_BYTES; /* for one, since the next might be long */
+	stream_read_enable(&client.stream, false);
+	for (int i = 0; i < 50; i++)
+		cr_assert(stream_write(&server.stream, "0123456789", 10));
+	turn(3);
+	stream_read_enable(&client.stream, true);
+	for (int i = 0; i < 100 && client.got.len < 500; i++)
+		turn(1);
+	cr_assert_eq(client.got.len, 500);
 	close_pair();
 }
 
