@@ -186,38 +186,15 @@ bool client_text_is_watched(struct conversation *conversation)
 	return conversation->ruleset != NULL;
 }
 
-/* The result that came back, if the session is still the one it was asked for. */
-static struct rewrite *take_parsed(struct conversation *conversation, const struct session_state *state)
-{
-	struct rewrite *rewrite = conversation->parsed;
-	conversation->parsed = NULL;
-	if (!rewrite || (conversation->parsed_stamp == session_state_stamp(state) &&
-			 conversation->parsed_view == conversation->view))
-		return rewrite;
-	rewrite_unref(rewrite);
-	return NULL;
-}
-
 /* NULL: it is parsed elsewhere. */
 static struct rewrite *rewrite_text(struct conversation *conversation, const struct client_text *text)
 {
-	const struct conversation_env *env = conversation->env;
-	const struct session_state *state = session_vars_now(&conversation->vars, &conversation->pipeline);
-	struct parse_request request = { text->sql, text->is_query ? REWRITE_SIMPLE : REWRITE_EXTENDED, state,
-					 conversation->ruleset };
-	struct rewrite *rewrite = take_parsed(conversation, state);
-	bool is_long = env->parse && text->sql.len > env->inline_bytes;
-	if (!rewrite && is_long)
-		rewrite = rewriter_known(env->rewriter, text->sql, state, conversation->ruleset);
-	if (!rewrite && is_long) {
-		conversation->parsing = env->parse(env->context, conversation, &request);
-		conversation->parsed_stamp = session_state_stamp(state);
-		conversation->parsed_view = conversation->view;
-	}
-	if (!rewrite && !conversation->parsing)
-		rewrite = rewriter_run(env->rewriter, text->sql, request.protocol, state, conversation->ruleset);
+	enum rewrite_protocol protocol = text->is_query ? REWRITE_SIMPLE : REWRITE_EXTENDED;
+	struct rewrite *rewrite = long_text_rewrite(conversation, text->sql, protocol, NULL);
 	if (rewrite)
-		forecast_note(env->forecasts, text->sql, request.protocol, state, conversation->ruleset, rewrite);
+		forecast_note(conversation->env->forecasts, text->sql, protocol,
+			      session_vars_now(&conversation->vars, &conversation->pipeline), conversation->ruleset,
+			      rewrite);
 	return rewrite;
 }
 
@@ -240,7 +217,7 @@ enum verdict conversation_on_text(struct conversation *conversation, const struc
 	}
 	if (!from_client_has_room(conversation))
 		return VERDICT_HOLD;
-	if (!client_text_is_watched(conversation))
+	if (!conversation->ruleset)
 		return pass_blind(conversation, message);
 	if (!read_text(message, &text))
 		return pass_blind(conversation, message); /* the server refuses it as malformed */

@@ -64,9 +64,7 @@ void conversation_deinit(struct conversation *conversation)
 	ruleset_unref(conversation->followed);
 	conversation->ruleset = conversation->followed = NULL;
 	pins_deinit(&conversation->pins);
-	if (conversation->parsing)
-		parse_job_abandon(conversation->parsing);
-	rewrite_unref(conversation->parsed);
+	long_text_deinit(&conversation->long_text);
 	hidden_deinit(conversation);
 	parking_deinit(conversation);
 	forget_identity(conversation);
@@ -309,8 +307,7 @@ bool conversation_paused(struct conversation *conversation, const struct rewrite
 
 void conversation_parsed(struct conversation *conversation, struct rewrite *rewrite)
 {
-	conversation->parsing = NULL;
-	conversation->parsed = rewrite;
+	long_text_arrived(&conversation->long_text, rewrite);
 }
 
 void conversation_unpause(struct conversation *conversation)
@@ -345,7 +342,7 @@ static bool hold_is_over(const struct conversation *conversation)
 	case HOLD_QUIET: return !conversation->pipeline.count || conversation->copy_in;
 	case HOLD_HIDDEN: return !conversation->pipeline.count;
 	case HOLD_FACT: return false;
-	case HOLD_PARSE: return !conversation->parsing;
+	case HOLD_PARSE: return !conversation->long_text.job;
 	case HOLD_PAUSE: return conversation->parking.again;
 	}
 	return true;

@@ -19,6 +19,7 @@
 #define CROSSFADE_PROXY_CONVERSATION_H
 
 #include "proxy/forecaster.h"
+#include "proxy/long_text.h"
 #include "proxy/output.h"
 #include "proxy/parking.h"
 #include "proxy/parse_pool.h"
@@ -124,10 +125,7 @@ struct conversation {
 	char **hidden_temps; /* told so far by the hidden exchange; NULL: none */
 	size_t hidden_temp_count;
 	char *hidden_user; /* session_authorization, told before the role; NULL: not told */
-	struct parse_job *parsing; /* of the text at hand; NULL: none */
-	struct rewrite *parsed;	   /* what came of it; NULL: nothing yet */
-	uint64_t parsed_stamp;	   /* of the session state it holds for */
-	uint64_t parsed_view;	   /* … and of the rules (view) */
+	struct long_text long_text;
 	bool ddl_seen;	     /* facts are stale when the transaction ends */
 	bool facts_doubted;  /* … and when the server contradicted them */
 	enum described described; /* by the server, since the last CommandComplete */

@@ -285,8 +285,9 @@ static enum verdict look_again(struct conversation *conversation, struct name *s
 	struct client_text text = text_in_place(in_place);
 	if (!kept.data)
 		return use_unkept(conversation, statement, in_place, round);
-	struct rewrite *rewrite = rewriter_run(conversation->env->rewriter, kept, REWRITE_EXTENDED,
-					       state_now(conversation), conversation->ruleset);
+	struct rewrite *rewrite = long_text_rewrite(conversation, kept, REWRITE_EXTENDED, statement->prepared);
+	if (!rewrite)
+		return from_client_hold(conversation, HOLD_PARSE);
 	if (client_text_must_settle(conversation, rewrite)) {
 		rewrite_unref(rewrite);
 		return from_client_hold(conversation, HOLD_SETTLE);
@@ -381,10 +382,12 @@ static void complete(struct conversation *conversation)
 	if (conversation->exchange == EXCHANGE_SWITCH) {
 		traffic_add(&conversation->env->traffic->reprepared, 1);
 		take(reprepare->name, reprepare->rewrite, reprepare->view, reprepare->stamp);
-		reprepare->rewrite = NULL;
-	} else if (conversation->exchange == EXCHANGE_TYPES) {
-		reprepare->name->prepared->types_known = true; /* or nobody will ever know */
+	} else {
+		struct prepared *prepared = reprepare->name->prepared;
+		prepared->types_known |= conversation->exchange == EXCHANGE_TYPES; /* or nobody will ever know */
+		long_text_keep(conversation, prepared, reprepare->rewrite, reprepare->stamp, reprepare->view);
 	}
+	reprepare->rewrite = NULL;
 	reprepare_deinit(conversation);
 }
 
@@ -498,11 +501,13 @@ void reprepare_remember(struct conversation *conversation, struct prepared **slo
 	if (!conversation->ruleset || !sql.len)
 		return;
 	struct prepared *prepared = *slot = prepared_new(&conversation->texts, sql, (struct slice){ 0 });
-	struct rewrite *rewrite =
-		rewriter_run(conversation->env->rewriter, sql, REWRITE_EXTENDED, state, conversation->ruleset);
 	prepared->in_sql = true;
 	prepared->begins_text = prepare->begins_text;
 	prepared->stamp = session_state_stamp(state);
+	if (long_text_is_long(conversation, sql))
+		return; /* looked at when somebody runs it */
+	struct rewrite *rewrite =
+		rewriter_run(conversation->env->rewriter, sql, REWRITE_EXTENDED, state, conversation->ruleset);
 	if (rewrite->outcome <= REWRITE_REWRITTEN) {
 		prepared->sent = rewrite;
 		prepared->view = conversation->view;
