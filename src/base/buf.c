@@ -6,20 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void buf_init(struct buf *buf)
-{
-	*buf = (struct buf){ 0 };
-}
-
 void buf_deinit(struct buf *buf)
 {
 	free(buf->data);
 	buf_init(buf);
-}
-
-void buf_clear(struct buf *buf)
-{
-	buf->len = 0;
 }
 
 void buf_reserve(struct buf *buf, size_t more)
@@ -44,20 +34,6 @@ void buf_consume(struct buf *buf, size_t len)
 	}
 	memmove(buf->data, buf->data + len, buf->len - len);
 	buf->len -= len;
-}
-
-void buf_append(struct buf *buf, const void *data, size_t len)
-{
-	if (!len)
-		return;
-	buf_reserve(buf, len);
-	memcpy(buf->data + buf->len, data, len);
-	buf->len += len;
-}
-
-void buf_append_slice(struct buf *buf, struct slice slice)
-{
-	buf_append(buf, slice.data, slice.len);
 }
 
 void buf_append_str(struct buf *buf, const char *text)

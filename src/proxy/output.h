@@ -21,10 +21,20 @@ static inline struct output output_of(struct buf *scratch)
 	return (struct output){ .scratch = scratch };
 }
 
-/* Bytes of the read buffer, which stay in place until the round is written. */
-void output_pass(struct output *output, const char *data, size_t len);
 /* To append messages of our own, after all that was passed before. */
 struct buf *output_own(struct output *output);
+
+/* Bytes of the read buffer, which stay in place until the round is written. */
+static inline void output_pass(struct output *output, const char *data, size_t len)
+{
+	if (!output->scratch->len && len && (!output->run_len || output->run + output->run_len == data)) {
+		if (!output->run_len)
+			output->run = data;
+		output->run_len += len;
+	} else if (len) {
+		buf_append(output_own(output), data, len);
+	}
+}
 
 static inline struct slice output_slice(const struct output *output)
 {

@@ -44,14 +44,30 @@ void retry_begin(struct conversation *conversation)
 	retry->withholding = WITHHOLDING_UNDECIDED;
 }
 
+static bool may_come_again(uint8_t type)
+{
+	switch (type) {
+	case CLIENT_QUERY:
+	case CLIENT_PARSE:
+	case CLIENT_BIND:
+	case CLIENT_DESCRIBE:
+	case CLIENT_EXECUTE:
+	case CLIENT_CLOSE:
+	case CLIENT_FLUSH:
+	case CLIENT_SYNC:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void retry_keep(struct conversation *conversation, const struct message *message)
 {
 	struct retry *retry = &conversation->retry;
 	if (!retry->keeping || retry->stage != RETRY_NONE)
 		return;
 	bool whole = message->available >= message->size;
-	if (!whole || message->size > conversation->env->retry_bytes - retry->kept.len ||
-	    !memchr("QPBDECHS", message->type, 8)) {
+	if (!whole || message->size > conversation->env->retry_bytes - retry->kept.len || !may_come_again(message->type)) {
 		retry->keeping = false;
 		return;
 	}
