@@ -1,3 +1,7 @@
+/*
+ * A field is read by a statement of its own: in which order the initialisers
+ * of a list are evaluated, C does not say.
+ */
 #include "wire/client_message.h"
 
 #include "wire/reader.h"
@@ -15,7 +19,9 @@ bool query_read(struct slice body, struct slice *sql_out)
 bool parse_read(struct slice body, struct parse_message *message_out)
 {
 	struct reader reader = reader_of(body);
-	struct parse_message message = { .name = reader_text(&reader), .sql = reader_text(&reader) };
+	struct parse_message message;
+	message.name = reader_text(&reader);
+	message.sql = reader_text(&reader);
 	message.types = reader_rest(&reader);
 	struct reader types = reader_of(message.types);
 	size_t count = reader_u16(&types);
@@ -28,7 +34,9 @@ bool parse_read(struct slice body, struct parse_message *message_out)
 bool bind_read_names(struct slice body, struct bind_names *names_out)
 {
 	struct reader reader = reader_of(body);
-	struct bind_names names = { .portal = reader_text(&reader), .statement = reader_text(&reader) };
+	struct bind_names names;
+	names.portal = reader_text(&reader);
+	names.statement = reader_text(&reader);
 	if (reader.failed)
 		return false;
 	*names_out = names;
@@ -49,7 +57,9 @@ static struct slice skip_parameters(struct reader *reader, size_t count)
 bool bind_read(struct slice body, struct bind_message *message_out)
 {
 	struct reader reader = reader_of(body);
-	struct bind_message message = { .portal = reader_text(&reader), .statement = reader_text(&reader) };
+	struct bind_message message;
+	message.portal = reader_text(&reader);
+	message.statement = reader_text(&reader);
 	message.formats = reader_bytes(&reader, 2 * (size_t)reader_u16(&reader));
 	message.parameter_count = reader_u16(&reader);
 	message.parameters = skip_parameters(&reader, message.parameter_count);
@@ -63,7 +73,9 @@ bool bind_read(struct slice body, struct bind_message *message_out)
 bool execute_read(struct slice body, struct execute_message *message_out)
 {
 	struct reader reader = reader_of(body);
-	struct execute_message message = { .portal = reader_text(&reader), .max_rows = reader_u32(&reader) };
+	struct execute_message message;
+	message.portal = reader_text(&reader);
+	message.max_rows = reader_u32(&reader);
 	if (reader.failed || reader_left(&reader))
 		return false;
 	*message_out = message;
@@ -73,7 +85,9 @@ bool execute_read(struct slice body, struct execute_message *message_out)
 bool object_read(struct slice body, struct object_message *message_out)
 {
 	struct reader reader = reader_of(body);
-	struct object_message message = { .kind = reader_u8(&reader), .name = reader_text(&reader) };
+	struct object_message message;
+	message.kind = reader_u8(&reader);
+	message.name = reader_text(&reader);
 	if (reader.failed || reader_left(&reader) || (message.kind != 'S' && message.kind != 'P'))
 		return false;
 	*message_out = message;
