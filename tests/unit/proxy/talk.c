@@ -47,6 +47,15 @@ void talk_end(struct talk *talk)
 	free(talk);
 }
 
+void publish(struct talk *talk, const char *tables, const char *moved)
+{
+	static uint64_t version;
+	struct ruleset *before = talk->ruleset;
+	talk->ruleset = rules_of(++version, tables, moved);
+	ruleset_unref(before);
+	conversation_adopt_ruleset(&talk->conversation);
+}
+
 /* ---- building ---- */
 
 static void append_text(struct buf *out, const char *text)

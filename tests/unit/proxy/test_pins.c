@@ -1,25 +1,15 @@
 /* Rules that change while a transaction is open: what it has touched stays in its place. */
 #include "proxy/gate.h"
-#include "rules.h"
 #include "talk.h"
 
 #include <criterion/criterion.h>
 
 static struct talk *talk;
 
-static void publish(const char *tables, const char *moved)
-{
-	static uint64_t version;
-	struct ruleset *before = talk->ruleset;
-	talk->ruleset = rules_of(++version, tables, moved);
-	ruleset_unref(before);
-	conversation_adopt_ruleset(&talk->conversation);
-}
-
 static void begin(void)
 {
 	talk = talk_begin("public");
-	publish("a b g1 g2", "");
+	publish(talk, "a b g1 g2", "");
 }
 
 static struct gate *gate;
@@ -52,7 +42,7 @@ Test(pins, between_transactions_all_rules_are_taken)
 {
 	query("Q:from_a");
 	answer(talk, "Z:I");
-	publish("a b", "a");
+	publish(talk, "a b", "a");
 	cr_assert_str_eq(query("Q:from_a"), "Q[from data.a]");
 }
 
@@ -60,7 +50,7 @@ Test(pins, what_a_transaction_has_touched_stays_and_the_rest_follows)
 {
 	open_transaction();
 	cr_assert_str_eq(query("Q:from_a"), "Q[from a]");
-	publish("a b", "a b");
+	publish(talk, "a b", "a b");
 	cr_assert_str_eq(query("Q:from_a"), "Q[from a]");
 	cr_assert_str_eq(query("Q:from_a_b"), "Q[from a data.b]");
 	say(talk, "Q:commit");
@@ -72,13 +62,13 @@ Test(pins, places_are_kept_from_several_rulesets)
 {
 	open_transaction();
 	query("Q:from_a");
-	publish("a b", "a");
+	publish(talk, "a b", "a");
 	query("Q:from_b");
-	publish("b a c", "a b c");
+	publish(talk, "b a c", "a b c");
 	cr_assert_str_eq(query("Q:from_a_b_c"), "Q[from a b data.c]");
-	publish("b a c", "b c");
+	publish(talk, "b a c", "b c");
 	cr_assert_str_eq(query("Q:from_a_b_c"), "Q[from a b data.c]");
-	publish("b a c", "a");
+	publish(talk, "b a c", "a");
 	cr_assert_str_eq(query("Q:from_a_b_c"), "Q[from a b data.c]");
 }
 
@@ -86,7 +76,7 @@ Test(pins, an_entry_that_leaves_the_map_keeps_the_rules_of_its_transaction)
 {
 	open_transaction();
 	query("Q:from_a");
-	publish("b", "b");
+	publish(talk, "b", "b");
 	cr_assert_str_eq(query("Q:from_a_b"), "Q[from a b]");
 }
 
@@ -94,14 +84,14 @@ Test(pins, a_group_stays_together)
 {
 	open_transaction();
 	query("Q:from_g1");
-	publish("a g1 g2", "a g1 g2");
+	publish(talk, "a g1 g2", "a g1 g2");
 	cr_assert_str_eq(query("Q:from_g2_a"), "Q[from g2 data.a]");
 }
 
 Test(pins, an_extended_batch_is_one_transaction)
 {
 	say(talk, "P:=from_a H");
-	publish("a b", "a b");
+	publish(talk, "a b", "a b");
 	cr_assert_str_eq(say(talk, "P:=from_a_b S"), "P[from a data.b] S");
 	answer(talk, "1 1 Z:I");
 	cr_assert_str_eq(say(talk, "P:=from_a S"), "P[from data.a] S");
@@ -110,7 +100,7 @@ Test(pins, an_extended_batch_is_one_transaction)
 Test(pins, segments_under_way_keep_nothing_for_the_next)
 {
 	say(talk, "P:=from_a B:= E: S");
-	publish("a b", "a");
+	publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "P:=from_a B:= E: S"), "P[from data.a] B E S");
 }
 
@@ -121,7 +111,7 @@ Test(pins, a_savepoint_gives_back_what_was_touched_since)
 	say(talk, "Q:savepoint_s");
 	answer(talk, "C:SAVEPOINT Z:T");
 	query("Q:from_b");
-	publish("a b", "a b");
+	publish(talk, "a b", "a b");
 	cr_assert_str_eq(query("Q:from_a_b"), "Q[from a b]");
 	say(talk, "Q:unwind_s");
 	answer(talk, "C:ROLLBACK Z:T");
@@ -148,7 +138,7 @@ Test(pins, a_chained_transaction_begins_anew)
 {
 	open_transaction();
 	query("Q:from_a");
-	publish("a b", "a");
+	publish(talk, "a b", "a");
 	say(talk, "Q:commit;begin;from_b");
 	answer(talk, "C:COMMIT C:BEGIN C:SELECT_1 Z:T");
 	cr_assert_eq(talk->conversation.pins.count, 1, "b, which the new one touched");
@@ -188,7 +178,7 @@ Test(pins, a_first_touch_of_a_paused_table_waits_and_is_rewritten_afterwards)
 	cr_assert_str_eq(say(talk, "Q:from_a"), "");
 	cr_assert_eq(talk->conversation.hold, HOLD_PAUSE);
 	cr_assert_str_eq(resumed(talk), "");
-	publish("a b", "a");
+	publish(talk, "a b", "a");
 	pause_table(NULL);
 	conversation_unpause(&talk->conversation);
 	cr_assert_str_eq(resumed(talk), "Q[from data.a]");
