@@ -44,8 +44,7 @@ struct look {
 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0,
-	  "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	COMMAND_OPTION_CONFIG,
 	{ "format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0 },
 	{ "grants", OPTION_GRANTS, NULL, 0, "Print the SQL that makes crossfade's own roles for this map", 0 },
 	{ "capture", OPTION_CAPTURE, NULL, 0, "Print the map with the columns of its transforms filled in", 0 },

@@ -14,7 +14,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	COMMAND_OPTION_CONFIG,
 	{ "defaults", KEY_DEFAULTS, NULL, 0, "Print every key with its default, unit, whether a reload applies it "
 					     "and what it does, as a file to begin with", 0 },
 	{ "markdown", KEY_MARKDOWN, NULL, 0, "The same as a table for the documentation", 0 },
@@ -84,7 +84,6 @@ int cmd_config(int argc, char **argv)
 	static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
 	struct arguments arguments = { 0 };
 	struct buf out;
-	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
 	buf_init(&out);

@@ -15,8 +15,8 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
-	{ "console", KEY_CONSOLE, "DSN", 0, "The console to speak to (default: the one of the configuration)", 0 },
+	COMMAND_OPTION_CONFIG,
+	COMMAND_OPTION_CONSOLE(KEY_CONSOLE),
 	{ "group", KEY_GROUP, "NAME", 0, "All tables of this group of the map, in one transaction", 0 },
 	{ "reverse", KEY_REVERSE, NULL, 0, "Move back to the old name", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only check, and print the exact SQL and its locks", 0 },
@@ -96,8 +96,9 @@ static void append_command(struct buf *out, const struct arguments *arguments)
 	append_option(out, "REASON", arguments->reason);
 }
 
-static int run(struct console_client *client, const struct arguments *arguments)
+static int run(struct console_client *client, const void *chosen)
 {
+	const struct arguments *arguments = chosen;
 	const char *parameters[] = { arguments->table, NULL };
 	struct error error;
 	struct buf command;
@@ -124,16 +125,7 @@ int cmd_cutover(int argc, char **argv)
 		"usage or configuration.";
 	static const struct argp argp = { options, parse_option, "TABLE\n--group=NAME", doc, NULL, NULL, NULL };
 	struct arguments arguments = { 0 };
-	struct console_client *client;
-	struct error error;
-	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
-	if (!console_client_open_chosen(arguments.config, arguments.console, &client, &error)) {
-		error_print(&error, stderr);
-		return console_client_exit_status(&error);
-	}
-	int status = run(client, &arguments);
-	console_client_free(client);
-	return status;
+	return console_client_command(arguments.config, arguments.console, run, &arguments);
 }

@@ -20,8 +20,8 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
-	{ "console", KEY_CONSOLE, "DSN", 0, "The console to speak to (default: the one of the configuration)", 0 },
+	COMMAND_OPTION_CONFIG,
+	COMMAND_OPTION_CONSOLE(KEY_CONSOLE),
 	{ "reason", KEY_REASON, "TEXT", 0, "With set: why, for the journal", 0 },
 	{ "force", KEY_FORCE, NULL, 0, "With set: against the rules of stages; needs --reason", 0 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default) or json", 0 },
@@ -188,8 +188,9 @@ static bool run_show(struct console_client *client, const struct arguments *argu
 	return console_client_run(client, arguments->words[1] ? "SHOW HISTORY $1" : "SHOW HISTORY", parameters, error_out);
 }
 
-static int run(struct console_client *client, const struct arguments *arguments)
+static int run(struct console_client *client, const void *chosen)
 {
+	const struct arguments *arguments = chosen;
 	static const char *const list[] = { "database", "table", "stage", "changed_at", "changed_by", "reason", NULL };
 	static const char *const history[] = { "at", "who", "action", "table", "from", "to", "outcome", "reason", NULL };
 	struct error error;
@@ -216,16 +217,7 @@ int cmd_flags(int argc, char **argv)
 	static const struct argp argp = { options, parse_option, "list\nset TABLE STAGE\nhistory [TABLE]", doc, NULL, NULL,
 					  NULL };
 	struct arguments arguments = { 0 };
-	struct console_client *client;
-	struct error error;
-	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
-	if (!console_client_open_chosen(arguments.config, arguments.console, &client, &error)) {
-		error_print(&error, stderr);
-		return console_client_exit_status(&error);
-	}
-	int status = run(client, &arguments);
-	console_client_free(client);
-	return status;
+	return console_client_command(arguments.config, arguments.console, run, &arguments);
 }

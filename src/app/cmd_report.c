@@ -47,7 +47,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	COMMAND_OPTION_CONFIG,
 	{ "ledger", KEY_LEDGER, "FILE", 0,
 	  "Read this ledger instead of the configured one; several add up. Without -c no configuration is read. "
 	  "\"schema:NAME DSN\" is one in a database", 0 },
@@ -439,7 +439,6 @@ int cmd_report(int argc, char **argv)
 	static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
 	struct arguments arguments = { .sides = { true, true }, .statements = -1,
 				       .from = { .line_prefix = REPORT_FROM_PREFIX }, .filter = report_filter_default() };
-	argp_err_exit_status = EXIT_USAGE;
 	arena_init(&arguments.arena);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;

@@ -44,7 +44,7 @@ struct job {
 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	COMMAND_OPTION_CONFIG,
 	{ "map", KEY_MAP, "FILE", 0, "This map, and no configuration", 0 },
 	{ "flags", KEY_FLAGS, "FILE", 0, "The stages, with --map (without: every table at stage old)", 0 },
 	{ "stage", KEY_STAGE, "TABLE=STAGE", 0, "The stage of one table, by its old name; may be repeated", 0 },
@@ -331,7 +331,6 @@ int cmd_rewrite(int argc, char **argv)
 	struct job job = { .arguments = &arguments, .settings = rewriter_settings_default(), .code = EXIT_USAGE };
 	struct arena arena;
 	struct error error;
-	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
 	arena_init(&arena);

@@ -11,8 +11,7 @@ struct serve_options {
 enum { OPTION_CHECK = 256 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0,
-	  "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	COMMAND_OPTION_CONFIG,
 	{ "check", OPTION_CHECK, NULL, 0, "Check configuration, map and flags, then exit: 0 when all is well, else 2",
 	  0 },
 	{ 0 },

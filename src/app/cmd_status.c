@@ -19,7 +19,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0 },
+	COMMAND_OPTION_CONFIG,
 	{ "console", KEY_CONSOLE, "DSN", 0, "Ask this console, and nothing else", 0 },
 	{ "server", KEY_SERVER, NULL, 0, "Also check that PostgreSQL can be reached", 0 },
 	{ 0 },
@@ -156,7 +156,6 @@ int cmd_status(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	struct settings settings;
 	struct error error;
-	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
 	if (arguments.console)

@@ -101,8 +101,8 @@ bool console_client_open(const char *dsn, unsigned timeout_s, struct console_cli
 	return true;
 }
 
-bool console_client_open_chosen(const char *config_path, const char *dsn, struct console_client **client_out,
-				struct error *error_out)
+static bool open_chosen(const char *config_path, const char *dsn, struct console_client **client_out,
+			struct error *error_out)
 {
 	struct settings settings;
 	if (dsn)
@@ -246,4 +246,18 @@ int console_client_exit_status(const struct error *error)
 {
 	bool usage = strncmp(error->sqlstate, "42", 2) == 0 && strcmp(error->sqlstate, "42501") != 0;
 	return usage || strcmp(error->sqlstate, SQLSTATE_CONFIG_FILE_ERROR) == 0 ? EXIT_USAGE : EXIT_HOLDS_NOT;
+}
+
+int console_client_command(const char *config_path, const char *dsn,
+			   int (*run)(struct console_client *client, const void *arguments), const void *arguments)
+{
+	struct console_client *client;
+	struct error error;
+	if (!open_chosen(config_path, dsn, &client, &error)) {
+		error_print(&error, stderr);
+		return console_client_exit_status(&error);
+	}
+	int status = run(client, arguments);
+	console_client_free(client);
+	return status;
 }

@@ -19,9 +19,6 @@ bool console_client_dsn(const struct settings *settings, struct arena *arena, co
 /* timeout_s 0: libpq's own. */
 bool console_client_open(const char *dsn, unsigned timeout_s, struct console_client **client_out,
 			 struct error *error_out);
-/* What -c and --console say. */
-bool console_client_open_chosen(const char *config_path, const char *dsn, struct console_client **client_out,
-				struct error *error_out);
 /* Where its lines of progress go; stderr unless it is said. */
 void console_client_print_to(struct console_client *client, FILE *stream);
 void console_client_free(struct console_client *client);
@@ -40,5 +37,9 @@ const char *console_client_cell(const struct console_client *client, size_t row,
 
 /* 1: it was refused or failed; 2: it was not understood. */
 int console_client_exit_status(const struct error *error);
+
+/* A subcommand: connects as -c and --console say, and returns what run does, or says why that was not to be had. */
+int console_client_command(const char *config_path, const char *dsn,
+			   int (*run)(struct console_client *client, const void *arguments), const void *arguments);
 
 #endif

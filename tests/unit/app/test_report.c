@@ -5,9 +5,10 @@
 
 #include "../usage/support.h"
 
+#include <argp.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,6 +126,7 @@ static int run(char *out, size_t capacity, const char *const *arguments)
 	if (child == 0) {
 		dup2(ends[1], STDOUT_FILENO);
 		dup2(ends[1], STDERR_FILENO);
+		argp_err_exit_status = EXIT_USAGE; /* as commands_run does */
 		int code = cmd_report(argc, argv);
 		fflush(NULL);
 		_exit(code); /* a leak check would miss the threads that fork left behind */
