@@ -69,11 +69,6 @@ bool console_talk_ended(const struct console_talk *talk)
 	return talk->phase == PHASE_ENDED;
 }
 
-const char *console_talk_user(const struct console_talk *talk)
-{
-	return talk->user;
-}
-
 void console_talk_fail(struct console_talk *talk, const struct error *error)
 {
 	if (talk->phase != PHASE_ENDED)

@@ -56,7 +56,5 @@ bool console_talk_ended(const struct console_talk *talk);
 void console_talk_fail(struct console_talk *talk, const struct error *error);
 /* While a request runs: progress ("INFO"), or "WARNING". */
 void console_talk_notice(struct console_talk *talk, const char *severity, const struct error *notice);
-/* NULL before it was told. */
-const char *console_talk_user(const struct console_talk *talk);
 
 #endif

@@ -26,17 +26,6 @@ bool log_enabled(enum log_level level)
 	return (int)level >= atomic_load_explicit(&current_level, memory_order_relaxed);
 }
 
-bool log_level_parse(const char *text, enum log_level *level_out)
-{
-	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
-		if (strcmp(text, level_names[i]) == 0) {
-			*level_out = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool is_plain(struct slice text)
 {
 	if (!text.len)

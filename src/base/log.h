@@ -25,7 +25,6 @@ struct log_field {
 
 void log_setup(enum log_level level, enum log_format format);
 bool log_enabled(enum log_level level);
-bool log_level_parse(const char *text, enum log_level *level_out);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
 #define LOG_STR(k, v) ((struct log_field){ .key = (k), .kind = LOG_KIND_TEXT, .text = slice_str(v) })

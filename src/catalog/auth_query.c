@@ -268,7 +268,7 @@ void auth_query_free(struct auth_query *query)
 	query->stopping = true;
 	pthread_cond_signal(&query->asked);
 	pthread_mutex_unlock(&query->lock);
-	(void)eventfd_write(query->stop_fd, 1);
+	eventfd_write(query->stop_fd, 1);
 	pthread_join(query->thread, NULL);
 	refuse_rest(query);
 	drop_all(query);

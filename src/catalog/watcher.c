@@ -40,10 +40,7 @@ struct catalog_watcher {
 	_Atomic uint64_t looked_us; /* the last look that succeeded; 0: none yet */
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
 	bool stopped;	    /* no callback from now on */
-	bool attempted;	    /* the first load has ended */
-	bool has_facts;
 	struct map *map;
 	uint64_t map_number; /* grows with each set_map */
 
@@ -82,25 +79,10 @@ static void unref(struct catalog_watcher *watcher)
 	close(watcher->stop_fd);
 	close(watcher->poke_fd);
 	pthread_mutex_destroy(&watcher->lock);
-	pthread_cond_destroy(&watcher->changed);
 	free(watcher->dsn);
 	free(watcher->id);
 	free(watcher->name);
 	free(watcher);
-}
-
-static void wake(int fd)
-{
-	uint64_t one = 1;
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-static void drain(int fd)
-{
-	uint64_t count;
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
 }
 
 static bool is_stopped(struct catalog_watcher *watcher)
@@ -121,15 +103,12 @@ static void give_facts(struct catalog_watcher *watcher, struct facts *facts)
 		facts_unref(facts);
 	else
 		watcher->callbacks.facts(watcher->callbacks.context, facts);
-	watcher->has_facts = true;
 	pthread_mutex_unlock(&watcher->lock);
 }
 
 static void answer(struct catalog_watcher *watcher, uint64_t ticket, bool fresh)
 {
 	pthread_mutex_lock(&watcher->lock);
-	watcher->attempted = true;
-	pthread_cond_broadcast(&watcher->changed);
 	if (ticket > watcher->answered && !watcher->stopped && watcher->callbacks.checked)
 		watcher->callbacks.checked(watcher->callbacks.context, ticket, fresh);
 	pthread_mutex_unlock(&watcher->lock);
@@ -285,7 +264,7 @@ static void back_off(struct catalog_watcher *watcher)
 static void look_and_tell(struct catalog_watcher *watcher)
 {
 	struct error error;
-	drain(watcher->poke_fd);
+	eventfd_read(watcher->poke_fd, &(eventfd_t){ 0 });
 	uint64_t ticket = atomic_load(&watcher->requested); /* before looking: later pokes want a later look */
 	uint64_t started_us = clock_monotonic_us();
 	bool ok = look(watcher, &error);
@@ -342,7 +321,7 @@ static bool pause_step(struct catalog_watcher *watcher, uint64_t passed_ms, bool
 	if (fds[0].revents)
 		return false;
 	if (fds[1].revents) {
-		drain(watcher->poke_fd);
+		eventfd_read(watcher->poke_fd, &(eventfd_t){ 0 });
 		*poked = true;
 	}
 	if (fds[2].revents && !catalog_connection_listen(watcher->connection)) {
@@ -390,15 +369,6 @@ static void start_thread(struct catalog_watcher *watcher)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static void init_condition(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 struct catalog_watcher *catalog_watcher_new(const struct catalog_watcher_settings *settings, struct map *map,
 					    struct catalog_watcher_callbacks callbacks)
 {
@@ -416,15 +386,14 @@ struct catalog_watcher *catalog_watcher_new(const struct catalog_watcher_setting
 	watcher->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	buf_init(&watcher->fingerprint);
 	pthread_mutex_init(&watcher->lock, NULL);
-	init_condition(&watcher->changed);
 	start_thread(watcher);
 	return watcher;
 }
 
-static struct timespec after_ms(clockid_t clock, uint32_t ms)
+static struct timespec after_ms(uint32_t ms)
 {
 	struct timespec time;
-	clock_gettime(clock, &time);
+	clock_gettime(CLOCK_REALTIME, &time);
 	time.tv_sec += ms / 1000;
 	time.tv_nsec += (long)(ms % 1000) * 1000000;
 	if (time.tv_nsec >= 1000000000) {
@@ -440,10 +409,9 @@ void catalog_watcher_free(struct catalog_watcher *watcher)
 		return;
 	pthread_mutex_lock(&watcher->lock);
 	watcher->stopped = true;
-	pthread_cond_broadcast(&watcher->changed);
 	pthread_mutex_unlock(&watcher->lock);
-	wake(watcher->stop_fd);
-	struct timespec deadline = after_ms(CLOCK_REALTIME, JOIN_MS);
+	eventfd_write(watcher->stop_fd, 1);
+	struct timespec deadline = after_ms(JOIN_MS);
 	if (pthread_timedjoin_np(watcher->thread, NULL, &deadline) != 0)
 		pthread_detach(watcher->thread);
 	unref(watcher);
@@ -452,7 +420,7 @@ void catalog_watcher_free(struct catalog_watcher *watcher)
 uint64_t catalog_watcher_poke(struct catalog_watcher *watcher)
 {
 	uint64_t ticket = atomic_fetch_add(&watcher->requested, 1) + 1;
-	wake(watcher->poke_fd);
+	eventfd_write(watcher->poke_fd, 1);
 	return ticket;
 }
 
@@ -471,17 +439,5 @@ void catalog_watcher_set_map(struct catalog_watcher *watcher, struct map *map)
 	watcher->map = map_ref(map);
 	watcher->map_number++;
 	pthread_mutex_unlock(&watcher->lock);
-	wake(watcher->poke_fd);
-}
-
-bool catalog_watcher_wait(struct catalog_watcher *watcher, uint32_t timeout_ms)
-{
-	struct timespec deadline = after_ms(CLOCK_MONOTONIC, timeout_ms);
-	pthread_mutex_lock(&watcher->lock);
-	while (!watcher->attempted && !watcher->stopped &&
-	       pthread_cond_timedwait(&watcher->changed, &watcher->lock, &deadline) == 0)
-		;
-	bool has_facts = watcher->has_facts;
-	pthread_mutex_unlock(&watcher->lock);
-	return has_facts;
+	eventfd_write(watcher->poke_fd, 1);
 }

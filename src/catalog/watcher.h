@@ -53,7 +53,5 @@ uint64_t catalog_watcher_poke(struct catalog_watcher *watcher);
 void catalog_watcher_set_map(struct catalog_watcher *watcher, struct map *map);
 /* From any thread: how long ago the catalog was last read or found unchanged; -1: never. */
 int64_t catalog_watcher_age_ms(const struct catalog_watcher *watcher);
-/* Waits until the first attempt to load has ended; true when there are facts. */
-bool catalog_watcher_wait(struct catalog_watcher *watcher, uint32_t timeout_ms);
 
 #endif

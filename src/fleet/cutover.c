@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "rewrite/rewriter.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -205,12 +204,10 @@ void cutover_blockers(struct cutover *cutover, struct holders *holders_out)
 
 void cutover_free(struct cutover *cutover)
 {
-	uint64_t one = 1;
 	if (!cutover)
 		return;
 	cutover_cancel(cutover);
-	while (write(cutover->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	eventfd_write(cutover->stop_fd, 1);
 	pthread_join(cutover->thread, NULL);
 	close(cutover->stop_fd);
 	move_plan_free(cutover->plan);

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
@@ -49,20 +48,6 @@ struct member {
 	bool told, troubled;
 	uint64_t renewed_us;
 };
-
-static void wake(int fd)
-{
-	uint64_t one = 1;
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-static void drain(int fd)
-{
-	uint64_t count;
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-}
 
 /* ---- our row ---- */
 
@@ -309,7 +294,7 @@ static void wait_until_due(struct member *member, bool ok)
 		return; /* it came while we were looking */
 	poll(fds, 3, (int)ms);
 	if (fds[1].revents)
-		drain(member->poke_fd);
+		eventfd_read(member->poke_fd, &(eventfd_t){ 0 });
 	if (fds[2].revents)
 		catalog_connection_listen(member->connection);
 }
@@ -380,7 +365,7 @@ void member_free(struct member *member)
 	if (!member)
 		return;
 	atomic_store(&member->stopped, true);
-	wake(member->stop_fd);
+	eventfd_write(member->stop_fd, 1);
 	pthread_join(member->thread, NULL);
 	close(member->stop_fd);
 	close(member->poke_fd);
@@ -393,7 +378,7 @@ void member_free(struct member *member)
 
 void member_poke(struct member *member)
 {
-	wake(member->poke_fd);
+	eventfd_write(member->poke_fd, 1);
 }
 
 const char *member_id(const struct member *member)

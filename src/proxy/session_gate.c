@@ -13,7 +13,7 @@ void session_on_gate(struct session *session)
 	struct conversation *conversation = &session->conversation;
 	if (session->phase != SESSION_RUNNING || conversation->hold != HOLD_PAUSE)
 		return;
-	conversation->parking.again = true;
+	conversation_unpause(conversation);
 	go_on(session);
 }
 

@@ -58,11 +58,6 @@ static bool has_sink(const struct sinks *sinks, size_t written)
 	return sinks->consumed[written] || sinks_partner(sinks, written) < sinks->shape->physical_count;
 }
 
-bool sinks_is_dropped(const struct sinks *sinks, size_t written)
-{
-	return !has_sink(sinks, written) && sinks->shape->written[written].lossy;
-}
-
 bool sinks_is_lost(const struct sinks *sinks, size_t written)
 {
 	return !has_sink(sinks, written) && !sinks->shape->written[written].lossy;

@@ -20,9 +20,7 @@ size_t sinks_partner(const struct sinks *sinks, size_t written);
 size_t sinks_written(const struct shape *shape, const char *name);
 /* What a physical column gets from the row called row, which has the written ones; not for those with no source. */
 struct slice sinks_value(struct analysis *a, const struct sinks *sinks, size_t physical, const char *row);
-/* Nothing of it is kept, and the map says that this is meant. */
-bool sinks_is_dropped(const struct sinks *sinks, size_t written);
-/* Nothing of it is kept, and nobody said so. */
+/* Nothing of it is kept, and the map does not say that this is meant. */
 bool sinks_is_lost(const struct sinks *sinks, size_t written);
 
 enum sink_default {

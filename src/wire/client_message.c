@@ -179,11 +179,3 @@ void ssl_request_append(struct buf *out)
 	buf_append_u32(out, 8);
 	buf_append_u32(out, 80877103);
 }
-
-void cancel_append(struct buf *out, uint32_t pid, struct slice key)
-{
-	buf_append_u32(out, (uint32_t)(12 + key.len));
-	buf_append_u32(out, 80877102);
-	buf_append_u32(out, pid);
-	buf_append_slice(out, key);
-}

@@ -76,6 +76,5 @@ void sync_append(struct buf *out);
 void terminate_append(struct buf *out);
 /* No type byte: the beginning of a connection. */
 void ssl_request_append(struct buf *out);
-void cancel_append(struct buf *out, uint32_t pid, struct slice key);
 
 #endif
