@@ -143,7 +143,8 @@ static void suggest(const struct console_statement *statement, struct error *err
 	error_hint(error, "SHOW HELP lists what there is.");
 }
 
-bool console_command_find(const struct console_statement *statement, enum console_verb *verb_out,
+/* The command that the statement begins with. */
+static bool find_command(const struct console_statement *statement, enum console_verb *verb_out,
 			  struct error *error_out)
 {
 	size_t best = 0;
@@ -473,7 +474,7 @@ bool console_command_read(struct arena *arena, const struct console_statement *s
 {
 	struct console_request request = { 0 };
 	struct reading r = { .arena = arena, .values = values, .request = &request, .error = error_out };
-	if (!console_command_find(statement, &request.verb, error_out))
+	if (!find_command(statement, &request.verb, error_out))
 		return false;
 	r.at = statement->words + matched_words(statement, commands[request.verb].words);
 	if (!read_arguments(&r))

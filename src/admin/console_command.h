@@ -70,9 +70,6 @@ struct console_request {
 	uint32_t max_stall_ms, timeout_ms; /* 0: not said */
 };
 
-/* The command that the statement begins with. */
-bool console_command_find(const struct console_statement *statement, enum console_verb *verb_out,
-			  struct error *error_out);
 /*
  * All of the statement. values: of its parameters, NULL for null; NULL: none
  * are known yet, and anything may stand in their place. Texts of the request

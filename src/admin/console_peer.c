@@ -64,7 +64,8 @@ struct users *console_allowed_passwords(const struct console_allowed *allowed)
 	return allowed->passwords;
 }
 
-enum console_role console_allowed_role(const struct console_allowed *allowed, const char *user)
+/* CONSOLE_NOBODY: in neither list. */
+static enum console_role role_of(const struct console_allowed *allowed, const char *user)
 {
 	for (size_t i = 0; i < allowed->count; i++) {
 		if (strcmp(allowed->names[i], user) == 0)
@@ -91,7 +92,7 @@ enum console_role console_remote_role(const char *user, bool proved, const struc
 	}
 	if (!proved)
 		return CONSOLE_ASKED;
-	enum console_role role = console_allowed_role(allowed, user);
+	enum console_role role = role_of(allowed, user);
 	return role == CONSOLE_NOBODY ? refuse_unlisted(user, error_out) : role;
 }
 
@@ -136,6 +137,6 @@ enum console_role console_peer_role(int fd, const char *user, const struct conso
 	}
 	if (strcmp(name, user) != 0)
 		return refuse_other(user, name, error_out);
-	enum console_role role = console_allowed_role(allowed, user);
+	enum console_role role = role_of(allowed, user);
 	return role == CONSOLE_NOBODY ? refuse_unlisted(user, error_out) : role;
 }

@@ -17,8 +17,6 @@ struct console_allowed *console_allowed_new(const struct console_users *users);
 struct console_allowed *console_allowed_ref(struct console_allowed *allowed);
 void console_allowed_unref(struct console_allowed *allowed);
 struct users *console_allowed_passwords(const struct console_allowed *allowed); /* NULL: none */
-/* CONSOLE_NOBODY: in neither list. */
-enum console_role console_allowed_role(const struct console_allowed *allowed, const char *user);
 
 /* Over TCP: before and after the password. */
 enum console_role console_remote_role(const char *user, bool proved, const struct console_allowed *allowed,

@@ -12,7 +12,8 @@ void session_vars_deinit(struct session_vars *vars)
 	*vars = (struct session_vars){ 0 };
 }
 
-bool rewrite_has_effects(const struct rewrite *rewrite)
+/* Whether the text changes the session when it runs. */
+static bool has_effects(const struct rewrite *rewrite)
 {
 	for (size_t i = 0; rewrite && i < rewrite->statement_count; i++) {
 		if (rewrite->statements[i].effect_count)
@@ -63,7 +64,7 @@ const struct session_state *session_vars_now(struct session_vars *vars, struct p
 
 void session_vars_sent(struct session_vars *vars, const struct rewrite *rewrite)
 {
-	if (!rewrite_has_effects(rewrite))
+	if (!has_effects(rewrite))
 		return;
 	vars->segment_effects = true;
 	if (vars->predicted_valid)

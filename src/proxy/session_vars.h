@@ -43,7 +43,5 @@ void session_vars_completed(struct session_vars *vars, const struct rewrite_stat
 void session_vars_ready(struct session_vars *vars, char status, bool failed, bool had_effects);
 void session_vars_reported(struct session_vars *vars, const char *name, const char *value);
 
-/* Whether the text changes the session when it runs. */
-bool rewrite_has_effects(const struct rewrite *rewrite);
 
 #endif

@@ -196,7 +196,7 @@ void report_add_row(struct report *report, const struct report_row *row)
 		add_counts(&use_of(report, table, side, row)->counts, &row->counts);
 }
 
-int64_t report_idle_since_ms(const struct report *report)
+static int64_t idle_since_ms(const struct report *report)
 {
 	return report->filter.now_ms - (int64_t)report->filter.idle_days * 86400000;
 }
@@ -210,7 +210,7 @@ void report_add_old_use(struct report *report, const struct report_row *row)
 	key->table = table;
 	if (row->counts.last_ms > key->old.last_ms)
 		key->old.last_ms = row->counts.last_ms;
-	if (row->counts.last_ms >= report_idle_since_ms(report) && (row->counts.ok || row->counts.errors))
+	if (row->counts.last_ms >= idle_since_ms(report) && (row->counts.ok || row->counts.errors))
 		key->old.got_through = true;
 	if (row->counts.last_ms > table->old_last_ms) {
 		table->old_last_ms = row->counts.last_ms;
@@ -254,8 +254,8 @@ void report_add_column(struct report *report, const struct report_row *row, cons
 		key->application.column = column;
 		key->application.name = arena_strdup(&report->arena, row->application);
 	}
-	if (key->application.last_ms < report_idle_since_ms(report) &&
-	    row->counts.last_ms >= report_idle_since_ms(report))
+	if (key->application.last_ms < idle_since_ms(report) &&
+	    row->counts.last_ms >= idle_since_ms(report))
 		column->application_count++;
 	if (row->counts.last_ms > key->application.last_ms)
 		key->application.last_ms = row->counts.last_ms;
@@ -383,7 +383,7 @@ static void make_room(struct report *report)
 
 static void note_old_application(struct report *report, const struct report_key *key)
 {
-	if (key->old.last_ms < report_idle_since_ms(report))
+	if (key->old.last_ms < idle_since_ms(report))
 		return;
 	if (!key->table->old_applications++)
 		key->table->old_only_refused = true;
@@ -394,7 +394,7 @@ static void note_old_application(struct report *report, const struct report_key 
 static void note_column_application(struct report *report, const struct report_key *key)
 {
 	struct report_column *column = key->application.column;
-	if (key->application.last_ms < report_idle_since_ms(report))
+	if (key->application.last_ms < idle_since_ms(report))
 		return;
 	if (!column->applications) {
 		column->applications = ARENA_ARRAY(&report->arena, column->application_count, const char *);

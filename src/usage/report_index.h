@@ -38,7 +38,6 @@ struct report_foreseen {
 	const char *table, *side, *statement, *stage, *outcome, *reason; /* reason NULL: none */
 };
 void report_add_forecast(struct report *report, const struct report_foreseen *foreseen);
-int64_t report_idle_since_ms(const struct report *report);
 /* Fills the lists of who and statements; ends the index. */
 void report_index_collect(struct report *report);
 

@@ -43,7 +43,8 @@ bool startup_next(struct slice *rest, struct slice *name_out, struct slice *valu
 	return true;
 }
 
-bool startup_parse_bool(struct slice text, bool *value_out)
+/* As the server reads a boolean: on, off, true, false, yes, no, 1, 0 and their beginnings. */
+static bool parse_bool(struct slice text, bool *value_out)
 {
 	static const struct {
 		const char *word;
@@ -71,7 +72,7 @@ static void note_parameter(struct startup_packet *packet, struct slice name, str
 	else if (slice_is(name, "options"))
 		packet->options = value;
 	else if (slice_is(name, "replication") &&
-		 (slice_is(value, "database") || !startup_parse_bool(value, &packet->replication)))
+		 (slice_is(value, "database") || !parse_bool(value, &packet->replication)))
 		packet->replication = true; /* what is no boolean the server refuses */
 }
 

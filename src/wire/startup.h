@@ -49,7 +49,5 @@ bool startup_next(struct slice *rest, struct slice *name_out, struct slice *valu
  */
 bool startup_setting(const struct startup_packet *packet, const char *name, struct buf *value_out);
 
-/* As the server reads a boolean: on, off, true, false, yes, no, 1, 0 and their beginnings. */
-bool startup_parse_bool(struct slice text, bool *value_out);
 
 #endif
