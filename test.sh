@@ -39,6 +39,9 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 say() { printf '\n== %s\n' "$*"; }
 record_failure() { printf '%s\n' "$2" >"$results/$1.failed"; printf 'FAILED: %s\n' "$2"; }
 
+# What pytest and meson say at their ends: "1480 passed, 3 skipped".
+counts() { sed -nE 's/^=* ?([0-9]+ (passed|skipped|deselected).*) in [0-9.]+s.*/\1/p; s/^Ok: +([0-9]+).*/\1 passed/p' "$1" | tail -n 1; }
+
 # run NAME SECONDS COMMAND...: its output goes to a log, and to the reader when it fails.
 run() {
   local name=$1 limit=$2 log=$results/$1.log start=$SECONDS status; shift 2
@@ -46,7 +49,7 @@ run() {
   timeout --signal=INT --kill-after=60 "$limit" "$@" </dev/null >"$log" 2>&1
   status=$?
   if [ $status = 0 ]; then
-    printf '   %-28s %4d s\n' "$name" $((SECONDS - start))
+    printf '   %-28s %4d s  %s\n' "$name" $((SECONDS - start)) "$(counts "$log")"
   else
     tail -n "${tail_lines:-60}" "$log"
     printf '   %-28s %4d s  exit status %d, all of it in %s\n' "$name" $((SECONDS - start)) $status "${log#"$top"/}"
@@ -79,6 +82,9 @@ unit_tests() {
     [ $status = 0 ] || record_failure "unit-$dir" "meson test of $dir"
   fi
 }
+
+# These wait more than they work: as many processes as that fills. A file runs in one process, from its first test to its last.
+side_by_side=(-n 3 --dist loadfile)
 
 # python_tests NAME DIR SECONDS PYTEST-ARGUMENT...
 python_tests() {
@@ -141,9 +147,9 @@ main() {
     python_tests tools build 300 tests/tools
     begin_ahead
     say 'system tests, through the proxy'
-    python_tests system build 1300 tests/system
+    python_tests system build 1300 "${side_by_side[@]}" tests/system
     say 'AEGIS: the same answers in both layouts'
-    python_tests aegis build 1200 tests/aegis
+    python_tests aegis build 1200 -n 2 --dist loadgroup tests/aegis
     say 'random statements: the same answers in both layouts'
     python_tests equivalence build 400 tests/equivalence
     say 'instructions, which no busy machine changes'
@@ -160,7 +166,7 @@ main() {
   if compile build-asan "${CC:-gcc}" "${asan[@]}"; then
     unit_tests build-asan --timeout-multiplier 4
     # Not the many clients, whose own code is not ours, nor what measures memory.
-    python_tests system-asan build-asan 900 tests/system/test_{bad_input,protocol,auth,config,reload,usage}.py
+    python_tests system-asan build-asan 900 "${side_by_side[@]}" tests/system/test_{bad_input,protocol,auth,config,reload,usage}.py
   fi
 
   if [ $full = yes ]; then

@@ -11,6 +11,14 @@ import servers  # noqa: E402  (the processes are those of the system tests)
 from layouts import Databases  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With several processes (--dist loadgroup) each takes whole groups of cases: it makes what it compares with once."""
+    for item in items:
+        params = getattr(getattr(item, 'callspec', None), 'params', {})
+        item.add_marker(pytest.mark.xdist_group(str(params.get('group', item.path.stem))))
+
+
 @pytest.fixture(scope='session')
 def pg():
     # One plan for one statement: nothing parallel, no scan that starts in the middle.

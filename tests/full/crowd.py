@@ -100,6 +100,7 @@ def misbehaving(address, i):
 
 
 def crowd(proxy, count, what):
+    proxy.count_idle_sockets()
     good = [Raw(proxy.address, timeout=120).startup() for _ in range(count // 2)]
     alone = p99(rounds(proxy.address, good, 2000))
     bad = [c for c in (misbehaving(proxy.address, i) for i in range(count // 2)) if c]

@@ -19,10 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'system'))
 import raw  # noqa: E402
 import servers  # noqa: E402
-from pki import Pki  # noqa: E402
+from pki import Pki, client_tls, server_tls, use_certificate  # noqa: E402
 from raw import Raw, query  # noqa: E402
 from secure import Secure  # noqa: E402
-from test_tls import client_tls, server_tls, use_certificate  # noqa: E402
 
 MAP = 'old: v10\nnew: v13\ntables: {v10.prices: v13.prices, v10.orders: v13.orders}\n'
 SETUP = """
@@ -184,6 +183,7 @@ def main():
     assert pg.psql('-v', 'ON_ERROR_STOP=1', unix=True, stdin=SETUP).returncode == 0
     proxy = servers.Crossfade(pg, map_text=MAP, server_address=f'localhost:{pg.port}',
                               config=client_tls(pki) + server_tls('require') + 'limits: {unfinished_logins: 50}\n')
+    proxy.count_idle_sockets()
     soak = Soak(proxy, pg)
     roles = [soak.checked] * 8 + [soak.vanishing, soak.garbage, soak.cancelled, soak.slow, soak.silent]
     threads = [threading.Thread(target=soak.run, args=(role, i), daemon=True) for i, role in enumerate(roles)]

@@ -4,12 +4,19 @@
 is `crossfade serve` with a map of one table; `--endpoint direct` (the tests prove
 themselves) and `--endpoint pgbouncer` (they can fail) run the same tests
 against something else.
+
+./test.sh runs the files in several processes (pytest-xdist), each with servers
+of its own; a test that measures what others would disturb is marked `alone`.
+What takes long is marked `full` and runs with CROSSFADE_FULL set, as
+tests/full/system.sh does.
 """
 import os
 
 import pytest
 
+import pki as certificates
 import servers
+import turns
 
 
 def pytest_addoption(parser):
@@ -20,6 +27,34 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line('markers', 'spoils: leaves its database in another state')
     config.addinivalue_line('markers', 'slow: takes seconds, or measures what sanitizers distort')
+    config.addinivalue_line('markers', 'alone: no other test runs beside it')
+    config.addinivalue_line('markers', 'full: takes long; only with CROSSFADE_FULL')
+    if getattr(config.option, 'numprocesses', None):
+        turns.begin()
+
+
+def pytest_unconfigure(config):
+    if getattr(config.option, 'numprocesses', None):
+        turns.end()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    with turns.turn(item.get_closest_marker('alone')):
+        yield
+
+
+# A process takes the next file when it has done one: those that take longest come first, or the last one would be waited for.
+LONG_FILES = ('test_tls', 'test_protocol', 'test_shutdown', 'test_scram', 'test_bad_input', 'test_reload', 'test_cutover',
+              'test_shared_ledger', 'test_usage', 'test_usage_load', 'test_streaming', 'test_limits', 'test_fleet')
+
+
+def pytest_collection_modifyitems(config, items):
+    if not os.environ.get('CROSSFADE_FULL'):
+        left_out = [i for i in items if i.get_closest_marker('full')]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [i for i in items if i not in left_out]
+    items.sort(key=lambda i: LONG_FILES.index(i.path.stem) if i.path.stem in LONG_FILES else len(LONG_FILES))
 
 
 SETUP = """
@@ -79,6 +114,13 @@ def shared_endpoint(pg, endpoint_kind):
     assert proxy.psql('-Atc', 'select 1').stdout == '1\n'
     yield proxy
     proxy.finish()
+
+
+@pytest.fixture(scope='session')
+def pki():
+    made = certificates.Pki()
+    yield made
+    made.remove()
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""Certificates of the tests: two authorities, and what each has signed."""
+"""Certificates of the tests: two authorities, and what each has signed; servers and proxies that use them."""
 import os
 import shutil
 import subprocess
 
-from servers import work_dir
+from servers import Postgres, wait_for, work_dir
 
 
 def _openssl(*args):
@@ -64,3 +64,30 @@ class Pki:
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def use_certificate(server, certificate, pki):
+    cert = certificate.install(server.data, 'postgres')
+    server.set(ssl='on', ssl_cert_file=cert.crt, ssl_key_file=cert.key, ssl_ca_file=pki.authority.path)
+    wait_for(lambda: server.psql('-Atc', 'show ssl', unix=True).stdout == 'on\n', what='ssl')
+
+
+def client_tls(pki, mode='allow', certificate=None, **more):
+    certificate = certificate or pki.server
+    keys = {'mode': mode, 'cert': certificate.crt, 'key': certificate.key, **more}
+    return 'client_tls: {' + ', '.join(f'{k}: {v}' for k, v in keys.items()) + '}\n'
+
+
+def server_tls(mode, **more):
+    return 'server_tls: {' + ', '.join(f'{k}: {v}' for k, v in {'mode': mode, **more}.items()) + '}\n'
+
+
+def tls_server(pki, hba, sql):
+    """For a fixture: a server with TLS, `hba` behind the unix socket's line."""
+    server = Postgres()
+    (server.data / 'pg_hba.conf').write_text('local all all trust\n' + hba)
+    use_certificate(server, pki.server, pki)
+    done = server.psql('-v', 'ON_ERROR_STOP=1', unix=True, stdin=sql)
+    assert done.returncode == 0, done.stderr
+    yield server
+    server.destroy()

@@ -4,6 +4,7 @@ Each is an endpoint (host, port, unix socket directory), so that a test can be
 pointed at any of them.  All of them listen on loopback, on ports of their own,
 below a short directory of their own (unix socket paths are limited).
 """
+import collections
 import glob
 import os
 import re
@@ -26,10 +27,21 @@ BINARY = BUILD / 'crossfade'
 SANITIZER = re.compile(r'ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer')
 
 
+def held_port():
+    """A socket that is bound and does not listen: whoever listens with SO_REUSEADDR may have its port, as servers do,
+    and the kernel gives it to nobody else, neither to another worker of this run nor to a client's end."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(('127.0.0.1', 0))
+    return held
+
+
+HELD = collections.deque(maxlen=300)  # more than any test uses; old ones are closed
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    HELD.append(held_port())
+    return HELD[-1].getsockname()[1]
 
 
 def work_dir(prefix='cf-'):
@@ -130,7 +142,8 @@ class Postgres(Endpoint):
         self.hba = self.dir / 'hba'
         self.hba.write_text(HBA)
         self.place = self.dir / 's'
-        self.start('auto')
+        self.held = held_port()
+        self.start(self.held.getsockname()[1])
         super().__init__(int(self.about['PGPORT']), self.about['PGSOCKET'])
 
     @staticmethod
@@ -168,6 +181,7 @@ class Postgres(Endpoint):
     def destroy(self):
         self.stop('immediate')
         self._tool('remove', self.place, check=False)
+        self.held.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def enable_ssl(self):
@@ -199,7 +213,10 @@ class Process(Endpoint):
             if self.process.poll() is not None:
                 raise AssertionError(f'{self.kind} ended with {self.process.returncode}:\n{self.log()}')
             try:
-                socket.create_connection(self.address, 1).close()
+                with socket.create_connection(self.address, 5) as s:
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(4096):  # until that session is over: nobody shall count it
+                        pass
                 return True
             except OSError:
                 return False
@@ -237,12 +254,13 @@ class Process(Endpoint):
                 pass
         return found
 
-    def settle(self):
-        """The number of sockets without any session."""
-        self.idle_sockets = self.sockets()
+    def count_idle_sockets(self):
+        """Those without any session; its own to the database come and go."""
+        seen = [self.sockets()]
         for _ in range(40):
             time.sleep(0.01)
-            self.idle_sockets = min(self.idle_sockets, self.sockets())
+            seen.append(self.sockets())
+        self.idle_sockets = min(seen)
 
     def alive(self):
         return self.process.poll() is None
@@ -318,7 +336,6 @@ admin: {{dsn: "{admin}"}}
         env.setdefault('ASAN_OPTIONS', 'detect_leaks=1:abort_on_error=0')
         env.setdefault('UBSAN_OPTIONS', 'print_stacktrace=1')
         self._spawn([BINARY, 'serve', '-c', self.config_file], env=env)
-        self.settle()
 
     def command(self, *args, stdin=None, timeout=30):
         return subprocess.run([str(BINARY), *map(str, args)], input=stdin, text=True,

@@ -366,6 +366,7 @@ NONSENSE = {
 def test_server_that_talks_nonsense(make_proxy, name):
     stub = Stub(NONSENSE[name])
     proxy = make_proxy(server_address=f'127.0.0.1:{stub.port}')
+    proxy.count_idle_sockets()
     try:
         for _ in range(3):
             with Raw(proxy.address) as c:

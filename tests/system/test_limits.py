@@ -279,6 +279,7 @@ def misbehave(proxy, stop, kind):
 
 def test_clients_that_misbehave_disturb_nobody(limited, pg):
     proxy = limited('unfinished_logins: 40')
+    proxy.count_idle_sockets()
     stop = threading.Event()
     threads = [threading.Thread(target=misbehave, args=(proxy, stop, kind), daemon=True)
                for kind in ('silent', 'garbage', 'slow') * 4]

@@ -12,10 +12,9 @@ import subprocess
 import psycopg2
 import pytest
 
-from pki import Pki
-from servers import Crossfade, Postgres
+from pki import client_tls, server_tls, tls_server
+from servers import Crossfade
 from test_clients_node_jdbc import JDBC, jdbc_classes, node_path  # noqa: F401 (fixtures)
-from test_tls import client_tls, server_tls, use_certificate
 
 asyncpg = pytest.importorskip('asyncpg')
 psycopg = pytest.importorskip('psycopg')
@@ -28,25 +27,12 @@ BINDS = {'psql', 'psycopg2', 'psycopg3'}  # knows channel binding, as all of lib
 
 
 @pytest.fixture(scope='module')
-def pki():
-    made = Pki()
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope='module')
 def guarded(pki):
-    server = Postgres()
-    (server.data / 'pg_hba.conf').write_text('local all all trust\nhost all postgres all trust\n'
-                                             'host all by_md5 all md5\nhost all trusted all trust\n'
-                                             'host all all all scram-sha-256\n')
-    use_certificate(server, pki.server, pki)
-    done = server.psql('-v', 'ON_ERROR_STOP=1', unix=True, stdin="""
+    yield from tls_server(
+        pki, 'host all postgres all trust\nhost all by_md5 all md5\nhost all trusted all trust\n'
+        'host all all all scram-sha-256\n', """
         create role by_scram login password 'pencil'; create role trusted login password 'pencil';
         set password_encryption = 'md5'; create role by_md5 login password 'pencil';""")
-    assert done.returncode == 0, done.stderr
-    yield server
-    server.destroy()
 
 
 @pytest.fixture(scope='module')

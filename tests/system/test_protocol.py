@@ -289,6 +289,7 @@ def test_parameter_status_comes_when_the_server_reloads(ep, pg):
         wait_for(lambda: 'S' in dict(c.ask('select 1')), what='old time zone')
 
 
+@pytest.mark.alone
 def test_notices_arrive_while_the_statement_still_runs(ep):
     with Raw(ep.address).startup() as c:
         began = time.monotonic()
@@ -298,6 +299,7 @@ def test_notices_arrive_while_the_statement_still_runs(ep):
         c.until()
 
 
+@pytest.mark.alone
 def test_rows_arrive_while_the_statement_still_runs(ep, pg):
     """Nothing is held back until CommandComplete."""
     with Raw(ep.address).startup() as c:

@@ -88,9 +88,11 @@ def test_flag_flips_by_a_symlink_swap(db, make_proxy, pg):
     wait_for(lambda: works(proxy, 'prices', 7), 5, 'flipped', 0.1)
 
 
-@pytest.mark.parametrize('bad', ['flags:\n  public.prices: lively\n', 'flags: [\n', '', 'flags:\n\tx: y\n',
-                                 'flags:\n  public.prices: old\n  public.prices: live\n'])
-@pytest.mark.parametrize('how', [write_and_hup, replaced])
+BAD = ['flags:\n  public.prices: lively\n', 'flags: [\n', '', 'flags:\n\tx: y\n',
+       'flags:\n  public.prices: old\n  public.prices: live\n']
+
+
+@pytest.mark.parametrize('how, bad', [(write_and_hup, bad) for bad in BAD] + [(replaced, BAD[0])])
 def test_bad_flags_change_nothing_and_say_why(proxy, pg, bad, how):
     two_tables(pg)
     how(proxy, moves.flags(prices='live'))

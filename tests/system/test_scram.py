@@ -10,11 +10,10 @@ import psycopg2
 import pytest
 
 import raw
-from pki import Pki
+from pki import client_tls, server_tls, tls_server
 from raw import Raw
 from secure import Secure
-from servers import Postgres, wait_for
-from test_tls import client_tls, server_tls, use_certificate
+from servers import wait_for
 
 pytestmark = pytest.mark.skipif(not hasattr(hashlib, 'pbkdf2_hmac'), reason='no PBKDF2')
 
@@ -39,29 +38,16 @@ ROLES = {  # name: (password, salt, iterations)
 
 
 @pytest.fixture(scope='module')
-def pki():
-    made = Pki()
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope='module')
 def guarded(pki):
     """A server with TLS on which everybody logs in with SCRAM, but for three."""
-    server = Postgres()
-    (server.data / 'pg_hba.conf').write_text(
-        'local all all trust\nhost all postgres all trust\nhost all by_md5 all md5\nhost all in_clear all password\n'
-        'host all trusted all trust\nhost all all all scram-sha-256\n')
-    use_certificate(server, pki.server, pki)
     sql = [f"create role {name} login password '{verifier(SASLPREPPED.get(name, p), s, i)}'"
            for name, (p, s, i) in ROLES.items()]
     sql += ["set password_encryption = 'md5'", "create role by_md5 login password 'secret'", 'reset password_encryption',
             "create role in_clear login password 'secret'", "create role trusted login password 'secret'",
             "create role changing login password 'first'", 'create role without login']
-    done = server.psql('-v', 'ON_ERROR_STOP=1', unix=True, stdin=';\n'.join(sql) + ';')
-    assert done.returncode == 0, done.stderr
-    yield server
-    server.destroy()
+    yield from tls_server(
+        pki, 'host all postgres all trust\nhost all by_md5 all md5\nhost all in_clear all password\n'
+        'host all trusted all trust\nhost all all all scram-sha-256\n', ';\n'.join(sql) + ';')
 
 
 SASLPREPPED = {'prepared': 'IX a'}

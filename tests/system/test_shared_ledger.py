@@ -169,6 +169,7 @@ def test_a_ledger_that_is_gone_is_made_anew(pg, ledger):
     settle(proxy, 4)
 
 
+@pytest.mark.full
 def test_a_server_that_goes_away_loses_no_count(victim, ledger):
     victim.psql('-c', 'create database ledger')
     victim.psql('-c', 'create table items (id int, name text); create table bulk (n int)', PGDATABASE='ledger')
@@ -187,7 +188,7 @@ def test_a_server_that_goes_away_loses_no_count(victim, ledger):
     settle(proxy, 18)
 
 
-@pytest.mark.parametrize('fate', ['done', 'not done'])
+@pytest.mark.parametrize('fate', ['done', pytest.param('not done', marks=pytest.mark.full)])
 def test_a_commit_without_an_answer_counts_once(pg, ledger, fate):
     cutter = Cutter(pg.port)
     proxy = ledger(admin=f'host=127.0.0.1 port={cutter.port} user=postgres dbname=ledger')

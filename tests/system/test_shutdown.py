@@ -10,8 +10,10 @@ import pytest
 import raw
 from raw import Raw, query
 from relay import Relay
+from servers import wait_for
 
-TIMEOUT_S = 6
+TIMEOUT_S = 3
+LINGER_S = 2  # so long a client that does not react is waited for, so that it can read the reason
 
 
 @pytest.fixture
@@ -34,6 +36,28 @@ def farewell(messages):
     kind, body = messages[-1]
     fields = raw.error_fields(body)
     return (kind, fields['S'], fields['C']) == ('E', 'FATAL', '57P01')
+
+
+class Leaving(threading.Thread):
+    """A client that reads to the end and goes, as drivers do."""
+
+    def __init__(self, c):
+        super().__init__(daemon=True)
+        self.c, self.messages = c, []
+        self.start()
+
+    def run(self):
+        self.messages = self.c.rest_messages()
+        self.c.sock.close()
+
+    def heard(self):
+        self.join(10)
+        return self.messages
+
+
+def under_way(pg, c, sql):
+    """Until it is the server's turn."""
+    wait_for(lambda: pg.sessions(f"pid = {c.pid} and query = '{sql}'") == 1, 10, f'{sql} is under way')
 
 
 def idle(proxy, pg):
@@ -89,14 +113,17 @@ def pipelined_ahead(proxy, pg):
 @pytest.mark.parametrize('state', [idle, half_a_message, login_waits_for_a_password, nothing_sent_yet,
                                    only_an_encryption_request, half_a_startup_packet, pipelined_ahead])
 def test_ends_at_once(proxy, pg, state):
-    c = state(proxy, pg)
-    try:
-        time.sleep(0.1)
-        # A client that does not react is waited for two seconds, so that it can read the reason.
-        assert end(proxy) < 4
+    before = proxy.sockets()
+    client = Leaving(state(proxy, pg))
+    wait_for(lambda: proxy.sockets() > before, 10, 'the proxy knows of it')
+    assert end(proxy) < TIMEOUT_S
+    assert farewell(client.heard())
+
+
+def test_a_client_that_does_not_react_is_waited_for_a_while(proxy):
+    with Raw(proxy.address).startup() as c:
+        assert LINGER_S * 0.9 < end(proxy) < LINGER_S + 2
         assert farewell(c.rest_messages())
-    finally:
-        c.sock.close()
 
 
 def test_a_slow_reader_gets_what_it_reads(proxy):
@@ -107,22 +134,24 @@ def test_a_slow_reader_gets_what_it_reads(proxy):
         assert c.rest()[:1] == b'T'
 
 
-def test_a_running_query_may_finish(proxy):
-    with Raw(proxy.address).startup() as c:
-        c.send(query('select pg_sleep(1.5)'))
-        time.sleep(0.1)
-        assert 1 < end(proxy) < 5
-        messages = c.rest_messages()
-        assert [k for k, _ in messages] == ['T', 'D', 'C', 'Z', 'E'] and farewell(messages)
+def test_a_running_query_may_finish(proxy, pg):
+    c = Raw(proxy.address).startup()
+    c.send(query('select pg_sleep(1.5)'))
+    under_way(pg, c, 'select pg_sleep(1.5)')
+    client = Leaving(c)
+    assert 0.5 < end(proxy) < 5
+    messages = client.heard()
+    assert [k for k, _ in messages] == ['T', 'D', 'C', 'Z', 'E'] and farewell(messages)
 
 
 @pytest.mark.parametrize('sent', ['begin', 'select pg_sleep(60)', 'copy bulk from stdin'])
-def test_the_rest_ends_with_the_timeout(proxy, sent):
-    with Raw(proxy.address).startup() as c:
-        c.send(query(sent))
-        time.sleep(0.2)
-        assert TIMEOUT_S - 1 < end(proxy) < TIMEOUT_S + 3
-        assert farewell(c.rest_messages())
+def test_the_rest_ends_with_the_timeout(proxy, pg, sent):
+    c = Raw(proxy.address).startup()
+    c.send(query(sent))
+    under_way(pg, c, sent)
+    client = Leaving(c)
+    assert TIMEOUT_S - 1 < end(proxy) < TIMEOUT_S + 3
+    assert farewell(client.heard())
 
 
 def test_a_text_held_for_the_search_path_and_a_server_that_says_nothing(make_proxy, pg):
@@ -146,11 +175,13 @@ def test_a_text_held_for_the_search_path_and_a_server_that_says_nothing(make_pro
 def test_a_server_that_never_answers_the_login(make_proxy):
     with socket.create_server(('127.0.0.1', 0)) as mute:
         proxy = make_proxy(server_address='127.0.0.1:%d' % mute.getsockname()[1])
-        with Raw(proxy.address) as c:
-            c.send(raw.startup_packet({'user': 'postgres'}))
-            time.sleep(0.2)
-            assert end(proxy) < 4
-            assert farewell(c.rest_messages())
+        c = Raw(proxy.address)
+        c.send(raw.startup_packet({'user': 'postgres'}))
+        server = mute.accept()[0]
+        client = Leaving(c)
+        assert end(proxy) < TIMEOUT_S
+        assert farewell(client.heard())
+        server.close()
     proxy.start()
 
 
@@ -159,18 +190,19 @@ def test_a_cancel_request_that_the_server_keeps_open(make_proxy):
         proxy = make_proxy(server_address='127.0.0.1:%d' % mute.getsockname()[1])
         with Raw(proxy.address) as c:
             c.send(raw.request_packet(raw.CANCEL_REQUEST, raw.i32(1) + raw.i32(2)))
-            time.sleep(0.2)
+            server = mute.accept()[0]
             assert end(proxy) < 4
             assert c.rest() == b''
+            server.close()
     proxy.start()
 
 
 @pytest.mark.parametrize('sent', ['', 'begin', 'select pg_sleep(60)', 'copy bulk from stdin'])
-def test_sigint_ends_at_once(proxy, sent):
+def test_sigint_ends_at_once(proxy, pg, sent):
     with Raw(proxy.address).startup() as c:
         if sent:
             c.send(query(sent))
-            time.sleep(0.2)
+            under_way(pg, c, sent)
         assert end(proxy, signal.SIGINT) < 2
         assert farewell(c.rest_messages())
 
@@ -178,8 +210,9 @@ def test_sigint_ends_at_once(proxy, sent):
 def test_a_second_sigterm_does_not_wait(proxy):
     with Raw(proxy.address).startup() as c:
         c.ask('begin')
+        mark = proxy.log_mark()
         proxy.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        proxy.wait_log('draining', mark)
         assert end(proxy) < 2
         assert farewell(c.rest_messages())
 

@@ -119,6 +119,7 @@ def test_copy_in_of_a_hundred_megabytes(warm):
     assert memory.growth < BOUND, memory.growth
 
 
+@pytest.mark.alone
 def test_a_client_that_reads_nothing(warm):
     """The server waits, the proxy holds little, and other sessions go on."""
     with Raw(warm.address, timeout=60, rcvbuf=65536).startup() as slow, Memory(warm) as memory:

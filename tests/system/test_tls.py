@@ -12,52 +12,23 @@ import pytest
 import raw
 from conftest import SETUP
 from conversations import ALL
-from pki import Pki
+from pki import client_tls, server_tls, tls_server, use_certificate
 from raw import Raw, query
 from relay import Relay
 from secure import Secure, context
-from servers import Postgres, wait_for
+from servers import wait_for
 from test_protocol import converse
 
 pytestmark = pytest.mark.skipif(not hasattr(ssl, 'HAS_ALPN'), reason='no ALPN')
 
 
 @pytest.fixture(scope='module')
-def pki():
-    made = Pki()
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope='module')
 def tls_pg(pki):
     """A server with TLS; `plain_only` and `tls_only` are let in one way only."""
-    server = Postgres()
-    (server.data / 'pg_hba.conf').write_text('local all all trust\nhostnossl all plain_only all trust\nhost all plain_only all reject\n'
-                          'hostssl all with_cert all cert\n'
-                          'hostssl all tls_only all trust\nhost all tls_only all reject\nhost all all all trust\n')
-    use_certificate(server, pki.server, pki)
-    done = server.psql('-v', 'ON_ERROR_STOP=1', unix=True, stdin=SETUP + ''.join(
-        f'create role {name} login;' for name in ('plain_only', 'tls_only', 'with_cert')))
-    assert done.returncode == 0, done.stderr
-    yield server
-    server.destroy()
-
-
-def use_certificate(server, certificate, pki):
-    cert = certificate.install(server.data, 'postgres')
-    server.set(ssl='on', ssl_cert_file=cert.crt, ssl_key_file=cert.key, ssl_ca_file=pki.authority.path)
-    wait_for(lambda: server.psql('-Atc', 'show ssl', unix=True).stdout == 'on\n', what='ssl')
-
-
-def client_tls(pki, mode='allow', certificate=None, **more):
-    certificate = certificate or pki.server
-    keys = {'mode': mode, 'cert': certificate.crt, 'key': certificate.key, **more}
-    return 'client_tls: {' + ', '.join(f'{k}: {v}' for k, v in keys.items()) + '}\n'
-
-
-def server_tls(mode, **more):
-    return 'server_tls: {' + ', '.join(f'{k}: {v}' for k, v in {'mode': mode, **more}.items()) + '}\n'
+    yield from tls_server(
+        pki, 'hostnossl all plain_only all trust\nhost all plain_only all reject\nhostssl all with_cert all cert\n'
+        'hostssl all tls_only all trust\nhost all tls_only all reject\nhost all all all trust\n',
+        SETUP + ''.join(f'create role {name} login;' for name in ('plain_only', 'tls_only', 'with_cert')))
 
 
 @pytest.fixture
