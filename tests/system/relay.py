@@ -3,6 +3,8 @@ import socket
 import threading
 import time
 
+from raw import query
+
 
 class Relay:
     """Between a proxy and its server.  `size_to_client` cuts the server's bytes into pieces;
@@ -12,7 +14,7 @@ class Relay:
 
     def __init__(self, target, size_to_client=None, pause=0.0001):
         self.target, self.size, self.pause = target, size_to_client, pause
-        self.hold = threading.Event()
+        self.hold, self.refuses = threading.Event(), False
         self.open = []
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
         self.host, self.port = self.listener.getsockname()
@@ -25,6 +27,9 @@ class Relay:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            if self.refuses:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(self.target)
             except OSError:
@@ -44,6 +49,8 @@ class Relay:
                 data = a.recv(65536)
                 if not data:
                     break
+                if size is None and self.breaks_off(a, b, data):
+                    break
                 if not size:
                     b.sendall(data)
                     continue
@@ -58,6 +65,10 @@ class Relay:
             except OSError:
                 pass
 
+    def breaks_off(self, client, server, data):
+        """Whether a connection ends when this comes from the client."""
+        return False
+
     def cut(self):
         """Every connection ends at once."""
         for s in self.open:
@@ -71,3 +82,21 @@ class Relay:
     def close(self):
         self.listener.close()
         self.cut()
+
+
+class CutsAtCommit(Relay):
+    """Armed with 'done' or 'not done', the next COMMIT gets to the server, or not, and its answer to nobody."""
+
+    def __init__(self, target, armed=None):
+        self.armed, self.cuts = armed, 0
+        super().__init__(target)
+
+    def breaks_off(self, client, server, data):
+        if not self.armed or not data.endswith(query('COMMIT')):
+            return False
+        client.shutdown(socket.SHUT_RDWR)  # before the server can answer
+        if self.armed == 'done':
+            server.sendall(data)
+        self.armed = None
+        self.cuts += 1
+        return True

@@ -1,12 +1,11 @@
 """`usage: {schema: …}`: the ledger in PostgreSQL, shared by several proxies, and in nobody's way."""
 import json
-import socket
-import threading
 import time
 
 import psycopg
 import pytest
 import servers
+from relay import CutsAtCommit
 
 MAP = 'old: a\nnew: b\ntables: {public.items: data.items, public.bulk: data.bulk}\n'
 
@@ -52,63 +51,6 @@ def settle(proxy, count):
             return False
         return old_count(proxy) == count
     servers.wait_for(holds, 60, f'{count} uses', pause=0.3)
-
-
-class Cutter:
-    """Passes connections on to a server; when armed, the next COMMIT gets there, or not, and its answer never back."""
-    COMMIT = b'Q\0\0\0\x0bCOMMIT\0'
-
-    def __init__(self, port):
-        self.target, self.armed, self.cuts = port, None, 0
-        self.listener = socket.create_server(('127.0.0.1', 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            if self.armed == 'refuse':
-                self.hang_up(client)
-                continue
-            server = socket.create_connection(('127.0.0.1', self.target))
-            threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
-            threading.Thread(target=self.back, args=(server, client), daemon=True).start()
-
-    def forward(self, client, server):
-        try:
-            while data := client.recv(65536):
-                if self.armed and data.endswith(self.COMMIT):
-                    if self.armed == 'done':
-                        client.shutdown(socket.SHUT_WR)
-                        server.sendall(data)
-                        server.recv(65536)
-                    self.armed = None
-                    self.cuts += 1
-                    break
-                server.sendall(data)
-        except OSError:
-            pass
-        self.hang_up(client, server)
-
-    @staticmethod
-    def hang_up(*ends):
-        for end in ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            end.close()
-
-    def back(self, server, client):
-        try:
-            while data := server.recv(65536):
-                client.sendall(data)
-        except OSError:
-            pass
-        self.hang_up(client, server)
 
 
 def test_counts_of_two_proxies_add_up(pg, ledger):
@@ -190,7 +132,7 @@ def test_a_server_that_goes_away_loses_no_count(victim, ledger):
 
 @pytest.mark.parametrize('fate', ['done', pytest.param('not done', marks=pytest.mark.full)])
 def test_a_commit_without_an_answer_counts_once(pg, ledger, fate):
-    cutter = Cutter(pg.port)
+    cutter = CutsAtCommit(pg.address)
     proxy = ledger(admin=f'host=127.0.0.1 port={cutter.port} user=postgres dbname=ledger')
     use(proxy, 2)
     settle(proxy, 2)
@@ -204,12 +146,12 @@ def test_a_commit_without_an_answer_counts_once(pg, ledger, fate):
 
 
 def test_the_proxy_starts_without_its_ledger(pg, ledger):
-    cutter = Cutter(pg.port)
-    cutter.armed = 'refuse'
+    cutter = CutsAtCommit(pg.address)
+    cutter.refuses = True
     proxy = ledger(admin=f'host=127.0.0.1 port={cutter.port} user=postgres dbname=ledger')
     use(proxy, 2)
     servers.wait_for(lambda: 'usage_store_failed' in proxy.log(), 60, 'the log says so', pause=0.2)
-    cutter.armed = None
+    cutter.refuses = False
     use(proxy, 2)
     settle(proxy, 4)
     cutter.listener.close()
