@@ -8,7 +8,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 here=$top/build/demo
 throwaway_pg=$top/tests/lib/throwaway-pg
 crossfade=$top/build/crossfade
-load_seconds=2 load_total=0
+load_seconds=1 load_total=0
 steps=10 step=0 keep=no finished=no proxy_pid='' said=''
 
 usage() {
@@ -217,7 +217,7 @@ count_load() {
 run_load() {
   local before
   before=$(direct aegis aegis -c "SELECT sum(volume) FROM $1.prices")
-  progress "$load_seconds seconds of load"
+  progress 'under load'
   load "$load_seconds" || fail 'the load failed' "$here/pgbench.log"
   count_load "$before" "$1"
 }
@@ -242,9 +242,9 @@ move() {
   begin 'the move'
   before=$(direct aegis aegis -c 'SELECT sum(volume) FROM public.prices')
   progress 'under load'
-  load $((load_seconds + 2)) &
+  load $((load_seconds + 1)) &
   loading=$!
-  sleep 1
+  sleep 0.5
   "$crossfade" cutover -c "$here/crossfade.yaml" --group core --no-view --reason 'the demo' >"$here/cutover.log" 2>&1 ||
     fail 'the cutover failed' "$here/cutover.log"
   wait $loading || fail 'the load failed during the move' "$here/pgbench.log"

@@ -191,7 +191,7 @@ def test_an_unreachable_server_is_tried_ever_less_often(limited):
         assert refused(proxy.address)['C'] == '08006'
         return time.monotonic() - began
     times = [attempt() for _ in range(16)]  # each of two workers has its own pauses
-    assert times[0] < times[-1] and times[-1] > 0.35
+    assert times[0] < max(times) and max(times) > 0.35, times  # (a slow client finds pauses that are over)
     check_reason(proxy, 'server_unreachable', count=16)
 
 
