@@ -47,7 +47,7 @@ void talk_end(struct talk *talk)
 	free(talk);
 }
 
-void publish(struct talk *talk, const char *tables, const char *moved)
+void talk_publish(struct talk *talk, const char *tables, const char *moved)
 {
 	static uint64_t version;
 	struct ruleset *before = talk->ruleset;

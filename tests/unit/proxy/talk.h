@@ -29,7 +29,7 @@ struct talk {
 struct talk *talk_begin(const char *search_path);
 void talk_end(struct talk *talk); /* checks that nothing is left */
 /* New rules, of which rules.h says what they are. */
-void publish(struct talk *talk, const char *tables, const char *moved);
+void talk_publish(struct talk *talk, const char *tables, const char *moved);
 const char *say(struct talk *talk, const char *messages);
 const char *answer(struct talk *talk, const char *messages);
 const char *say_bytes(struct talk *talk, const void *data, size_t len);

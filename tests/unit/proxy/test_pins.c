@@ -9,7 +9,7 @@ static struct talk *talk;
 static void begin(void)
 {
 	talk = talk_begin("public");
-	publish(talk, "a b g1 g2", "");
+	talk_publish(talk, "a b g1 g2", "");
 }
 
 static struct gate *gate;
@@ -42,7 +42,7 @@ Test(pins, between_transactions_all_rules_are_taken)
 {
 	query("Q:from_a");
 	answer(talk, "Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(query("Q:from_a"), "Q[from data.a]");
 }
 
@@ -50,7 +50,7 @@ Test(pins, what_a_transaction_has_touched_stays_and_the_rest_follows)
 {
 	open_transaction();
 	cr_assert_str_eq(query("Q:from_a"), "Q[from a]");
-	publish(talk, "a b", "a b");
+	talk_publish(talk, "a b", "a b");
 	cr_assert_str_eq(query("Q:from_a"), "Q[from a]");
 	cr_assert_str_eq(query("Q:from_a_b"), "Q[from a data.b]");
 	say(talk, "Q:commit");
@@ -62,13 +62,13 @@ Test(pins, places_are_kept_from_several_rulesets)
 {
 	open_transaction();
 	query("Q:from_a");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	query("Q:from_b");
-	publish(talk, "b a c", "a b c");
+	talk_publish(talk, "b a c", "a b c");
 	cr_assert_str_eq(query("Q:from_a_b_c"), "Q[from a b data.c]");
-	publish(talk, "b a c", "b c");
+	talk_publish(talk, "b a c", "b c");
 	cr_assert_str_eq(query("Q:from_a_b_c"), "Q[from a b data.c]");
-	publish(talk, "b a c", "a");
+	talk_publish(talk, "b a c", "a");
 	cr_assert_str_eq(query("Q:from_a_b_c"), "Q[from a b data.c]");
 }
 
@@ -76,7 +76,7 @@ Test(pins, an_entry_that_leaves_the_map_keeps_the_rules_of_its_transaction)
 {
 	open_transaction();
 	query("Q:from_a");
-	publish(talk, "b", "b");
+	talk_publish(talk, "b", "b");
 	cr_assert_str_eq(query("Q:from_a_b"), "Q[from a b]");
 }
 
@@ -84,14 +84,14 @@ Test(pins, a_group_stays_together)
 {
 	open_transaction();
 	query("Q:from_g1");
-	publish(talk, "a g1 g2", "a g1 g2");
+	talk_publish(talk, "a g1 g2", "a g1 g2");
 	cr_assert_str_eq(query("Q:from_g2_a"), "Q[from g2 data.a]");
 }
 
 Test(pins, an_extended_batch_is_one_transaction)
 {
 	say(talk, "P:=from_a H");
-	publish(talk, "a b", "a b");
+	talk_publish(talk, "a b", "a b");
 	cr_assert_str_eq(say(talk, "P:=from_a_b S"), "P[from a data.b] S");
 	answer(talk, "1 1 Z:I");
 	cr_assert_str_eq(say(talk, "P:=from_a S"), "P[from data.a] S");
@@ -100,7 +100,7 @@ Test(pins, an_extended_batch_is_one_transaction)
 Test(pins, segments_under_way_keep_nothing_for_the_next)
 {
 	say(talk, "P:=from_a B:= E: S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "P:=from_a B:= E: S"), "P[from data.a] B E S");
 }
 
@@ -111,7 +111,7 @@ Test(pins, a_savepoint_gives_back_what_was_touched_since)
 	say(talk, "Q:savepoint_s");
 	answer(talk, "C:SAVEPOINT Z:T");
 	query("Q:from_b");
-	publish(talk, "a b", "a b");
+	talk_publish(talk, "a b", "a b");
 	cr_assert_str_eq(query("Q:from_a_b"), "Q[from a b]");
 	say(talk, "Q:unwind_s");
 	answer(talk, "C:ROLLBACK Z:T");
@@ -138,7 +138,7 @@ Test(pins, a_chained_transaction_begins_anew)
 {
 	open_transaction();
 	query("Q:from_a");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "Q:commit;begin;from_b");
 	answer(talk, "C:COMMIT C:BEGIN C:SELECT_1 Z:T");
 	cr_assert_eq(talk->conversation.pins.count, 1, "b, which the new one touched");
@@ -178,7 +178,7 @@ Test(pins, a_first_touch_of_a_paused_table_waits_and_is_rewritten_afterwards)
 	cr_assert_str_eq(say(talk, "Q:from_a"), "");
 	cr_assert_eq(talk->conversation.hold, HOLD_PAUSE);
 	cr_assert_str_eq(resumed(talk), "");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	pause_table(NULL);
 	conversation_unpause(&talk->conversation);
 	cr_assert_str_eq(resumed(talk), "Q[from data.a]");

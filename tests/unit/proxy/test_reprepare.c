@@ -8,7 +8,7 @@ static struct talk *talk;
 static void begin(void)
 {
 	talk = talk_begin("public");
-	publish(talk, "a b", "");
+	talk_publish(talk, "a b", "");
 }
 
 static void end(void)
@@ -39,7 +39,7 @@ Test(reprepare, nothing_changed_nothing_happens)
 	prepare("P:s=from_a S");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "B E S");
 	answer(talk, "2 C:SELECT_1 Z:I");
-	publish(talk, "a b", "b");
+	talk_publish(talk, "a b", "b");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "B E S", "another table has moved");
 	answer(talk, "2 C:SELECT_1 Z:I");
 	EXPECT_IDLE();
@@ -48,7 +48,7 @@ Test(reprepare, nothing_changed_nothing_happens)
 Test(reprepare, a_flip_is_followed_at_the_next_bind)
 {
 	prepare("P:s=from_a S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "P[from data.a] C C P[from data.a] H");
 	cr_assert_str_eq(answer(talk, "1 3 3"), "");
 	cr_assert_str_eq(resumed(talk), "", "not all has been answered");
@@ -57,7 +57,7 @@ Test(reprepare, a_flip_is_followed_at_the_next_bind)
 	cr_assert_str_eq(answer(talk, "2 D C:SELECT_1 Z:I"), "2 D C Z");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "B E S", "once is enough");
 	answer(talk, "2 C:SELECT_1 Z:I");
-	publish(talk, "a b", "");
+	talk_publish(talk, "a b", "");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "P[from a] C C P[from a] H", "and back");
 	answer(talk, "1 3 3 1");
 	cr_assert_str_eq(resumed(talk), "B E S");
@@ -68,7 +68,7 @@ Test(reprepare, a_flip_is_followed_at_the_next_bind)
 Test(reprepare, byte_by_byte)
 {
 	prepare("P:s=from_a S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	talk->chunk = 1;
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "P[from data.a] C C P[from data.a] H");
 	cr_assert_str_eq(answer(talk, "1 3 N:01000/careful 3 1"), "N:01000");
@@ -80,7 +80,7 @@ Test(reprepare, byte_by_byte)
 Test(reprepare, the_unnamed_statement_follows_too)
 {
 	prepare("P:=from_a S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:= E: S"), "P[from data.a] C P[from data.a] H");
 	answer(talk, "1 3 1");
 	cr_assert_str_eq(resumed(talk), "B E S");
@@ -90,7 +90,7 @@ Test(reprepare, the_unnamed_statement_follows_too)
 Test(reprepare, a_statement_that_the_map_did_not_know_is_looked_at_again)
 {
 	prepare("P:s=from_c S");
-	publish(talk, "a b c", "c");
+	talk_publish(talk, "a b c", "c");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "P[from data.c] C C P[from data.c] H");
 	answer(talk, "1 3 3 1");
 	cr_assert_str_eq(resumed(talk), "B E S");
@@ -102,7 +102,7 @@ Test(reprepare, outstanding_answers_come_first)
 {
 	prepare("P:s=from_a S");
 	say(talk, "B:=s E: S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "");
 	answer(talk, "2 C:SELECT_1 Z:I");
 	cr_assert_str_eq(resumed(talk), "P[from data.a] C C P[from data.a] H");
@@ -115,7 +115,7 @@ Test(reprepare, in_the_middle_of_a_pipeline_what_is_sent_is_flushed)
 {
 	prepare("P:s=from_a S");
 	cr_assert_str_eq(say(talk, "P:=select B:= E:"), "P[select] B E");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "H");
 	answer(talk, "1 2 C:SELECT_1");
 	cr_assert_str_eq(resumed(talk), "P[from data.a] C C P[from data.a] H");
@@ -132,7 +132,7 @@ Test(reprepare, what_a_transaction_has_touched_is_not_prepared_anew_in_it)
 	answer(talk, "C:BEGIN Z:T");
 	say(talk, "B:p=s E:p=1 S");
 	answer(talk, "2 D s Z:T");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: E:p S"), "B E E S");
 	answer(talk, "2 C:SELECT_1 D C:SELECT_1 Z:T");
 	say(talk, "Q:commit");
@@ -143,13 +143,13 @@ Test(reprepare, what_a_transaction_has_touched_is_not_prepared_anew_in_it)
 Test(reprepare, a_version_that_fails_is_the_answer_and_the_old_one_stays)
 {
 	prepare("P:s=from_a S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "B:=s E: S");
 	cr_assert_str_eq(answer(talk, "E:42501/denied/3"), "E:42501:4", "with its place in the client's text");
 	cr_assert_str_eq(resumed(talk), "B E S", "which the server skips");
 	cr_assert_str_eq(answer(talk, "Z:I"), "Z");
 	EXPECT_IDLE();
-	publish(talk, "a b", "");
+	talk_publish(talk, "a b", "");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "B E S");
 	answer(talk, "2 C:SELECT_1 Z:I");
 }
@@ -157,12 +157,12 @@ Test(reprepare, a_version_that_fails_is_the_answer_and_the_old_one_stays)
 Test(reprepare, a_statement_lost_half_way_is_made_again)
 {
 	prepare("P:s=from_a S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "B:=s E: S");
 	answer(talk, "1 3 3 E:42501/denied");
 	resumed(talk);
 	answer(talk, "Z:I");
-	publish(talk, "a b", "");
+	talk_publish(talk, "a b", "");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "P[from a] C C P[from a] H");
 	answer(talk, "1 3 3 1");
 	cr_assert_str_eq(resumed(talk), "B E S");
@@ -174,7 +174,7 @@ Test(reprepare, in_an_aborted_transaction_the_server_has_the_word)
 	prepare("P:s=from_a S");
 	say(talk, "Q:boom");
 	answer(talk, "E:22012/zero Z:E");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "B E S");
 	cr_assert_str_eq(answer(talk, "E:25P02/aborted Z:E"), "E:25P02 Z");
 }
@@ -228,7 +228,7 @@ Test(reprepare, transactions_alone_change_nothing)
 Test(reprepare, types_that_nobody_knows_are_asked_for)
 {
 	prepare("P:s=from_a_$1 S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: S"),
 			 "P[SELECT pg_catalog.array_to_string(parameter_types::pg_catalog.oid[], ' ') FROM "
 			 "pg_catalog.pg_prepared_statements WHERE name OPERATOR(pg_catalog.=) $1] B E C C H");
@@ -254,7 +254,7 @@ Test(reprepare, what_was_described_must_have_the_same_columns)
 {
 	prepare("P:s=from_a_$1 S");
 	describe("T:x");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "P[from data.a $1] D C H");
 	cr_assert_str_eq(answer(talk, "1 t T:x 3"), "");
 	cr_assert_str_eq(resumed(talk), "P[from data.a $1] C C P[from data.a $1] H");
@@ -267,7 +267,7 @@ Test(reprepare, other_columns_are_an_error_as_the_server_has_it)
 {
 	prepare("P:s=from_a S");
 	describe("T:xx");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "B:=s E: S");
 	answer(talk, "1 t T:yy 3");
 	cr_assert_str_eq(resumed(talk), "P[SELECT crossfade_refused_statement] E S");
@@ -286,7 +286,7 @@ Test(reprepare, a_closed_or_deallocated_statement_is_left_alone)
 	answer(talk, "3 Z:I");
 	say(talk, "Q:deallocate_t");
 	answer(talk, "C:DEALLOCATE Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s S B:=t S"), "B S B S");
 }
 
@@ -295,7 +295,7 @@ Test(reprepare, a_failed_parse_gives_the_earlier_text_back)
 	prepare("P:s=from_a S");
 	say(talk, "P:s=from_b S");
 	answer(talk, "E:42P05/twice Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s S"), "P[from data.a] C C P[from data.a] H");
 }
 
@@ -308,10 +308,10 @@ Test(reprepare, texts_beyond_the_limit_must_be_prepared_again)
 	say(talk, word);
 	say(talk, "S");
 	answer(talk, "1 Z:I");
-	publish(talk, "a b", "b");
+	talk_publish(talk, "a b", "b");
 	cr_assert_str_eq(say(talk, "B:=s S"), "B S", "its table has not moved");
 	answer(talk, "2 Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s S"), "P[SELECT crossfade_refused_statement] S");
 	answer(talk, "E:42703/crossfade Z:I");
 }
@@ -340,7 +340,7 @@ Test(reprepare, execute_in_sql_follows_a_flip)
 	answer(talk, "C:PREPARE Z:I");
 	cr_assert_str_eq(say(talk, "Q:execute_s"), "Q[execute s]");
 	answer(talk, "C:SELECT_1 Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "Q:execute_s"), "C P[prepare s from data.a] B E C C S");
 	cr_assert_str_eq(answer(talk, "3 1 2 C:PREPARE 3 3 Z:I"), "");
 	cr_assert_str_eq(resumed(talk), "Q[execute s]");
@@ -354,7 +354,7 @@ Test(reprepare, an_error_ahead_of_a_query_takes_its_place)
 {
 	say(talk, "Q:prepare_s_from_a");
 	answer(talk, "C:PREPARE Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "Q:execute_s Q:select_1");
 	cr_assert_str_eq(answer(talk, "3 1 2 E:42501/denied Z:I"), "E:42501 Z");
 	cr_assert_str_eq(resumed(talk), "Q[select 1]", "the EXECUTE is not sent");
@@ -367,12 +367,12 @@ Test(reprepare, execute_in_a_batch_follows_too)
 {
 	say(talk, "Q:prepare_s_from_a");
 	answer(talk, "C:PREPARE Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "P:e=execute_s B:=e E: S"), "C P[prepare s from data.a] B E C C H");
 	answer(talk, "3 1 2 C:PREPARE 3 3");
 	cr_assert_str_eq(resumed(talk), "P[execute s] B E S");
 	answer(talk, "1 2 C:SELECT_1 Z:I");
-	publish(talk, "a b", "");
+	talk_publish(talk, "a b", "");
 	cr_assert_str_eq(say(talk, "B:=e E: S"), "C P[prepare s from a] B E C C H", "from a prepared EXECUTE");
 	answer(talk, "3 1 2 C:PREPARE 3 3");
 	cr_assert_str_eq(resumed(talk), "B E S");
@@ -382,7 +382,7 @@ Test(reprepare, execute_in_a_batch_follows_too)
 Test(reprepare, sql_executes_what_the_protocol_prepared)
 {
 	prepare("P:s=from_a S");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "Q:execute_s"), "P[from data.a] C C P[from data.a] S");
 	answer(talk, "1 3 3 1 Z:I");
 	cr_assert_str_eq(resumed(talk), "Q[execute s]");

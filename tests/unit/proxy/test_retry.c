@@ -8,7 +8,7 @@ static struct talk *talk;
 static void begin(void)
 {
 	talk = talk_begin("public");
-	publish(talk, "a b", "");
+	talk_publish(talk, "a b", "");
 }
 
 static void end(void)
@@ -36,7 +36,7 @@ Test(retry, a_query_is_sent_again_under_new_rules)
 	cr_assert(conversation_held(&talk->conversation));
 	cr_assert_not(conversation_idle(&talk->conversation));
 	cr_assert_str_eq(say(talk, "Q:next"), "", "what comes behind it waits");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(looked(), "Q[from data.a] Q[next]");
 	cr_assert_str_eq(released(talk), "");
 	cr_assert_str_eq(answer(talk, "T D C:SELECT_1 Z:I C:SELECT_1 Z:I"), "T D C Z C Z");
@@ -50,7 +50,7 @@ Test(retry, byte_by_byte)
 	talk->chunk = 1;
 	say(talk, "P:=from_a B:= E: S");
 	cr_assert_str_eq(answer(talk, "N:01000/careful " GONE " Z:I"), "N:01000");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(looked(), "P[from data.a] B E S");
 	cr_assert_str_eq(answer(talk, "1 2 C:SELECT_1 Z:I"), "1 2 C Z");
 }
@@ -59,7 +59,7 @@ Test(retry, once_only)
 {
 	say(talk, "Q:from_a");
 	answer(talk, GONE " Z:I");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(looked(), "Q[from data.a]");
 	cr_assert_str_eq(answer(talk, GONE " Z:I"), "E:42P01:7 Z");
 	cr_assert(conversation_idle(&talk->conversation));
@@ -91,7 +91,7 @@ Test(retry, a_prepared_statement_is_prepared_anew)
 	answer(talk, "1 Z:I");
 	say(talk, "B:=s D:P E: S");
 	cr_assert_str_eq(answer(talk, GONE " Z:I"), "");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(looked(), "P[from data.a] C C P[from data.a] H");
 	answer(talk, "1 3 3 1");
 	cr_assert_str_eq(resumed(talk), "B D E S");
@@ -104,7 +104,7 @@ Test(retry, execute_in_sql)
 	answer(talk, "C:PREPARE Z:I");
 	say(talk, "Q:execute_s");
 	cr_assert_str_eq(answer(talk, GONE " Z:I"), "");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(looked(), "C P[prepare s from data.a] B E C C S");
 	answer(talk, "3 1 2 C:PREPARE 3 3 Z:I");
 	cr_assert_str_eq(resumed(talk), "Q[execute s]");
@@ -115,7 +115,7 @@ Test(retry, first_answers_of_several_statements_are_kept_back)
 	say(talk, "P:=from_b B:= E: P:=from_a B:= E: S");
 	cr_assert_str_eq(answer(talk, "1 2 C:SELECT_1 " GONE " Z:I"), "");
 	cr_assert_eq(fake_ledger.ok, 0, "not yet");
-	publish(talk, "a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(looked(), "P[from b] B E P[from data.a] B E S");
 	cr_assert_str_eq(answer(talk, "1 2 C:SELECT_1 1 2 C:SELECT_1"), "1 2 C 1 2 C");
 	cr_assert_str_eq(answer(talk, "Z:I"), "Z");
