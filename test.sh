@@ -125,7 +125,6 @@ begin_ahead() {
   { build_ahead build-clang clang; build_ahead build-asan "${CC:-gcc}" "${asan[@]}"; } \
     </dev/null >"$results/ahead.log" 2>&1 &
   ahead=$!
-  trap 'kill "$ahead" 2>/dev/null' EXIT
 }
 
 install() {
@@ -136,8 +135,16 @@ install() {
 
 asan=(-Db_sanitize=address,undefined -Dbuildtype=debug)
 
+clean_up() {
+  [ -z "${ahead:-}" ] || kill "$ahead" 2>/dev/null
+  rm -rf -- "$scratch"
+}
+
 main() {
   install
+  scratch=$(mktemp -d /tmp/crossfade-test.XXXXXX) && chmod 755 "$scratch" || exit 1
+  trap clean_up EXIT
+  export THROWAWAY_PG_TEMPLATE=$scratch/pg
   mkdir -p "$results" || exit 1
   rm -f "$results"/*.xml "$results"/*.failed "$results"/*.log
 
