@@ -60,6 +60,19 @@ def test_data_survives_stop_and_start_with_other_settings(place):
     assert psql(about(place), "select count(*), current_setting('max_connections') from t").stdout == '0|42\n'
 
 
+def test_one_initdb_serves_several_servers(place, tmp_path):
+    other, env = tmp_path / 'pg', {**os.environ, 'THROWAWAY_PG_TEMPLATE': str(tmp_path / 'template')}
+    for one in (place, other):
+        throwaway('start', one, env=env)
+    try:
+        psql(about(place), 'create table t (x int)')
+        assert psql(about(other), 'select count(*) from t', check=False).returncode != 0
+        assert not (Path(about(other)['PGDATA']).parent / 'initdb.log').exists()
+    finally:
+        throwaway('remove', other)
+        throwaway('remove', tmp_path / 'template')
+
+
 def test_two_servers_take_two_ports_and_a_taken_port_is_an_error(place, tmp_path_factory):
     other = tmp_path_factory.mktemp('other') / 'pg'
     throwaway('start', place)
