@@ -1,3 +1,4 @@
+/* `crossfade serve`: runs the proxy, or with --check only says whether it would. */
 #include "app/commands.h"
 #include "app/server.h"
 

@@ -499,7 +499,6 @@ static const char *const verify_words[] = { "none", "optional", "require", NULL 
 static const char *const format_words[] = { "logfmt", "json", NULL };
 
 #define AT(member) FIELD_PLACE(struct settings, member)
-#define RESERVED(key, value, text) { .path = key, .kind = FIELD_RESERVED, .initial = value, .help = text }
 
 static const struct field fields[] = {
 	{ .path = "listen", .kind = FIELD_CUSTOM, .required = true, AT(listen), .parse = parse_listen,

@@ -85,16 +85,12 @@ static void append_explanation(const struct field *field, struct buf *out)
 	buf_append_str(&line, field->help);
 	append_comment(out, depth, buf_cstr(&line));
 	buf_clear(&line);
-	if (field->kind == FIELD_RESERVED) {
-		buf_append_str(&line, "Not available yet: only the default is taken.");
-	} else {
-		append_facts(field, &line);
-		buf_printf(&line, "; %s", field->reloadable ? "a reload applies it" : "needs a restart");
-		if (field->required)
-			buf_append_str(&line, "; required, the value is an example");
-		else if (field->example)
-			buf_printf(&line, "; for example %s", field->example);
-	}
+	append_facts(field, &line);
+	buf_printf(&line, "; %s", field->reloadable ? "a reload applies it" : "needs a restart");
+	if (field->required)
+		buf_append_str(&line, "; required, the value is an example");
+	else if (field->example)
+		buf_printf(&line, "; for example %s", field->example);
 	append_comment(out, depth, buf_cstr(&line));
 	buf_deinit(&line);
 }
@@ -137,8 +133,6 @@ void fields_show(struct field_table table, const void *settings, struct buf *out
 	const char *before = NULL;
 	for (size_t i = 0; i < table.count; i++) {
 		const struct field *field = &table.fields[i];
-		if (field->kind == FIELD_RESERVED)
-			continue;
 		open_sections(before, field->path, out);
 		append_key(field, out);
 		field_format(field, settings, false, out);
@@ -172,7 +166,7 @@ static void append_row(const struct field *field, const void *defaults, struct b
 		field_format(field, defaults, false, &cell);
 	if (!slice_is(buf_slice(&cell), "null"))
 		append_cell(out, buf_cstr(&cell));
-	buf_printf(out, " | %s | ", field->kind == FIELD_RESERVED ? "not yet" : field->reloadable ? "yes" : "no");
+	buf_printf(out, " | %s | ", field->reloadable ? "yes" : "no");
 	append_cell(out, field->help);
 	buf_append_str(out, " |\n");
 	buf_deinit(&cell);

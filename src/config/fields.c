@@ -193,20 +193,6 @@ static bool is_empty(const struct yaml_value *value)
 	return yaml_is_null(value) || (value->kind != YAML_TEXT && value->count == 0);
 }
 
-static bool parse_reserved(struct field_context *context, const struct field *field,
-			   const struct yaml_value *value)
-{
-	if (value->kind == YAML_TEXT && field->initial && strcmp(value->text, field->initial) == 0)
-		return true;
-	FAIL(context, value, "`%s` is not available yet in this version of crossfade (%s)", field->path,
-	     CROSSFADE_VERSION);
-	if (field->initial)
-		error_hint(context->error, "Remove the key, or leave it at %s.", field->initial);
-	else
-		error_hint(context->error, "Remove the key.");
-	return false;
-}
-
 static bool parse_field(struct field_context *context, const struct field *field, const struct yaml_value *value,
 			void *settings)
 {
@@ -228,8 +214,6 @@ static bool parse_field(struct field_context *context, const struct field *field
 		return field_path(context, value, place);
 	case FIELD_CUSTOM:
 		return field->parse(context, field, value, place);
-	case FIELD_RESERVED:
-		return is_empty(value) || parse_reserved(context, field, value);
 	}
 	return false;
 }
@@ -437,9 +421,6 @@ void field_format(const struct field *field, const void *settings, bool reveal, 
 	case FIELD_CUSTOM:
 		field->format(field, place, out);
 		break;
-	case FIELD_RESERVED:
-		buf_append_str(out, field->initial ? field->initial : "null");
-		break;
 	}
 }
 
@@ -451,7 +432,7 @@ void fields_compare(struct field_table table, const void *before, const void *af
 	buf_init(&is);
 	for (size_t i = 0; i < table.count; i++) {
 		const struct field *field = &table.fields[i];
-		if (field->reloadable || field->kind == FIELD_RESERVED)
+		if (field->reloadable)
 			continue;
 		buf_clear(&was);
 		buf_clear(&is);

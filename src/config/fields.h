@@ -20,7 +20,6 @@ enum field_kind {
 	FIELD_TEXT,
 	FIELD_PATH,	/* relative to the file's folder */
 	FIELD_CUSTOM,	/* parse and format of its own */
-	FIELD_RESERVED, /* known, but only its default is available in this version */
 };
 
 struct field;
@@ -48,7 +47,6 @@ struct field {
 	const char *zero;	  /* word that stands for 0, such as "auto" or "off" */
 	uint32_t stored_ms;	  /* FIELD_DURATION: milliseconds in one stored unit */
 	const char *const *words; /* FIELD_ENUM: ends with NULL; the index is the value */
-	const char *initial;	  /* FIELD_RESERVED: the default, NULL: nothing */
 	const char *unless;	  /* required only while this other key is not given */
 	const char *example;	  /* required fields and those without a default */
 	const char *unit;	  /* of a FIELD_INT, for people */

@@ -1,3 +1,4 @@
+/* INSERT whose written columns are computed into others: the rows become a query that computes them. */
 #include "rewrite/insert.h"
 
 #include "rewrite/clauses.h"

@@ -1,3 +1,4 @@
+/* INSERT ... VALUES into a table whose columns differ: each cell is taken to where its value belongs. */
 #include "rewrite/insert.h"
 
 #include "rewrite/cells.h"

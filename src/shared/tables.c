@@ -1,3 +1,4 @@
+/* The tables of the ledger in PostgreSQL: what makes them, and their columns in the order in which rows are sent. */
 #include "shared/parts.h"
 
 #include <stdlib.h>

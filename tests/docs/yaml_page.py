@@ -46,21 +46,13 @@ def item(row):
         facts.append("Required.")
     elif default:
         facts.append(f"Default: {default}.")
-    if reload != "not yet":
-        facts.append("A reload applies it." if reload == "yes" else "Needs a restart.")
+    facts.append("A reload applies it." if reload == "yes" else "Needs a restart.")
     return [f".It Cm {key}", *prose(text), *prose(" ".join(facts))]
 
 
 def keys(rows):
     lines = [BEGIN, ".Bl -tag -width Ds"]
     for row in rows:
-        if row[3] != "not yet":
-            lines += item(row)
-    later = [row for row in rows if row[3] == "not yet"]
-    if later:
-        lines += [".El", ".Ss Keys of later versions", "These are known, but take only their default for now:",
-                  ".Bl -tag -width Ds"]
-    for row in later:
         lines += item(row)
     return [*lines, ".El", END]
 
