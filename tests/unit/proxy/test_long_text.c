@@ -1,5 +1,4 @@
 /* Texts that are parsed elsewhere: the message waits, and nothing is parsed twice or for nothing. */
-#include "rules.h"
 #include "talk.h"
 
 #include <criterion/criterion.h>
@@ -29,15 +28,6 @@ static const char *arrive(void)
 	return resumed(talk);
 }
 
-static void publish(const char *tables, const char *moved)
-{
-	static uint64_t version;
-	struct ruleset *before = talk->ruleset;
-	talk->ruleset = rules_of(++version, tables, moved);
-	ruleset_unref(before);
-	conversation_adopt_ruleset(&talk->conversation);
-}
-
 static void begin(void)
 {
 	talk = talk_begin("public");
@@ -45,7 +35,7 @@ static void begin(void)
 	talk->env.inline_bytes = INLINE_BYTES;
 	result = NULL;
 	jobs = 0;
-	publish("a b", "");
+	talk_publish(talk, "a b", "");
 }
 
 static void end(void)
@@ -69,7 +59,7 @@ Test(long_text, a_long_prepared_statement_is_looked_at_elsewhere)
 	cr_assert_str_eq(say(talk, "P:s=from_a_b_" LONG " S"), "");
 	arrive();
 	answer(talk, "1 Z:I");
-	publish("a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "B:=s E: S"), "", "the worker does not parse it");
 	cr_assert_str_eq(arrive(), "P[from data.a b " LONG "] C C P[from data.a b " LONG "] H");
 	answer(talk, "1 3 3 1");
@@ -85,7 +75,7 @@ Test(long_text, exchanges_do_not_parse_again)
 	answer(talk, "1 Z:I");
 	say(talk, "D:Ss S");
 	answer(talk, "t T:x Z:I");
-	publish("a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "B:=s E: S");
 	cr_assert_str_eq(arrive(), "P[from data.a $1 " LONG "] D C H");
 	answer(talk, "1 t T:x 3");
@@ -101,9 +91,9 @@ Test(long_text, rules_that_change_meanwhile_ask_for_another_look)
 	say(talk, "P:s=from_a_b_" LONG " S");
 	arrive();
 	answer(talk, "1 Z:I");
-	publish("a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "B:=s E: S");
-	publish("a b", "b");
+	talk_publish(talk, "a b", "b");
 	cr_assert_str_eq(arrive(), "", "what came back is of other rules");
 	cr_assert_str_eq(arrive(), "P[from a data.b " LONG "] C C P[from a data.b " LONG "] H");
 	answer(talk, "1 3 3 1");
@@ -118,7 +108,7 @@ Test(long_text, a_long_text_runs_a_long_prepared_statement)
 	arrive();
 	answer(talk, "C:PREPARE Z:I");
 	cr_assert_null(result, "what was prepared is looked at when it is run");
-	publish("a b", "a");
+	talk_publish(talk, "a b", "a");
 	cr_assert_str_eq(say(talk, "Q:execute_s;path_" LONG), "");
 	cr_assert_str_eq(arrive(), "", "now the statement that it runs");
 	cr_assert_str_eq(arrive(), "", "and the text once more, since it has come to its turn again");
@@ -134,7 +124,7 @@ Test(long_text, a_session_that_leaves_takes_what_came_with_it)
 	say(talk, "P:s=from_a_b_" LONG " S");
 	arrive();
 	answer(talk, "1 Z:I");
-	publish("a b", "a");
+	talk_publish(talk, "a b", "a");
 	say(talk, "B:=s E: S");
 	struct rewrite *arrived = result;
 	result = NULL;
