@@ -84,16 +84,22 @@ static void decode(struct slice value, char out[ORIGIN_VALUE_BYTES])
 	size_t len = 0;
 	for (size_t at = 0; at < value.len && len + 1 < ORIGIN_VALUE_BYTES;)
 		out[len++] = decode_byte(value, &at);
-	out[len] = '\0';
+	memset(out + len, 0, ORIGIN_VALUE_BYTES - len); /* all of it is hashed */
 }
 
-static bool keep(struct slice key, struct slice value, struct origin *origin)
+static void keep(struct slice key, struct slice value, struct origin *origin)
 {
 	for (int i = 0; i < ORIGIN_KEY_COUNT; i++) {
-		if (slice_is(key, key_names[i])) {
+		if (slice_is(key, key_names[i]))
 			decode(value, origin->values[i]);
-			return origin->values[i][0] != '\0';
-		}
+	}
+}
+
+static bool has_any(const struct origin *origin)
+{
+	for (int i = 0; i < ORIGIN_KEY_COUNT; i++) {
+		if (origin->values[i][0])
+			return true;
 	}
 	return false;
 }
@@ -101,15 +107,14 @@ static bool keep(struct slice key, struct slice value, struct origin *origin)
 /* All of it must be as sqlcommenter has it, or it is some other comment. */
 static bool read_pairs(struct reader *reader, struct origin *origin)
 {
-	bool any = false;
 	for (int i = 0; i < PAIRS_MAX; i++) {
 		struct slice key = take_key(reader), value;
 		if (!key.len || !take(reader, '=') || !take_value(reader, &value))
 			return false;
-		any |= keep(key, value, origin);
+		keep(key, value, origin);
 		if (!take(reader, ',')) {
 			skip_space(reader);
-			return any && reader->at == reader->end;
+			return has_any(origin) && reader->at == reader->end;
 		}
 	}
 	return false;

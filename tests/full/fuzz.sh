@@ -7,7 +7,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 seconds=${CROSSFADE_FUZZ_SECONDS:-120}
-targets=${CROSSFADE_FUZZ_TARGETS:-config rewriter startup login conversation}
+targets=${CROSSFADE_FUZZ_TARGETS:-$(cd "$top/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_\(.*\)\.c$/\1/')}
 dir=$top/build-fuzz
 found=$top/build/fuzz-found
 status=0

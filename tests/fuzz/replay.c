@@ -1,8 +1,9 @@
 /*
  * Runs a fuzz target without libFuzzer: over its corpus, every shortened
- * form of each input, and as many mutations as asked for, always the same
- * ones. A crash, a leak (under a sanitizer) or a hang fails the test.
- * usage: fuzz_TARGET_replay MUTATIONS CORPUS-FOLDER
+ * form of each input, what long runs have found, and as many mutations as
+ * asked for, always the same ones. A crash, a leak (under a sanitizer) or a
+ * hang fails the test.
+ * usage: fuzz_TARGET_replay MUTATIONS CORPUS-FOLDER [FOUND.tar.gz]
  */
 #include "base/buf.h"
 #include "fuzz.h"
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INPUTS_MAX = 4000 };
+enum { INPUTS_MAX = 50000, TAR_BLOCK_BYTES = 512, TAR_SIZE_AT = 124 };
 
 static struct buf inputs[INPUTS_MAX];
 static size_t input_count;
@@ -64,6 +65,39 @@ static void read_corpus(const char *folder)
 	free(count < 0 ? NULL : names);
 }
 
+/* One file of a tar archive; false: its end. */
+static bool read_member(FILE *archive)
+{
+	char head[TAR_BLOCK_BYTES], block[TAR_BLOCK_BYTES];
+	if (fread(head, sizeof(head), 1, archive) != 1 || !head[0] || input_count == INPUTS_MAX)
+		return false;
+	struct buf *input = &inputs[input_count];
+	for (size_t left = strtoul(head + TAR_SIZE_AT, NULL, 8); left;) {
+		size_t part = left < sizeof(block) ? left : sizeof(block);
+		if (fread(block, sizeof(block), 1, archive) != 1)
+			return false;
+		buf_append(input, block, part);
+		left -= part;
+	}
+	input_count += input->len > 0;
+	return true;
+}
+
+static bool read_archive(const char *path)
+{
+	char command[4200];
+	snprintf(command, sizeof(command), "gzip -dc '%s'", path);
+	FILE *archive = popen(command, "r");
+	if (!archive)
+		return false;
+	while (read_member(archive))
+		;
+	char rest[4096];
+	while (fread(rest, 1, sizeof(rest), archive))
+		;
+	return pclose(archive) == 0;
+}
+
 static void insert_piece(struct buf *out)
 {
 	const struct buf *other = &inputs[next_number() % input_count];
@@ -86,31 +120,45 @@ static void mutate(const struct buf *input, struct buf *out)
 		out->data[next_number() % out->len] = (char)next_number();
 }
 
-int main(int argc, char **argv)
+static void run_with_beginnings(const struct buf *input)
+{
+	struct buf shortened = *input;
+	for (size_t step = shortened.len / 200 + 1; ; shortened.len -= step) {
+		run(&shortened);
+		if (shortened.len < step)
+			break;
+	}
+}
+
+static void run_mutations(long count)
 {
 	struct buf changed;
-	if (argc != 3)
-		return 2;
-	read_corpus(argv[2]);
-	if (!input_count) {
-		fprintf(stderr, "no inputs in %s\n", argv[2]);
-		return 1;
-	}
 	buf_init(&changed);
-	for (size_t i = 0; i < input_count; i++) {
-		struct buf shortened = inputs[i];
-		for (size_t step = shortened.len / 200 + 1; ; shortened.len -= step) {
-			run(&shortened);
-			if (shortened.len < step)
-				break;
-		}
-	}
-	for (long i = atol(argv[1]); i > 0; i--) {
+	for (long i = 0; i < count; i++) {
 		mutate(&inputs[next_number() % input_count], &changed);
 		run(&changed);
 	}
-	printf("%zu inputs, their beginnings and %s mutations\n", input_count, argv[1]);
 	buf_deinit(&changed);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3 || argc > 4)
+		return 2;
+	read_corpus(argv[2]);
+	size_t seeds = input_count;
+	if (!seeds || (argc == 4 && (!read_archive(argv[3]) || input_count == seeds))) {
+		fprintf(stderr, "no inputs in %s\n", argv[seeds ? 3 : 2]);
+		return 1;
+	}
+	for (size_t i = 0; i < input_count; i++) {
+		if (i < seeds)
+			run_with_beginnings(&inputs[i]);
+		else
+			run(&inputs[i]);
+	}
+	run_mutations(atol(argv[1]));
+	printf("%zu inputs and their beginnings, %zu that were found, %s mutations\n", seeds, input_count - seeds, argv[1]);
 	for (size_t i = 0; i < input_count; i++)
 		buf_deinit(&inputs[i]);
 	return 0;

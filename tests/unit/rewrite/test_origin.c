@@ -55,7 +55,7 @@ Test(origin, other_comments_are_none)
 					     "SELECT 1 /*controller='a*/", "SELECT 1 /*controller=a*/",
 					     "SELECT 1 /*controller='a',*/", "SELECT 1 /*='a'*/", "SELECT 1 /*a='b'*/",
 					     "SELECT 1 /*controller='a' b*/", "*/", "/*/", "", ";", "SELECT 1 /*controller='\\*/",
-					     "SELECT 1 /*controller=''*/" };
+					     "SELECT 1 /*controller=''*/", "SELECT 1 /*controller='a',controller=''*/" };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		cr_expect_not(reads(texts[i]), "%s", texts[i]);
 }
