@@ -512,7 +512,7 @@ static bool open_http(struct server *server, struct error *error_out)
 
 static bool open_all(struct server *server, struct error *error_out)
 {
-	struct proxy_callbacks callbacks = { server, on_stopped, on_facts_stale, server_find_verifier, server_verifier_stale };
+	struct proxy_callbacks callbacks = { server, on_stopped, on_facts_stale, server_find_verifier };
 	server->files = watch_new(WATCH_SETTLE_MS);
 	watch_all_files(server);
 	if (!usage_open(&server->settings.usage, &server->usage, error_out))

@@ -149,7 +149,6 @@ bool server_open_auth_query(struct server *server, struct error *error_out);
 bool server_check_security(const struct settings *settings, struct error *error_out);
 /* For the proxy, on workers' threads. */
 void server_find_verifier(void *context, const char *user, struct proxy_asker *asker);
-void server_verifier_stale(void *context, const char *user);
 /* Where keys or verifiers are in memory. */
 void server_forbid_core_dumps(const struct settings *settings);
 

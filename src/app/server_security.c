@@ -15,13 +15,6 @@ void server_find_verifier(void *context, const char *user, struct proxy_asker *a
 	auth_query_ask(server->auth_query, user, asker);
 }
 
-void server_verifier_stale(void *context, const char *user)
-{
-	struct server *server = context;
-	if (server->auth_query)
-		auth_query_forget(server->auth_query, user);
-}
-
 /* The roles of a cluster are the same in all its databases: any connection will do. */
 static const char *any_dsn(const struct settings *settings)
 {

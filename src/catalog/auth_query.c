@@ -1,7 +1,6 @@
 #include "catalog/auth_query.h"
 
 #include "auth/scram_keys.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/connection.h"
@@ -12,18 +11,10 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <uthash.h>
 
 struct question {
 	struct question *next;
 	void *asker;
-	char user[];
-};
-
-struct kept {
-	UT_hash_handle hh;
-	uint64_t until_us;
-	char *verifier; /* NULL: no such user */
 	char user[];
 };
 
@@ -36,7 +27,7 @@ struct auth_query {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t asked;
 	struct question *first, **last;
-	struct kept *kept;
+	size_t count;
 	bool stopping;
 	/* the thread's own */
 	struct catalog_connection *connection;
@@ -46,70 +37,8 @@ struct auth_query {
 struct auth_query_settings auth_query_settings_default(void)
 {
 	return (struct auth_query_settings){
-		.keep_ms = 10000, .connect_timeout_ms = 5000, .query_timeout_ms = 5000, .users_max = 10000
+		.connect_timeout_ms = 5000, .query_timeout_ms = 5000, .questions_max = 10000
 	};
-}
-
-/* ---- what is kept; all under the lock ---- */
-
-static void drop(struct auth_query *query, struct kept *kept)
-{
-	HASH_DEL(query->kept, kept);
-	if (kept->verifier)
-		secret_wipe(kept->verifier, strlen(kept->verifier));
-	free(kept->verifier);
-	free(kept);
-}
-
-static void drop_all(struct auth_query *query)
-{
-	struct kept *kept, *next;
-	HASH_ITER(hh, query->kept, kept, next)
-	drop(query, kept);
-}
-
-static struct kept *find(struct auth_query *query, const char *user)
-{
-	struct kept *kept = NULL;
-	HASH_FIND_STR(query->kept, user, kept);
-	return kept;
-}
-
-/* The text is the caller's to wipe and free. */
-static bool find_fresh(struct auth_query *query, const char *user, char **verifier_out)
-{
-	pthread_mutex_lock(&query->lock);
-	struct kept *kept = find(query, user);
-	bool fresh = kept && kept->until_us > clock_monotonic_us();
-	if (fresh)
-		*verifier_out = memory_strdup(kept->verifier);
-	pthread_mutex_unlock(&query->lock);
-	return fresh;
-}
-
-static void keep(struct auth_query *query, const char *user, const char *verifier)
-{
-	pthread_mutex_lock(&query->lock);
-	struct kept *kept = find(query, user);
-	if (kept)
-		drop(query, kept);
-	if (HASH_COUNT(query->kept) >= query->settings.users_max)
-		drop_all(query);
-	kept = memory_zalloc(sizeof(*kept) + strlen(user) + 1);
-	memcpy(kept->user, user, strlen(user));
-	kept->verifier = memory_strdup(verifier);
-	kept->until_us = clock_monotonic_us() + (uint64_t)query->settings.keep_ms * 1000;
-	HASH_ADD_STR(query->kept, user, kept);
-	pthread_mutex_unlock(&query->lock);
-}
-
-void auth_query_forget(struct auth_query *query, const char *user)
-{
-	pthread_mutex_lock(&query->lock);
-	struct kept *kept = find(query, user);
-	if (kept)
-		drop(query, kept);
-	pthread_mutex_unlock(&query->lock);
 }
 
 /* ---- asking the server ---- */
@@ -163,18 +92,25 @@ static bool ask_server(struct auth_query *query, const char *user, char **verifi
 	return true;
 }
 
-static void serve(struct auth_query *query, const struct question *question)
+static void answer_all(struct auth_query *query, struct question *questions, const char *verifier,
+		       const struct error *error)
+{
+	while (questions) {
+		struct question *question = questions;
+		questions = question->next;
+		query->answer(question->asker, verifier, error);
+		free(question);
+	}
+}
+
+/* All that were asked about one user before the server is. */
+static void serve(struct auth_query *query, struct question *questions)
 {
 	struct error error;
 	char *verifier = NULL;
-	bool ok = find_fresh(query, question->user, &verifier);
-	if (!ok) {
-		ok = ask_server(query, question->user, &verifier, &error);
-		note_trouble(query, ok ? NULL : &error);
-		if (ok)
-			keep(query, question->user, verifier);
-	}
-	query->answer(question->asker, verifier, ok ? NULL : &error);
+	bool ok = ask_server(query, questions->user, &verifier, &error);
+	note_trouble(query, ok ? NULL : &error);
+	answer_all(query, questions, verifier, ok ? NULL : &error);
 	if (verifier)
 		secret_wipe(verifier, strlen(verifier));
 	free(verifier);
@@ -182,31 +118,48 @@ static void serve(struct auth_query *query, const struct question *question)
 
 /* ---- the thread ---- */
 
+/* The oldest question and all others about its user, taken from the queue. */
+static struct question *take_questions(struct auth_query *query)
+{
+	struct question *taken = query->first, **last = &taken->next;
+	struct question **at = &query->first;
+	*at = taken->next;
+	*last = NULL;
+	query->count--;
+	while (*at) {
+		struct question *question = *at;
+		if (strcmp(question->user, taken->user) != 0) {
+			at = &question->next;
+			continue;
+		}
+		*at = question->next;
+		question->next = NULL;
+		*last = question;
+		last = &question->next;
+		query->count--;
+	}
+	query->last = at;
+	return taken;
+}
+
 /* NULL: stop. */
-static struct question *next_question(struct auth_query *query)
+static struct question *next_questions(struct auth_query *query)
 {
 	pthread_mutex_lock(&query->lock);
 	while (!query->first && !query->stopping)
 		pthread_cond_wait(&query->asked, &query->lock);
-	struct question *question = query->stopping ? NULL : query->first;
-	if (question) {
-		query->first = question->next;
-		if (!query->first)
-			query->last = &query->first;
-	}
+	struct question *questions = query->stopping ? NULL : take_questions(query);
 	pthread_mutex_unlock(&query->lock);
-	return question;
+	return questions;
 }
 
 static void *run(void *context)
 {
 	struct auth_query *query = context;
-	struct question *question;
+	struct question *questions;
 	pthread_setname_np(pthread_self(), "auth-query");
-	while ((question = next_question(query)) != NULL) {
-		serve(query, question);
-		free(question);
-	}
+	while ((questions = next_questions(query)) != NULL)
+		serve(query, questions);
 	catalog_connection_free(query->connection);
 	return NULL;
 }
@@ -236,28 +189,29 @@ struct auth_query *auth_query_new(const struct auth_query_settings *settings, au
 	return query;
 }
 
+static void refuse(struct auth_query *query, struct question *questions, const char *sqlstate, const char *message)
+{
+	struct error error;
+	error_set(&error, sqlstate, "%s", message);
+	answer_all(query, questions, NULL, &error);
+}
+
 void auth_query_ask(struct auth_query *query, const char *user, void *asker)
 {
 	struct question *question = memory_zalloc(sizeof(*question) + strlen(user) + 1);
 	question->asker = asker;
 	memcpy(question->user, user, strlen(user));
 	pthread_mutex_lock(&query->lock);
-	*query->last = question;
-	query->last = &question->next;
-	pthread_cond_signal(&query->asked);
-	pthread_mutex_unlock(&query->lock);
-}
-
-static void refuse_rest(struct auth_query *query)
-{
-	struct error error;
-	error_set(&error, SQLSTATE_ADMIN_SHUTDOWN, "crossfade is stopping");
-	while (query->first) {
-		struct question *question = query->first;
-		query->first = question->next;
-		query->answer(question->asker, NULL, &error);
-		free(question);
+	bool room = query->count < query->settings.questions_max;
+	if (room) {
+		*query->last = question;
+		query->last = &question->next;
+		query->count++;
+		pthread_cond_signal(&query->asked);
 	}
+	pthread_mutex_unlock(&query->lock);
+	if (!room)
+		refuse(query, question, SQLSTATE_TOO_MANY_CONNECTIONS, "too many logins wait for an answer of the server");
 }
 
 void auth_query_free(struct auth_query *query)
@@ -270,8 +224,7 @@ void auth_query_free(struct auth_query *query)
 	pthread_mutex_unlock(&query->lock);
 	eventfd_write(query->stop_fd, 1);
 	pthread_join(query->thread, NULL);
-	refuse_rest(query);
-	drop_all(query);
+	refuse(query, query->first, SQLSTATE_ADMIN_SHUTDOWN, "crossfade is stopping");
 	close(query->stop_fd);
 	pthread_mutex_destroy(&query->lock);
 	pthread_cond_destroy(&query->asked);

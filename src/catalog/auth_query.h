@@ -1,8 +1,8 @@
 /*
  * Password verifiers asked of the server itself, by the administrator's
- * query, in a thread of its own. Answers are kept for a while, so that a
- * storm of logins is one query a user; whoever finds an answer wrong has it
- * forgotten.
+ * query, in a thread of its own. Nothing is kept: a login never meets an
+ * answer that is older than itself, so a new password counts at once. What
+ * many ask about one user while the server is busy is one query.
  */
 #ifndef CROSSFADE_CATALOG_AUTH_QUERY_H
 #define CROSSFADE_CATALOG_AUTH_QUERY_H
@@ -14,15 +14,14 @@ struct auth_query;
 struct auth_query_settings {
 	const char *dsn; /* copied */
 	const char *sql; /* copied; $1 is the user's name, the answer's last column the verifier */
-	uint32_t keep_ms;
 	uint32_t connect_timeout_ms, query_timeout_ms;
-	size_t users_max; /* kept at most */
+	size_t questions_max; /* that wait; one more is answered with an error */
 };
 struct auth_query_settings auth_query_settings_default(void);
 
 /*
  * Called once for each question, on the thread of auth_query or within
- * auth_query_free. verifier NULL without error: there is no such user, or
+ * auth_query_ask or auth_query_free. verifier NULL without error: there is no such user, or
  * none who could log in with a password. Both live during the call.
  */
 typedef void auth_query_answer_fn(void *asker, const char *verifier, const struct error *error);
@@ -33,6 +32,5 @@ void auth_query_free(struct auth_query *query);
 
 /* From any thread. */
 void auth_query_ask(struct auth_query *query, const char *user, void *asker);
-void auth_query_forget(struct auth_query *query, const char *user);
 
 #endif

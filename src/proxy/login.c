@@ -122,7 +122,6 @@ static size_t take_own_answer(struct login *login, const char *data, size_t len,
 				     &login->error);
 	secret_wipe((char *)(uintptr_t)data, frame.size);
 	login->wants_answer = ok && must_prove(login);
-	login->verifier_doubted = !ok && login->asks_server;
 	if (!ok)
 		refuse(login);
 	return frame.size;
@@ -206,7 +205,6 @@ static bool on_own_authentication(struct login *login, uint32_t kind, struct sli
 		login->wants_keys = true;
 		return false;
 	case SERVER_AUTH_FAILED:
-		login->verifier_doubted = login->asks_server;
 		refuse(login);
 		return false;
 	default:
@@ -257,14 +255,6 @@ static void on_key(struct login *login, struct slice body)
 	login->pid = pid;
 }
 
-static void on_error(struct login *login, struct slice body)
-{
-	struct error_fields fields;
-	login->fatal = true; /* during login every error ends it */
-	login->verifier_doubted = login->asks_server && !must_prove(login);
-	(void)error_fields_read(body, &fields);
-}
-
 static bool on_message(struct login *login, struct conversation *conversation, uint8_t type, struct slice body,
 		       struct round *round)
 {
@@ -280,7 +270,7 @@ static bool on_message(struct login *login, struct conversation *conversation, u
 			conversation_reported(conversation, name, value);
 		return true;
 	case SERVER_ERROR:
-		on_error(login, body);
+		login->fatal = true; /* during login every error ends it */
 		return true;
 	case SERVER_READY:
 		login->ready = true;

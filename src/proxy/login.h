@@ -39,7 +39,6 @@ struct login {
 	bool asked;	       /* the client has our question */
 	bool wants_verifier;   /* of the server, through login_verifier */
 	bool wants_keys;       /* login_take_work, login_finish_work */
-	bool verifier_doubted; /* one that the server gave us did not fit */
 	bool asks_server;
 };
 

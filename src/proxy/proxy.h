@@ -79,8 +79,6 @@ struct proxy_callbacks {
 	/* A session needs the verifier of a user that no file has, on a worker's
 	 * thread; answer once, on any thread, with proxy_answer_verifier. */
 	void (*find_verifier)(void *context, const char *user, struct proxy_asker *asker);
-	/* The last answer about this user did not fit. NULL: ignored. */
-	void (*verifier_stale)(void *context, const char *user);
 };
 
 /* usage may be NULL: nothing is counted. Settings are copied. */

@@ -185,9 +185,4 @@ void session_serve_login(struct session *session)
 		session->keys_asked = true;
 		derive_keys(session);
 	}
-	const struct proxy_callbacks *callbacks = &session->worker->owner->callbacks;
-	if (login->verifier_doubted && callbacks->verifier_stale) {
-		login->verifier_doubted = false;
-		callbacks->verifier_stale(callbacks->context, session->user);
-	}
 }

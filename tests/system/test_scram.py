@@ -5,6 +5,7 @@ import hmac
 import os
 import re
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -157,14 +158,32 @@ def test_an_outdated_verifier_says_what_to_change(make_proxy, guarded, tmp_path)
     wait_for(lambda: enter(proxy, 'sixteen', 'pencil') == '', what='the new file')
 
 
+CLIENT_FIRST = b'n=,r=abcdefgh'
+
+
+def first_half(c, user):
+    """Up to the server's first message of SCRAM, which is returned."""
+    mechanisms(c, user)
+    c.send(raw.msg('p', b'SCRAM-SHA-256\0' + raw.i32(len(CLIENT_FIRST) + 3) + b'n,,' + CLIENT_FIRST))
+    kind, body = c.message()
+    assert kind == 'R' and body[:4] == raw.i32(11)
+    return body[4:]
+
+
+def second_half(c, password, asked):
+    """The proof; the error that follows."""
+    parts = dict(p.split(b'=', 1) for p in asked.split(b','))
+    bare = b'c=biws,r=' + parts[b'r']
+    salted = hashlib.pbkdf2_hmac('sha256', password.encode(), base64.b64decode(parts[b's']), int(parts[b'i']))
+    key = hmac.new(salted, b'Client Key', 'sha256').digest()
+    signature = hmac.new(hashlib.sha256(key).digest(), CLIENT_FIRST + b',' + asked + b',' + bare, 'sha256').digest()
+    c.send(raw.msg('p', bare + b',p=' + base64.b64encode(bytes(a ^ b for a, b in zip(key, signature)))))
+    return raw.error_fields(c.rest_messages()[-1][1])
+
+
 def challenge(proxy, user):
     with Raw(proxy.address) as c:
-        mechanisms(c, user)
-        first = b'n,,n=,r=abcdefgh'
-        c.send(raw.msg('p', b'SCRAM-SHA-256\0' + raw.i32(len(first)) + first))
-        kind, body = c.message()
-        assert kind == 'R' and body[:4] == raw.i32(11)
-        parts = dict(p.split(b'=', 1) for p in body[4:].split(b','))
+        parts = dict(p.split(b'=', 1) for p in first_half(c, user).split(b','))
         nonce = parts[b'r']
         last = b'c=biws,r=' + nonce + b',p=' + base64.b64encode(bytes(32))
         c.send(raw.msg('p', last))
@@ -262,15 +281,37 @@ def test_verifiers_asked_of_the_server(make_proxy, guarded):
 
 def test_a_changed_password_is_asked_for_again(make_proxy, guarded):
     proxy = make_proxy(guarded, config=QUERY)
+    before = None
+    for password in ('first', 'second', 'third', 'second'):
+        guarded.psql('-c', f"alter role changing password '{password}'", unix=True)
+        if before:
+            assert 'password authentication failed' in enter(proxy, 'changing', before)
+        assert enter(proxy, 'changing', password) == '', 'at the first attempt'
+        before = password
+    guarded.psql('-c', 'alter role changing nologin', unix=True)
+    assert 'not permitted to log in' in enter(proxy, 'changing', before)
+    guarded.psql('-c', 'alter role changing login', unix=True)
+
+
+def test_a_password_that_changes_during_a_login_fails_that_one_and_no_other(make_proxy, guarded):
+    proxy = make_proxy(guarded, config=QUERY)
     guarded.psql('-c', "alter role changing password 'first'", unix=True)
-    assert enter(proxy, 'changing', 'first') == ''
-    guarded.psql('-c', "alter role changing password 'second'", unix=True)
-    enter(proxy, 'changing', 'second')
-    assert enter(proxy, 'changing', 'second') == '', 'the failure before made it ask again'
-    guarded.psql('-c', "alter role changing password 'third'", unix=True)
-    assert 'connect again' in enter(proxy, 'changing', 'second'), 'the old one fits our copy, not the server'
-    assert 'password authentication failed' in enter(proxy, 'changing', 'second')
-    assert enter(proxy, 'changing', 'third') == ''
+    with Raw(proxy.address) as c:
+        asked = first_half(c, 'changing')
+        guarded.psql('-c', "alter role changing password 'second'", unix=True)
+        assert second_half(c, 'first', asked)['C'] == '28000', 'the old one fits our copy, not the server'
+    assert enter(proxy, 'changing', 'second') == ''
+
+
+def test_a_storm_of_logins_of_one_user_is_few_queries(make_proxy, guarded):
+    guarded.psql('-c', "alter role changing password 'first'; create table if not exists asked(n int); grant all on asked to "
+                 'public; create or replace function ask(name text) returns text language plpgsql as $$ begin '
+                 'perform pg_sleep(0.4); insert into asked values (1); return (select rolpassword from pg_authid '
+                 'where rolname = name); end $$', unix=True)
+    proxy = make_proxy(guarded, config='auth: scram\nauth_query: "select ask($1)"\n')
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(lambda _: enter(proxy, 'changing', 'first'), range(20))) == {''}
+    assert int(guarded.psql('-Atc', 'select count(*) from asked', unix=True).stdout) < 15
 
 
 def test_a_query_that_fails_says_so(make_proxy, guarded):
