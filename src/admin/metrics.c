@@ -275,6 +275,9 @@ static const struct metric metrics[] = {
 	  NUMBER(proxy.parked) },
 	{ "crossfade_parked_total", "counter", "", "Statements that had to wait because their table was paused.",
 	  NUMBER(proxy.parked_total) },
+	{ "crossfade_pauses_over_limit_total", "counter", "",
+	  "Pauses that ended because more waited than limits.parked_clients or limits.parked_bytes allow.",
+	  NUMBER(proxy.pauses_over_limit) },
 	{ "crossfade_cancels_total", "counter", "", "Cancel requests passed on to the server.", NUMBER(proxy.cancels) },
 	{ "crossfade_table_uses_total", "counter", "database, table, side, outcome",
 	  "Statements that named a mapped table, by the name written (side old or new) and what became of it: unchanged, "

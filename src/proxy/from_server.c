@@ -430,7 +430,7 @@ static enum verdict fail_head(struct conversation *conversation, struct request 
 		give_notice(head, round);
 	if (refused) {
 		error_append_like(output_own(&round->to_client), fields, &refusal);
-		refusal_log_note(conversation->env->refusals, conversation, head);
+		refusal_log_note(conversation->env->refusals, conversation, head, &refusal);
 		verdict = VERDICT_DONE;
 	} else {
 		verdict = pass_translated(conversation, head, message, fields, round);

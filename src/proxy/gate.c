@@ -40,7 +40,7 @@ struct gate {
 	struct pause *active;			  /* with references */
 	struct pause *remembered[GATE_REMEMBERED]; /* ended, with references; a ring */
 	size_t next_remembered;
-	_Atomic uint64_t parked, parked_bytes;
+	_Atomic uint64_t parked, parked_bytes, over_limit;
 };
 
 /* ---- life ---- */
@@ -425,9 +425,11 @@ void pause_park(struct gate *gate, struct pause *pause, size_t bytes)
 	if (first)
 		end(gate, pause, PAUSE_LIMIT);
 	pthread_mutex_unlock(&gate->lock);
-	if (first)
-		LOG(LOG_WARNING, "pause_over_limit", LOG_UINT("pause", pause->id), LOG_STR("owner", pause->owner),
-		    LOG_STR("tables", pause->tables), LOG_UINT("parked", all), LOG_UINT("parked_bytes", all_bytes));
+	if (!first)
+		return;
+	atomic_fetch_add(&gate->over_limit, 1);
+	LOG(LOG_WARNING, "pause_over_limit", LOG_UINT("pause", pause->id), LOG_STR("owner", pause->owner),
+	    LOG_STR("tables", pause->tables), LOG_UINT("parked", all), LOG_UINT("parked_bytes", all_bytes));
 }
 
 void pause_unpark(struct gate *gate, struct pause *pause, size_t bytes, uint64_t waited_us)
@@ -439,6 +441,11 @@ void pause_unpark(struct gate *gate, struct pause *pause, size_t bytes, uint64_t
 	atomic_fetch_sub(&pause->parked_bytes, bytes);
 	while (waited_us > longest_us && !atomic_compare_exchange_weak(&pause->longest_us, &longest_us, waited_us))
 		;
+}
+
+uint64_t gate_over_limit(const struct gate *gate)
+{
+	return atomic_load(&gate->over_limit);
 }
 
 bool gate_has_parked(const struct gate *gate)

@@ -48,6 +48,8 @@ void pause_unref(struct pause *pause);
 
 /* Whether any statement waits now. */
 bool gate_has_parked(const struct gate *gate);
+/* Pauses that ended because too much waited for them, ever. */
+uint64_t gate_over_limit(const struct gate *gate);
 
 /* ---- for workers ---- */
 

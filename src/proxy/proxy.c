@@ -414,6 +414,7 @@ void proxy_stats(const struct proxy *proxy, struct proxy_stats *stats_out)
 	struct proxy_stats stats = { 0 };
 	for (size_t i = 0; i < proxy->worker_count; i++)
 		add_traffic(&stats, &proxy->workers[i].traffic);
+	stats.pauses_over_limit = gate_over_limit(proxy->gate);
 	stats.parse_times = parse_times_read(proxy->settings.rewriter.parse_times);
 	*stats_out = stats;
 }

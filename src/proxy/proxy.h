@@ -134,6 +134,7 @@ struct proxy_stats {
 	uint64_t retried;	      /* batches sent again after DDL by somebody else */
 	uint64_t parked;	      /* statements that a pause holds up, now */
 	uint64_t parked_total;
+	uint64_t pauses_over_limit;   /* ended because too much waited */
 	uint64_t cancels;
 	uint64_t closed[CLOSE_REASON_COUNT];
 	uint64_t transactions;

@@ -11,7 +11,8 @@ struct refusal_log {
 };
 
 void refusal_log_init(struct refusal_log *log);
-/* The request's text was refused by the rewriter, and its client is told so. */
-void refusal_log_note(struct refusal_log *log, const struct conversation *conversation, const struct request *request);
+/* The request's text was refused by the rewriter or is too long, and its client is told so. */
+void refusal_log_note(struct refusal_log *log, const struct conversation *conversation, const struct request *request,
+		      const struct error *refusal);
 
 #endif

@@ -1,10 +1,13 @@
 """Each limit: what the client is told, the reason in the log, the counter, and that others go on."""
+import ctypes
+import os
 import re
-import subprocess
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -195,6 +198,22 @@ def test_an_unreachable_server_is_tried_ever_less_often(limited):
     check_reason(proxy, 'server_unreachable', count=16)
 
 
+def test_a_server_that_never_accepts(limited):
+    """The kernel has no room for another connection: its packets go unanswered."""
+    with socket.create_server(('127.0.0.1', 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for s in waiting:
+            s.setblocking(False)
+            s.connect_ex(address)
+        proxy = limited('connect_timeout: 500ms', server_address=f'127.0.0.1:{address[1]}')
+        fields = refused(proxy.address)
+        assert fields['C'] == '08006' and 'no answer in time' in fields['D'], fields
+        check_reason(proxy, 'server_unreachable')
+        for s in waiting:
+            s.close()
+
+
 def test_the_server_is_used_as_soon_as_it_is_back(make_proxy, victim):
     proxy = make_proxy(victim)
     victim.stop()
@@ -210,15 +229,108 @@ def test_the_server_is_used_as_soon_as_it_is_back(make_proxy, victim):
 
 def test_keepalive_and_user_timeout_are_set_on_both_sides(limited, pg):
     proxy = limited('tcp_keepalive: 33s, tcp_user_timeout: 44s')
-    with Raw(proxy.address).startup():
-        seen = sockets_of(proxy)
-    assert sum('timer:(keepalive,' in line for line in seen) >= 2, seen
+    with Raw(proxy.address).startup() as c:
+        seen = [(s.getpeername()[1], options_of(s)) for s in tcp_sockets(proxy)]
+        client = c.sock.getsockname()[1]
+    assert (client, (1, 33, 44000)) in seen and (pg.port, (1, 33, 44000)) in seen
 
 
-def sockets_of(proxy):
+def options_of(s):
+    return (s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), s.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            s.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
 
-    out = subprocess.run(['ss', '-tnope'], capture_output=True, text=True).stdout.splitlines()
-    return [line for line in out if f'pid={proxy.pid},' in line]
+
+PIDFD_GETFD = 438
+
+
+def tcp_sockets(proxy):
+    """Copies of the proxy's connected TCP sockets."""
+    libc, process, found = ctypes.CDLL(None), os.pidfd_open(proxy.pid), []
+    for fd in Path(f'/proc/{proxy.pid}/fd').iterdir():
+        if not os.readlink(fd).startswith('socket:'):
+            continue
+        s = socket.socket(fileno=libc.syscall(PIDFD_GETFD, process, int(fd.name), 0))
+        try:
+            s.getpeername()
+            found += [s] if s.family == socket.AF_INET else []
+        except OSError:
+            s.close()
+    os.close(process)
+    return found
+
+
+# --- how long a statement may be
+
+def counter(proxy, name):
+    text = urllib.request.urlopen(f'http://127.0.0.1:{proxy.http_port}/metrics', timeout=10).read().decode()
+    return int(re.search(rf'^{re.escape(name)} (\d+)$', text, re.M).group(1))
+
+
+@pytest.mark.parametrize('limits, sql, named, metric', [
+    ('message_bytes: 16kB', f"select count(*) from data.items where name <> '{'x' * 20000}'", 'limits.message_bytes', 'too_large'),
+    ('parse_bytes: 16kB', f"select count(*) from data.items where name <> '{'x' * 20000}'", 'limits.parse_bytes', 'refused'),
+    ('parse_nesting: 16', f"select {'(' * 40}id{')' * 40} from data.items", 'limits.parse_nesting', 'refused')])
+def test_statements_too_long_or_too_deep(limited, pg, limits, sql, named, metric):
+    proxy = limited(limits, map_text='old: public\nnew: data\ntables: {public.items: data.items}\n')
+    with Raw(proxy.address).startup() as c:
+        wait_for(lambda: 'E' not in [k for k, _ in c.ask('select count(*) from data.items')], what='the catalog')
+        fields = raw.error_fields(dict(c.ask(sql))['E'])
+        assert fields['C'] == '54000' and any(named in fields.get(k, '') for k in 'MDH'), fields
+        assert c.value('select count(*) from data.items') == '500', 'the session goes on'
+    proxy.wait_log('event=refused ')
+    assert counter(proxy, f'crossfade_errors_total{{reason="{metric}"}}') == 1
+
+
+# --- every limit has its row
+
+def ends(reason):
+    return f'session_end.*reason={reason} ', f'crossfade_sessions_closed_total{{reason="{reason}"}}'
+
+
+REFUSED = 'refused', 'crossfade_errors_total{reason="refused"}'
+TOO_LARGE = 'refused', 'crossfade_errors_total{reason="too_large"}'
+PAUSED = 'pause_over_limit', 'crossfade_pauses_over_limit_total'
+# setting: (event and reason in the log, counter), and the test that goes beyond it
+LIMITS = {
+    'clients': (ends('too_many_clients'), 'test_clients_in_all'),
+    'clients_per_address': (ends('too_many_of_address'), 'test_clients_of_one_address_but_not_of_unix_sockets'),
+    'clients_per_user': (ends('too_many_of_user'), 'test_clients_of_one_user_as_a_role_with_a_connection_limit'),
+    'unfinished_logins': (ends('too_many_logins'), 'test_unfinished_logins_push_out_the_oldest_not_the_newest'),
+    'startup_timeout': (ends('startup_timeout'), 'test_startup_time'),
+    'memory_bytes': (ends('out_of_memory'), 'test_memory_in_all'),
+    'message_bytes': (TOO_LARGE, 'test_statements_too_long_or_too_deep'),
+    'parse_bytes': (REFUSED, 'test_statements_too_long_or_too_deep'),
+    'parse_nesting': (REFUSED, 'test_statements_too_long_or_too_deep'),
+    'prepared_bytes': (REFUSED, 'test_prepared.py::test_a_text_that_was_not_kept_says_what_to_do'),
+    'parked_clients': (PAUSED, 'test_pause.py::test_too_many_that_wait_end_the_pause'),
+    'parked_bytes': (PAUSED, 'test_pause.py::test_too_many_that_wait_end_the_pause'),
+    'idle_timeout': (ends('idle_timeout'), 'test_an_idle_session_ends_a_working_one_does_not'),
+    'idle_transaction_timeout': (ends('idle_transaction_timeout'), 'test_idle_in_a_transaction_has_a_limit_of_its_own'),
+    'connect_timeout': (ends('server_unreachable'), 'test_a_server_that_never_accepts'),
+    'connect_backoff': (ends('server_unreachable'), 'test_an_unreachable_server_is_tried_ever_less_often'),
+    'tcp_keepalive': (ends('client_lost'), 'test_keepalive_and_user_timeout_are_set_on_both_sides'),
+    'tcp_user_timeout': (ends('client_lost'), 'test_keepalive_and_user_timeout_are_set_on_both_sides'),
+}
+# Beyond these nobody is refused: somebody waits, something is forgotten or summed up.
+SIZES = {'inline_bytes', 'cache_bytes', 'statement_bytes', 'retry_bytes', 'pipeline', 'facts_timeout', 'read_buffer_bytes',
+         'queue_high_bytes', 'queue_low_bytes', 'listen_backlog', 'stack_bytes', 'usage_flush', 'usage_bytes',
+         'usage_statements', 'usage_identities', 'usage_rows', 'usage_series', 'usage_hours_days', 'usage_keep_days',
+         'idle_days'}
+HERE = Path(__file__)
+
+
+def test_every_limit_has_a_setting_a_default_a_reason_a_counter_and_a_test(limited):
+    proxy = limited('clients: 100')
+    shown = proxy.command('config', '--markdown').stdout
+    settings = dict(re.findall(r'^\| `limits\.(\w+)` \| [^|]* \| ([^|]*) \|', shown, re.M))
+    assert set(settings) == set(LIMITS) | SIZES and all(default.strip() for default in settings.values())
+    metrics = urllib.request.urlopen(f'http://127.0.0.1:{proxy.http_port}/metrics', timeout=10).read().decode()
+    events = (HERE.parents[2] / 'docs/operations.md').read_text()
+    for setting, ((event, metric), test) in LIMITS.items():
+        assert f'\n{metric} ' in metrics, (setting, metric)
+        assert f'| `{event.split(".*")[0]}` |' in events, (setting, event)
+        file, _, name = test.rpartition('::')
+        assert f'def {name}(' in (HERE.parent / (file or HERE.name)).read_text(), (setting, test)
 
 
 # --- before the end

@@ -166,12 +166,13 @@ def test_a_parked_transaction_still_has_its_idle_timeout(proxy, console):
         console.order('RESUME public.accounts')
 
 
-def test_too_many_that_wait_end_the_pause(db, make_proxy):
-    proxy = make_proxy(db, map_text=bank.MAP, dbname='bank', config=CONSOLE + 'limits: {parked_clients: 2}\n')
+@pytest.mark.parametrize('limit, text', [('parked_clients: 2', ''), ('parked_bytes: 64kB', 'x' * 40000)])
+def test_too_many_that_wait_end_the_pause(db, make_proxy, limit, text):
+    proxy = make_proxy(db, map_text=bank.MAP, dbname='bank', config=CONSOLE + f'limits: {{{limit}}}\n')
     Console(proxy).order('PAUSE public.accounts')
     clients = [connect(proxy) for _ in range(3)]
     for c in clients:
-        c.send(raw.query('select 1 from accounts where id = 1'))
+        c.send(raw.query(f"select '{text}' from accounts where id = 1"))
     for c in clients:
         assert not codes(c.until())
         c.sock.close()
