@@ -77,10 +77,12 @@ def test_a_search_path_in_the_startup_packet_is_not_sql(ep, pg):
 # --- a server newer than those of Debian
 
 class Newer:
-    """Speaks protocol 3.2: cancel keys of any length, and negotiation of what it does not know."""
+    """Speaks protocol 3.2: cancel keys of any length, and negotiation of what it does not know.
 
-    def __init__(self, key, minor=2, notice=b''):
-        self.key, self.minor, self.notice = key, minor, notice
+    It refuses TLS after a pause, and may answer queries with an error of any shape."""
+
+    def __init__(self, key, minor=2, notice=b'', pause=0, answer=msg('C', b'SELECT 0\0')):
+        self.key, self.minor, self.notice, self.pause, self.answer = key, minor, notice, pause, answer
         self.cancels, self.startups = [], []
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.port = self.listener.getsockname()[1]
@@ -97,6 +99,10 @@ class Newer:
     def _serve(self, s):
         with s:
             packet = s.recv(65536)
+            if packet == raw.request_packet(raw.SSL_REQUEST):
+                time.sleep(self.pause)
+                s.sendall(b'N')
+                packet = s.recv(65536)
             version, = struct.unpack_from('!I', packet, 4)
             if version == raw.CANCEL_REQUEST:
                 self.cancels.append(packet)
@@ -111,16 +117,16 @@ class Newer:
             s.sendall(answer + self.notice + msg('R', i32(0)) + msg('K', i32(77) + self.key) + msg('Z', b'I'))
             while data := s.recv(65536):
                 if data[:1] == b'Q':
-                    s.sendall(msg('C', b'SELECT 0\0') + msg('Z', b'I'))
+                    s.sendall(self.answer + msg('Z', b'I'))
 
 
 @pytest.fixture
 def newer(make_proxy):
     made = []
 
-    def make(key=bytes(range(1, 33)), **kw):
+    def make(key=bytes(range(1, 33)), proxy=None, **kw):
         made.append(Newer(key, **kw))
-        return made[-1], make_proxy(server_address=f'127.0.0.1:{made[-1].port}')
+        return made[-1], make_proxy(server_address=f'127.0.0.1:{made[-1].port}', **(proxy or {}))
     yield make
     for server in made:
         server.listener.close()
@@ -149,6 +155,21 @@ def test_psql_wire_147_and_pgagroal_971_negotiation_echoes_what_was_not_understo
     assert negotiations == [i32(raw.PROTOCOL_3_2) + i32(len(echoed)) + b''.join(n + b'\0' for n in echoed)], \
         'once (pgbouncer 1459 sent it twice)'
     assert server.startups[-1] == packet
+
+
+def test_pgbouncer_1519_negotiation_leaks_nothing(newer):
+    _, proxy = newer()
+    options = {f'_pq_.option_{i}': 'x' * 50 for i in range(80)}
+    packet = raw.startup_packet({'user': 'app', 'database': 'postgres', **options}, raw.PROTOCOL_3_9999)
+
+    def begin(count):
+        for _ in range(count):
+            with Raw(proxy.address) as c:
+                c.startup(packet=packet)
+    begin(50)
+    before = proxy.rss_bytes()
+    begin(400)
+    assert proxy.rss_bytes() - before < 1 << 20, f'{400 * len(packet) >> 20} MB were said'
 
 
 def test_a_notice_during_startup_passes(newer):
@@ -192,7 +213,49 @@ def test_pgbouncer_1_25_scram_nonce_overflow(ep, pg):
         assert answer(ep.address) == answer(pg.address)
 
 
+FIELDS = b'SERROR\0VERROR\0'
+ODD_ERRORS = {
+    'without a code': FIELDS + b'Mrelation "public.items" does not exist\0P15\0\0', 'of one zero': b'\0',
+    'without a message': FIELDS + b'C42P01\0P15\0\0', 'of a code alone': b'C42P01\0\0', 'with a short code': FIELDS + b'C4\0Mx\0\0',
+    'at a position beyond the text': FIELDS + b'C42P01\0Mx\0P99999\0\0', 'at position 2^32': FIELDS + b'C42P01\0Mx\0P4294967296\0\0',
+    'at position -1': FIELDS + b'C42P01\0Mx\0P-1\0\0', 'with unknown fields': FIELDS + b'C42P01\0Mx\0!y\0\xffz\0\0',
+    'with every field twice': (FIELDS + b'C42P01\0Mx\0P15\0') * 2 + b'\0', 'of nothing': b'', 'without an end': FIELDS + b'C42P01',
+}
+
+
+@pytest.mark.parametrize('error', ODD_ERRORS)
+def test_pgbouncer_1_25_an_error_without_sqlstate(newer, error):
+    """In answer to a text that was rewritten, whose errors are read and changed."""
+    mapped = {'map_text': 'old: public\nnew: data\ntables: {public.items: data.items}\n'}
+    _, proxy = newer(proxy=mapped, answer=msg('E', ODD_ERRORS[error]))
+    with Raw(proxy.address) as c:
+        c.startup(search_path='public')
+        for _ in range(2):
+            c.send(query('select nothing from data.items'))
+            kind, body = c.message()
+            assert kind == 'E'
+            if ODD_ERRORS[error].endswith(b'\0\0'):
+                assert c.message() == ('Z', b'I') and len(body) >= len(ODD_ERRORS[error]) - 20
+            else:
+                break
+    proxy.settle()
+    assert proxy.alive()
+
+
 # --- cancel
+
+@pytest.mark.parametrize('waits', [True, False])
+def test_a_cancel_while_crossfade_connects_is_not_lost(newer, waits):
+    """Some drivers close as soon as the request is sent."""
+    server, proxy = newer(pause=0.3, proxy={'config': 'server_tls: {mode: prefer}\n'})
+    with Raw(proxy.address) as c:
+        c.startup(version=raw.PROTOCOL_3_2)
+        with Raw(proxy.address) as other:
+            other.send(c.cancel_packet())
+            if waits:
+                assert other.rest() == b''
+        wait_for(lambda: server.cancels == [c.cancel_packet()], what='the cancel request')
+
 
 def test_pgbouncer_38_a_cancel_reaches_no_later_client(ep, pg):
     with Raw(ep.address).startup() as c:
@@ -234,6 +297,29 @@ def test_pgdog_1505_a_cancel_while_others_connect_reaches_only_its_own(ep, pg):
 
 def grown(proxy, before):
     return (proxy.rss_bytes() - before) >> 10
+
+
+def heavy(n):
+    return 'select ' + ', '.join(f'i.id + {n} as v{n}_{k}' for k in range(400)) + ' from data.items i'
+
+
+def tuples(n):
+    return 'select * from data.items where (id, name) in (' + ', '.join(f"({n}, v{n}.c{k})" for k in range(600)) + ')'
+
+
+@pytest.mark.parametrize('text', [heavy, tuples], ids=['pgdog_1261_heavy_statements', 'pgdog_854_tuples_of_600'])
+def test_memory_of_distinct_statements_is_bounded_in_bytes(newer, text):
+    mapped = {'map_text': 'old: public\nnew: data\ntables: {public.items: data.items}\n',
+              'config': 'workers: 1\nlimits: {cache_bytes: 1MB}\n'}
+    _, proxy = newer(proxy=mapped)
+    with Raw(proxy.address) as c:
+        c.startup(search_path='public')
+        for n in range(200):
+            c.ask(text(n))
+        before = proxy.rss_bytes()
+        for n in range(200, 1000):
+            c.ask(text(n))
+    assert grown(proxy, before) < 4096, f'of {800 * len(text(999)) >> 10} kB'
 
 
 def test_a_slow_reader_of_a_large_result_costs_less_than_a_megabyte(make_proxy, pg):

@@ -1,4 +1,5 @@
 """TLS on both legs: every mode as libpq means it, direct TLS, certificates, reloads, and who is kept out."""
+import ctypes
 import os
 import socket
 import ssl
@@ -495,6 +496,36 @@ def test_new_certificates_are_taken_up_and_sessions_stay(make_proxy, pki, tmp_pa
         proxy.wait_log('event=reload ', mark)
         wait_for(lambda: shown(proxy) != before, what='the new certificate')
         assert c.value('select 1') == '1'
+
+
+class Opened:
+    """How often a file is opened, as inotify tells."""
+    IN_OPEN, EVENT_BYTES = 0x20, 16
+
+    def __init__(self, path):
+        libc = ctypes.CDLL(None)
+        self.fd = libc.inotify_init1(os.O_NONBLOCK)
+        assert libc.inotify_add_watch(self.fd, os.fsencode(path), self.IN_OPEN) >= 0
+
+    def count(self):
+        try:
+            return len(os.read(self.fd, 65536)) // self.EVENT_BYTES
+        except BlockingIOError:
+            return 0
+
+
+def test_pgbouncer_1299_authorities_are_loaded_once_not_for_each_database(make_proxy, pki, tls_pg):
+    proxy = make_proxy(tls_pg, config=client_tls(pki, verify='optional', ca=pki.authority.path) +
+                       server_tls('verify-full', ca=pki.authority.path), server_address=f'localhost:{tls_pg.port}')
+    opened = Opened(pki.authority.path)
+    for database in ('postgres', 'other', 'template1') * 3:
+        with Secure(proxy.address).startup(database=database) as c:
+            assert c.value('select current_database()') == database
+    assert opened.count() == 0
+    proxy.reload()
+    proxy.wait_log('event=reload ')
+    assert 0 < opened.count() <= 4
+    os.close(opened.fd)
 
 
 def test_a_bad_certificate_changes_nothing(make_proxy, pki, tmp_path):
