@@ -1,184 +1,165 @@
 """TLS on either leg × who checks passwords × clients: as a direct connection, or as docs/security.md says.
 
-The small table runs always; all of it with CROSSFADE_FULL, as tests/full/tls.sh sets it.
+Some cells always; all of them with CROSSFADE_FULL, as tests/full/tls.sh sets it.
 """
-import asyncio
 import itertools
 import os
-import shutil
-import ssl
-import subprocess
+import re
+from pathlib import Path
 
-import psycopg2
 import pytest
 
+from login_clients import (BINDS, Login, by_asyncpg, by_psql, by_psycopg2, by_psycopg3, java_service,
+                           node_service)
 from pki import client_tls, server_tls, tls_server
 from servers import Crossfade
-from test_clients_node_jdbc import JDBC, jdbc_classes, node_path  # noqa: F401 (fixtures)
+from test_clients_node_jdbc import node_path  # noqa: F401 (a fixture)
 
-asyncpg = pytest.importorskip('asyncpg')
-psycopg = pytest.importorskip('psycopg')
 FULL = bool(os.environ.get('CROSSFADE_FULL'))
-
-LEGS = ['none', 'client', 'server', 'both']
-AUTHS = ['passthrough', 'scram', 'password']
-USERS = {'by_scram': 'pencil', 'by_md5': 'pencil', 'trusted': 'pencil'}
-BINDS = {'psql', 'psycopg2', 'psycopg3'}  # knows channel binding, as all of libpq
+DOCS = re.sub(r'\s+', ' ', (Path(__file__).parents[2] / 'docs/security.md').read_text())
+PASSWORD = 'pencil'
+CLIENT_MODES = ['disable', 'allow', 'require']
+SERVER_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full']
+METHODS = {  # name: (auth, user, channel_binding of libpq's clients)
+    'trust': ('passthrough', 'trusted', None), 'md5': ('passthrough', 'by_md5', None),
+    'scram': ('passthrough', 'by_scram', None), 'scram without binding': ('passthrough', 'by_scram', 'disable'),
+    'cert': ('passthrough', 'by_cert', None),
+    'password to scram': ('password', 'by_scram', None), 'password to md5': ('password', 'by_md5', None),
+    'password in clear': ('password', 'in_clear', None),
+    'own scram': ('scram', 'by_scram', 'disable'), 'own scram-plus': ('scram', 'by_scram', 'require'),
+}
+CLIENTS = ['psql', 'psycopg2', 'psycopg3', 'asyncpg', 'node', 'jdbc']
 
 
 @pytest.fixture(scope='module')
 def guarded(pki):
     yield from tls_server(
         pki, 'host all postgres all trust\nhost all by_md5 all md5\nhost all trusted all trust\n'
-        'host all all all scram-sha-256\n', """
-        create role by_scram login password 'pencil'; create role trusted login password 'pencil';
-        set password_encryption = 'md5'; create role by_md5 login password 'pencil';""")
+        'hostssl all by_cert all cert\nhost all by_cert all reject\nhost all in_clear all password\n'
+        'host all all all scram-sha-256\n', f"""
+        create role by_scram login password '{PASSWORD}'; create role trusted login; create role by_cert login;
+        create role in_clear login password '{PASSWORD}';
+        set password_encryption = 'md5'; create role by_md5 login password '{PASSWORD}';""")
 
 
 @pytest.fixture(scope='module')
-def proxies(endpoint_kind, pki, guarded, tmp_path_factory):
+def clients(tmp_path_factory, request):
+    services = [java_service(tmp_path_factory.mktemp('java')), node_service(request.getfixturevalue('node_path'))]
+    yield {'psql': by_psql, 'psycopg2': by_psycopg2, 'psycopg3': by_psycopg3, 'asyncpg': by_asyncpg,
+           'jdbc': services[0], 'node': services[1]}
+    for service in services:
+        service.end()
+
+
+@pytest.fixture(scope='module')
+def proxy_of(endpoint_kind, pki, guarded, tmp_path_factory):
+    """One at a time: the last that was asked for."""
     if endpoint_kind != 'crossfade':
         pytest.skip('about crossfade itself')
     users = tmp_path_factory.mktemp('users') / 'users.txt'
     users.touch(0o600)
     users.write_text(guarded.psql('-Atc', r"""select format('"%s" "%s"', rolname, rolpassword) from pg_authid
         where rolpassword like 'SCRAM%'""", unix=True).stdout)
-    made = {}
+    mine, made = pki.authority.issue('by_cert', '/CN=by_cert'), {}
 
-    def get(legs, auth):
-        if (legs, auth) not in made:
-            config = f'auth: {auth}\n' + (f'auth_users_file: {users}\n' if auth == 'scram' else '')
-            if legs in ('client', 'both'):
-                config += client_tls(pki, 'require')
-            if legs in ('server', 'both'):
-                config += server_tls('verify-full', ca=pki.authority.path)
-            made[legs, auth] = Crossfade(guarded, config=config, server_address=f'localhost:{guarded.port}')
-        return made[legs, auth]
+    def get(client_mode, server_mode, auth):
+        if (client_mode, server_mode, auth) in made:
+            return made[client_mode, server_mode, auth]
+        for proxy in made.values():
+            proxy.finish()
+        made.clear()
+        verify = {'ca': pki.authority.path} if server_mode.startswith('verify') else {}
+        config = f'auth: {auth}\n' + (f'auth_users_file: {users}\n' if auth == 'scram' else '')
+        config += client_tls(pki, client_mode)
+        config += server_tls(server_mode, **(verify | {'cert': mine.crt, 'key': mine.key}))
+        made[client_mode, server_mode, auth] = Crossfade(guarded, config=config, server_address=f'localhost:{guarded.port}')
+        return made[client_mode, server_mode, auth]
     yield get
     for proxy in made.values():
         proxy.finish()
 
 
-# --- clients: '' or why not
-
-def by_psql(endpoint, user, password, encrypted, _):
-    done = endpoint.psql('-Atc', 'select current_user', PGUSER=user, PGPASSWORD=password,
-                         PGSSLMODE='require' if encrypted else 'disable')
-    return '' if done.stdout == user + '\n' else done.stderr
-
-
-def by_psycopg2(endpoint, user, password, encrypted, _):
-    try:
-        c = psycopg2.connect(endpoint.dsn(user=user, password=password, sslmode='require' if encrypted else 'disable'))
-        c.close()
-        return ''
-    except psycopg2.Error as e:
-        return str(e)
+# Words of the error → where docs/security.md says that it is not as directly; '': a direct connection fails, too.
+NO_TLS = ('SSL', 'is told that there is none')
+TLS_ONLY = ('encrypted connections only', 'gets `FATAL 28000`')
+PASSWORD_IN_CLEAR = ('encrypted connections only', 'It must come inside TLS or through a unix socket')
+SERVER_IN_CLEAR = ('clear text', 'the last only over TLS or a unix socket')
+BINDING_FAILS = ('channel_binding=disable', 'a client that knows channel binding cannot log in by SCRAM')
+BINDING_NEEDS_TLS = ('hannel binding', '')
+CERTIFICATE = ('pg_hba.conf', "A server that authenticates by certificate sees crossfade's own")
 
 
-def by_psycopg3(endpoint, user, password, encrypted, _):
-    try:
-        with psycopg.connect(endpoint.dsn(user=user, password=password,
-                                          sslmode='require' if encrypted else 'disable')) as c:
-            assert c.execute('select current_user').fetchone() == (user,)
-        return ''
-    except psycopg.Error as e:
-        return str(e)
+def expected(client_mode, server_mode, method, client, encrypted):
+    """None: comes in; else one of the above."""
+    if encrypted and client_mode == 'disable':
+        return NO_TLS
+    if not encrypted and client_mode == 'require':
+        return TLS_ONLY
+    if method == 'own scram-plus' and not encrypted:
+        return BINDING_NEEDS_TLS
+    if METHODS[method][0] == 'password' and not encrypted:
+        return PASSWORD_IN_CLEAR
+    if method == 'password in clear' and server_mode == 'disable':
+        return SERVER_IN_CLEAR
+    if method == 'cert':
+        return CERTIFICATE if server_mode == 'disable' else None
+    binds = method == 'scram' and client in BINDS
+    return BINDING_FAILS if binds and encrypted and server_mode != 'disable' else None
 
 
-def by_asyncpg(endpoint, user, password, encrypted, _):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-
-    async def run():
-        c = await asyncpg.connect(host=endpoint.host, port=endpoint.port, user=user, password=password,
-                                  database='postgres', ssl=context if encrypted else False)
-        assert await c.fetchval('select current_user') == user
-        await c.close()
-    try:
-        asyncio.run(run())
-        return ''
-    except (asyncpg.PostgresError, OSError, asyncpg.InterfaceError) as e:
-        return str(e) or repr(e)
+def possible(client_mode, server_mode, method):
+    return not (METHODS[method][0] == 'password' and client_mode == 'disable')
 
 
-NODE = """
-const { Client } = require('pg');
-const [host, port, user, password, ssl] = process.argv.slice(1);
-const c = new Client({ host, port: Number(port), user, password, database: 'postgres',
-                       ssl: ssl === 'yes' ? { rejectUnauthorized: false } : false });
-c.connect().then(() => c.query('select current_user')).then((r) => { console.log(r.rows[0].current_user); return c.end(); })
-  .catch((e) => { console.error(e.message); process.exit(1); });
-"""
+ALL = sorted((cell for cell in itertools.product(CLIENT_MODES, SERVER_MODES, METHODS) if possible(*cell)),
+             key=lambda cell: (cell[0], cell[1], METHODS[cell[2]][0]))
+# Each method once, with every mode somewhere.
+SOME = [('disable', 'prefer', 'trust'), ('allow', 'verify-ca', 'md5'), ('require', 'verify-full', 'scram'),
+        ('allow', 'require', 'scram without binding'), ('require', 'prefer', 'cert'), ('allow', 'verify-full', 'password to scram'),
+        ('require', 'disable', 'password in clear'), ('require', 'verify-full', 'own scram-plus')]
 
 
-def by_node(endpoint, user, password, encrypted, request):
-    done = subprocess.run(['node', '-e', NODE, endpoint.host, str(endpoint.port), user, password,
-                           'yes' if encrypted else 'no'], text=True, capture_output=True, timeout=60,
-                          env={**os.environ, 'NODE_PATH': request.getfixturevalue('node_path')})
-    return '' if done.stdout == user + '\n' else done.stderr
-
-
-JAVA = """
-import java.sql.*;
-public class Login {
-    public static void main(String[] a) throws Exception {
-        try (Connection c = DriverManager.getConnection(a[0], a[1], a[2])) {
-            ResultSet r = c.createStatement().executeQuery("select current_user");
-            r.next();
-            System.out.println(r.getString(1));
-        }
-    }
-}
-"""
+def tries(client, method):
+    """What of the method a client can ask for."""
+    binding = METHODS[method][2]
+    return client in BINDS or binding != 'require' and not (binding == 'disable' and method == 'scram without binding')
 
 
 @pytest.fixture(scope='module')
-def java_login(tmp_path_factory):
-    if not (shutil.which('javac') and JDBC.exists()):
-        pytest.skip('a JDK or the JDBC driver is not installed')
-    out = tmp_path_factory.mktemp('java')
-    (out / 'Login.java').write_text(JAVA)
-    subprocess.run(['javac', '-d', out, out / 'Login.java'], check=True, capture_output=True)
-    return out
+def directly(clients, guarded):
+    known = {}
+
+    def ask(client, user, encrypted, binding):
+        key = (client, user, encrypted, binding)
+        if key not in known:
+            known[key] = clients[client](Login(guarded, user, PASSWORD, encrypted, binding))
+        return known[key]
+    return ask
 
 
-def by_jdbc(endpoint, user, password, encrypted, request):
-    url = f'jdbc:postgresql://{endpoint.host}:{endpoint.port}/postgres?sslmode={"require" if encrypted else "disable"}'
-    done = subprocess.run(['java', '-Xshare:auto', '-XX:TieredStopAtLevel=1', '-cp',
-                           f'{JDBC}:{request.getfixturevalue("java_login")}', 'Login', url, user, password], text=True,
-                          capture_output=True, timeout=120)
-    return '' if done.stdout == user + '\n' else done.stderr
+def check(proxy, clients, directly, cell, client, encrypted):
+    """What is not as it must be; None: all is."""
+    _, user, binding = METHODS[cell[2]]
+    rule = expected(*cell, client, encrypted)
+    got = clients[client](Login(proxy, user, PASSWORD, encrypted, binding))
+    if rule and rule[0] not in got:
+        return f'{rule[0]!r} expected, got {got!r}'
+    if not rule and got:
+        return got
+    direct = '' if user == 'by_cert' else directly(client, user, encrypted, binding)
+    if rule and not direct and not (rule[1] and rule[1] in DOCS):
+        return f'a direct connection comes in, and docs/security.md does not say why this one does not: {got!r}'
+    if not rule and direct:
+        return f'a direct connection does not come in: {direct!r}'
+    if not rule and user not in ('trusted', 'by_cert') and (FULL or client == 'psycopg2'):
+        wrong = clients[client](Login(proxy, user, 'wrong', encrypted, binding))
+        return None if 'password authentication failed' in wrong else f'with a wrong password: {wrong!r}'
+    return None
 
 
-CLIENTS = {'psql': by_psql, 'psycopg2': by_psycopg2, 'psycopg3': by_psycopg3, 'asyncpg': by_asyncpg, 'node': by_node,
-           'jdbc': by_jdbc}
-
-
-def expected(legs, auth, user, client):
-    """'' where it must be as directly, else words of the error."""
-    encrypted = legs in ('client', 'both')
-    if auth == 'passthrough':
-        binding = legs == 'both' and user == 'by_scram' and client in BINDS
-        return 'channel_binding=disable' if binding else ''
-    if auth == 'password':
-        return '' if encrypted else 'cannot be configured'
-    return 'password authentication failed' if user == 'by_md5' else ''  # it has no SCRAM verifier
-
-
-SOME = [('both', 'passthrough', 'by_scram'), ('both', 'scram', 'by_scram'), ('client', 'password', 'by_md5')]
-ALL = [case for case in itertools.product(LEGS, AUTHS, USERS)
-       if not (case[1] == 'password' and case[0] in ('none', 'server'))]
-
-
-@pytest.mark.parametrize('client', CLIENTS)
-@pytest.mark.parametrize('legs, auth, user', ALL if FULL else SOME)
-def test_login(proxies, guarded, request, legs, auth, user, client):
-    proxy, encrypted = proxies(legs, auth), legs in ('client', 'both')
-    direct = CLIENTS[client](guarded, user, USERS[user], encrypted, request)
-    assert direct == '', 'the client can log in directly'
-    got = CLIENTS[client](proxy, user, USERS[user], encrypted, request)
-    words = expected(legs, auth, user, client)
-    assert (got == '') if not words else words in got
-    if not words and user != 'trusted' or auth == 'scram':
-        assert 'password authentication failed' in CLIENTS[client](proxy, user, 'wrong', encrypted, request)
+@pytest.mark.parametrize('client_mode, server_mode, method', ALL if FULL else SOME)
+def test_logins(proxy_of, clients, directly, client_mode, server_mode, method):
+    proxy, cell = proxy_of(client_mode, server_mode, METHODS[method][0]), (client_mode, server_mode, method)
+    attempts = [(c, e) for c in CLIENTS if tries(c, method) for e in (False, True)]
+    faults = {attempt: check(proxy, clients, directly, cell, *attempt) for attempt in attempts}
+    assert not any(faults.values()), {attempt: fault for attempt, fault in faults.items() if fault}
