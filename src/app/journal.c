@@ -132,7 +132,7 @@ bool journal_append(const char *path, const struct journal_entry *entry, struct 
 static bool read_end(const char *path, struct buf *out, struct error *error_out)
 {
 	struct stat info;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT || fail(path, "open", error_out);
 	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {

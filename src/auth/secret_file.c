@@ -12,6 +12,21 @@ static bool fail(const char *path, const char *what, const char *why, struct err
 	return false;
 }
 
+static bool fail_errno(const char *path, const char *what, struct error *error_out)
+{
+	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s cannot be read: %s", what, strerror(errno));
+	error_at(error_out, path, 0, 0);
+	return false;
+}
+
+bool plain_file_check(const char *path, const char *what, struct error *error_out)
+{
+	struct stat info;
+	if (stat(path, &info) != 0)
+		return fail_errno(path, what, error_out);
+	return S_ISREG(info.st_mode) || fail(path, what, "is not a regular file", error_out);
+}
+
 /* Of root's file a group may read; of one's own nobody else may anything. */
 static bool check_info(const struct stat *info, const char *path, const char *what, struct error *error_out)
 {
@@ -36,7 +51,7 @@ bool secret_file_check(const char *path, const char *what, struct error *error_o
 {
 	struct stat info;
 	if (stat(path, &info) != 0)
-		return fail(path, what, strerror(errno), error_out);
+		return fail_errno(path, what, error_out);
 	return check_info(&info, path, what, error_out);
 }
 
@@ -50,7 +65,7 @@ static bool read_all(int fd, const char *path, const char *what, struct buf *out
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return fail(path, what, strerror(errno), error_out);
+			return fail_errno(path, what, error_out);
 		out->len += (size_t)got;
 		if (got == 0)
 			return true;
@@ -64,9 +79,9 @@ bool secret_file_read(const char *path, const char *what, struct buf *out, struc
 	struct stat info;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return fail(path, what, strerror(errno), error_out);
+		return fail_errno(path, what, error_out);
 	bool ok = fstat(fd, &info) == 0 ? check_info(&info, path, what, error_out) :
-					  fail(path, what, strerror(errno), error_out);
+					  fail_errno(path, what, error_out);
 	ok = ok && read_all(fd, path, what, out, error_out);
 	close(fd);
 	return ok;

@@ -10,6 +10,8 @@
 
 enum { SECRET_FILE_MAX_BYTES = 64 << 20 };
 
+/* False: it is missing, or a pipe or the like, which whoever opens it would wait for. */
+bool plain_file_check(const char *path, const char *what, struct error *error_out);
 /* what: for people, "the users file". */
 bool secret_file_check(const char *path, const char *what, struct error *error_out);
 /* Appends what is in it, after the check; free it with secret_buf_deinit. */

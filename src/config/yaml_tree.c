@@ -5,13 +5,16 @@
 #include "config/yaml_tree.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "config/suggest.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <yaml.h>
 
@@ -310,14 +313,31 @@ static bool fail_file(const char *path, struct error *error_out)
 	return false;
 }
 
-static bool read_all(int fd, struct buf *out)
+enum { PIPE_WAIT_MS = 2000 };
+
+/* Who reads a file anew while sessions run must not wait for somebody to write it. */
+static bool wait_readable(int fd, bool is_pipe, uint64_t until_us)
 {
+	uint64_t now_us = clock_monotonic_us();
+	struct pollfd wanted = { .fd = fd, .events = POLLIN };
+	int left_ms = !is_pipe ? -1 : now_us < until_us ? (int)((until_us - now_us) / 1000) : 0;
+	int ready = poll(&wanted, 1, left_ms);
+	if (!ready)
+		errno = ETIMEDOUT;
+	return ready > 0 || (ready < 0 && errno == EINTR);
+}
+
+static bool read_all(int fd, bool is_pipe, struct buf *out)
+{
+	uint64_t until_us = clock_monotonic_us() + PIPE_WAIT_MS * UINT64_C(1000);
 	for (;;) {
 		buf_reserve(out, 65536);
 		ssize_t got = read(fd, out->data + out->len, 65536);
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && (errno == EINTR || (errno == EAGAIN && wait_readable(fd, is_pipe, until_us))))
 			continue;
-		if (got < 0)
+		if (got == 0 && !out->len && is_pipe)
+			errno = EPIPE;
+		if (got < 0 || (got == 0 && !out->len && is_pipe))
 			return false;
 		out->len += (size_t)got;
 		if (got == 0 || out->len > YAML_MAX_BYTES)
@@ -327,12 +347,14 @@ static bool read_all(int fd, struct buf *out)
 
 bool yaml_load_file(const char *path, struct yaml_doc *doc_out, struct error *error_out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat info;
+	struct buf text;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return fail_file(path, error_out);
-	struct buf text;
 	buf_init(&text);
-	bool ok = read_all(fd, &text) || fail_file(path, error_out);
+	bool is_pipe = fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode);
+	bool ok = read_all(fd, is_pipe, &text) || fail_file(path, error_out);
 	close(fd);
 	ok = ok && yaml_load_text(buf_slice(&text), path, doc_out, error_out);
 	buf_deinit(&text);

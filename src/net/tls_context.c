@@ -90,6 +90,8 @@ static bool init_common(struct tls_context *context, struct error *error_out)
 static bool load_certificate(struct tls_context *context, const struct tls_settings *settings,
 			     struct error *error_out)
 {
+	if (!plain_file_check(settings->cert, "the certificate", error_out))
+		return false;
 	if (SSL_CTX_use_certificate_chain_file(context->ssl, settings->cert) != 1)
 		return fail(error_out, settings->cert, "cannot load the certificate");
 	if (!secret_file_check(settings->key, "the private key", error_out))
@@ -106,8 +108,9 @@ static bool load_authorities(struct tls_context *context, const char *path, stru
 	if (strcmp(path, TLS_SYSTEM_AUTHORITIES) == 0)
 		return SSL_CTX_set_default_verify_paths(context->ssl) == 1 ||
 		       fail(error_out, NULL, "cannot load the machine's certificate authorities");
-	return SSL_CTX_load_verify_locations(context->ssl, path, NULL) == 1 ||
-	       fail(error_out, path, "cannot load the certificate authorities");
+	return plain_file_check(path, "the file of certificate authorities", error_out) &&
+	       (SSL_CTX_load_verify_locations(context->ssl, path, NULL) == 1 ||
+		fail(error_out, path, "cannot load the certificate authorities"));
 }
 
 static int verify_mode(enum tls_verify verify)

@@ -14,6 +14,7 @@ static const struct {
 	[CLOSE_TOO_MANY_OF_ADDRESS] = { "too_many_of_address", "The limit of sessions from one address was reached." },
 	[CLOSE_TOO_MANY_OF_USER] = { "too_many_of_user", "The limit of sessions of one user was reached." },
 	[CLOSE_TOO_MANY_LOGINS] = { "too_many_logins", "It was the oldest of too many logins that waited for their clients." },
+	[CLOSE_TOO_MANY_CANCELS] = { "too_many_cancels", "Too many cancel requests for sessions of other proxies were on their way." },
 	[CLOSE_OUT_OF_MEMORY] = { "out_of_memory", "The limit of memory was reached." },
 	[CLOSE_IDLE_TIMEOUT] = { "idle_timeout", "The client was idle for too long." },
 	[CLOSE_IDLE_TRANSACTION_TIMEOUT] = { "idle_transaction_timeout", "The client was idle for too long with a transaction open." },

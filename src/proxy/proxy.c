@@ -19,6 +19,7 @@ struct proxy_settings proxy_settings_default(void)
 		.workers = 1,
 		.clients = 10000,
 		.unfinished_logins = 1000,
+		.unknown_cancels = 100,
 		.connect_backoff_ms = 1000,
 		.message_bytes = 16u << 20,
 		.inline_bytes = 8u << 10,

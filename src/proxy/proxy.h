@@ -30,6 +30,7 @@ struct proxy_settings {
 	uint32_t clients_per_user;    /* … of one user, once logged in; 0: any number */
 	uint32_t unfinished_logins;   /* connections that may wait for their client to log in; then the oldest goes.
 				       * 0: any number */
+	uint32_t unknown_cancels;     /* cancel requests with keys of other processes, passed on at once; 0: any number */
 	uint64_t memory_bytes;	      /* resident; beyond it no new sessions. 0: any amount */
 	uint32_t idle_timeout_ms;     /* a session without a transaction says nothing; 0: for ever */
 	uint32_t idle_transaction_timeout_ms; /* … with one */

@@ -47,6 +47,7 @@ struct session {
 	enum close_reason reason;
 	bool over_limit, over_address, counted_address, counted_user;
 	bool unfinished; /* the login; counted in worker.unfinished */
+	bool unknown_cancel; /* counted in worker.unknown_cancels */
 	bool client_ended, encryption_answered[2], logged;
 	bool client_local; /* on a unix socket */
 	bool direct_tls;   /* the client began with it */

@@ -48,6 +48,7 @@ void session_count_out(struct session *session)
 {
 	struct worker_owner *owner = session->worker->owner;
 	session_login_is_over(session);
+	session->worker->unknown_cancels -= session->unknown_cancel;
 	if (session->counted_address)
 		quota_give(owner->addresses, session->address);
 	if (session->counted_user)
@@ -85,6 +86,20 @@ bool session_user_has_room(struct session *session)
 	snprintf(detail, sizeof(detail), "At most %u may be one user's.", session_settings(session)->clients_per_user);
 	return refuse(session, CLOSE_TOO_MANY_OF_USER, message, detail,
 		      "Close idle connections, or raise limits.clients_per_user.");
+}
+
+/* Each costs the server a connection and a process, and needs no login. */
+bool session_cancel_has_room(struct session *session)
+{
+	const struct proxy_settings *settings = session_settings(session);
+	uint32_t share = (settings->unknown_cancels + settings->workers - 1) / settings->workers;
+	if (share && session->worker->unknown_cancels >= share) {
+		session_end(session, CLOSE_TOO_MANY_CANCELS);
+		return false;
+	}
+	session->unknown_cancel = true;
+	session->worker->unknown_cancels++;
+	return true;
 }
 
 /* The client is to speak, and has not. */

@@ -55,6 +55,8 @@ void session_login_is_over(struct session *session);
 /* False: one too many; the session is over. */
 bool session_has_room(struct session *session);
 bool session_user_has_room(struct session *session);
+/* A cancel request with a key of another process. False: one too many; the session is over. */
+bool session_cancel_has_room(struct session *session);
 /* Ends another's login where too many are unfinished. */
 void session_make_room(struct worker *worker, const struct session *newest);
 /* After something has happened: the time without anything begins anew. */

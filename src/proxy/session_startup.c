@@ -75,6 +75,8 @@ static void begin_cancel(struct session *session, const struct startup_packet *p
 	bool known = cancel_registry_find(session->worker->owner->cancels, packet->cancel_pid, packet->cancel_key,
 					  &target);
 	session->server_address.len = 0;
+	if (!known && !session_cancel_has_room(session))
+		return;
 	if (known)
 		session->server_address = target.server;
 	if (!known || !gate_has_parked(session->worker->owner->gate)) {

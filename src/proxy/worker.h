@@ -61,6 +61,7 @@ struct worker {
 	struct list_link waiting;   /* for facts */
 	struct list_link idle, idle_transaction; /* by deadline, where there is one */
 	uint32_t unfinished; /* logins */
+	uint32_t unknown_cancels; /* being passed on */
 	uint32_t backoff_ms; /* before the server is tried again */
 	uv_timer_t tick;	    /* runs while one of the three has members */
 	uv_timer_t flush;

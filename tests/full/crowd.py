@@ -46,7 +46,10 @@ class Stub:
         self.selector.register(self.listener, selectors.EVENT_READ, None)
         self.pid = os.fork()
         if not self.pid:
-            self._run()
+            try:
+                self._run()
+            finally:
+                os._exit(1)
         self.listener.close()
 
     def _accept(self):
@@ -251,7 +254,7 @@ def slow_ones(pg):
 
 
 def crowds(pg, count, what, **place):
-    pair = [servers.Crossfade(pg, config='limits: {clients: 100000, startup_timeout: 600s}\n', **place) for _ in range(2)]
+    pair = [servers.Crossfade(pg, config='limits: {clients: 100000, unfinished_logins: off, startup_timeout: 600s}\n', **place) for _ in range(2)]
     ok = crowd(*pair, count, what)
     for proxy in pair:
         proxy.finish()

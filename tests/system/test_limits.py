@@ -13,7 +13,7 @@ import pytest
 
 import raw
 from raw import Raw, query
-
+from relay import Relay
 from servers import free_port, wait_for
 
 
@@ -120,6 +120,28 @@ def test_waiting_for_a_password_is_an_unfinished_login_a_session_is_none(limited
         assert good.value('select 1') == '1'
         for c in waiting:
             c.sock.close()
+
+
+def test_a_flood_of_cancels_is_not_passed_on(limited, pg):
+    """Keys that nobody here has are for sessions of other proxies; those of our own always pass."""
+    relay = Relay(pg.address)
+    proxy = limited('unknown_cancels: 4', server_address=f'{relay.host}:{relay.port}')
+    with Raw(proxy.address).startup() as c:
+        relay.hold.set()
+        before = len(relay.open)
+        flood = [Raw(proxy.address) for _ in range(40)]
+        for i, other in enumerate(flood):
+                XX
+        check_reason(proxy, 'too_many_cancels', count=36)
+        assert len(relay.open) - before <= 2 * 4
+        relay.hold.clear()
+        c.send(query('select pg_sleep(30)'))
+        wait_for(lambda: pg.sessions("query like 'select pg_sleep(30)%' and state = 'active'"), what='it sleeps')
+        raw.send_cancel(proxy.address, c.cancel_packet())
+        assert raw.error_fields(dict(c.until())['E'])['C'] == '57014'
+        for other in flood:
+            other.sock.close()
+    relay.close()
 
 
 def test_memory_in_all(limited):
@@ -296,6 +318,7 @@ LIMITS = {
     'clients_per_address': (ends('too_many_of_address'), 'test_clients_of_one_address_but_not_of_unix_sockets'),
     'clients_per_user': (ends('too_many_of_user'), 'test_clients_of_one_user_as_a_role_with_a_connection_limit'),
     'unfinished_logins': (ends('too_many_logins'), 'test_unfinished_logins_push_out_the_oldest_not_the_newest'),
+    'unknown_cancels': (ends('too_many_cancels'), 'test_a_flood_of_cancels_is_not_passed_on'),
     'startup_timeout': (ends('startup_timeout'), 'test_startup_time'),
     'memory_bytes': (ends('out_of_memory'), 'test_memory_in_all'),
     'message_bytes': (TOO_LARGE, 'test_statements_too_long_or_too_deep'),
