@@ -342,8 +342,8 @@ static void refuse_unparsed(struct run *run, enum parse_status status, const str
 	struct error *error = analysis_refuse(a, offset, SQLSTATE_LIMIT_EXCEEDED,
 					      "statement names %s, which is to be rewritten, but is too %s",
 					      written.data, status == PARSE_TOO_LONG ? "long" : "deeply nested");
-	error_hint(error, "Split the statement, write %s, or raise limits in the configuration.",
-		   resolve_spelled(a->arena, name->physical).data);
+	error_hint(error, "Split the statement, write %s, or raise limits.%s.", resolve_spelled(a->arena, name->physical).data,
+		   status == PARSE_TOO_LONG ? "parse_bytes" : "parse_nesting");
 }
 
 /* Would the server, without our help, read the text as we did? Then its own error is the better answer. */

@@ -131,7 +131,7 @@ def test_a_flood_of_cancels_is_not_passed_on(limited, pg):
         before = len(relay.open)
         flood = [Raw(proxy.address) for _ in range(40)]
         for i, other in enumerate(flood):
-                XX
+            other.send(raw.request_packet(raw.CANCEL_REQUEST, raw.i32(1000000 + i) + raw.i32(i)))
         check_reason(proxy, 'too_many_cancels', count=36)
         assert len(relay.open) - before <= 2 * 4
         relay.hold.clear()
@@ -291,7 +291,7 @@ def counter(proxy, name):
 @pytest.mark.parametrize('limits, sql, named, metric', [
     ('message_bytes: 16kB', f"select count(*) from data.items where name <> '{'x' * 20000}'", 'limits.message_bytes', 'too_large'),
     ('parse_bytes: 16kB', f"select count(*) from data.items where name <> '{'x' * 20000}'", 'limits.parse_bytes', 'refused'),
-    ('parse_nesting: 16', f"select {'(' * 40}id{')' * 40} from data.items", 'limits.parse_nesting', 'refused')])
+    ('parse_nesting: 16', f"select {'(' * 40}id{')' * 40} from data.items", 'limits.parse_nesting', 'refused')], ids=['message', 'parse', 'nesting'])
 def test_statements_too_long_or_too_deep(limited, pg, limits, sql, named, metric):
     proxy = limited(limits, map_text='old: public\nnew: data\ntables: {public.items: data.items}\n')
     with Raw(proxy.address).startup() as c:
@@ -345,7 +345,7 @@ HERE = Path(__file__)
 def test_every_limit_has_a_setting_a_default_a_reason_a_counter_and_a_test(limited):
     proxy = limited('clients: 100')
     shown = proxy.command('config', '--markdown').stdout
-    settings = dict(re.findall(r'^\| `limits\.(\w+)` \| [^|]* \| ([^|]*) \|', shown, re.M))
+    settings = dict(re.findall(r'^\| `limits\.(\w+)` \| (?:[^|\\]|\\.)* \| ([^|]*) \|', shown, re.M))
     assert set(settings) == set(LIMITS) | SIZES and all(default.strip() for default in settings.values())
     metrics = urllib.request.urlopen(f'http://127.0.0.1:{proxy.http_port}/metrics', timeout=10).read().decode()
     events = (HERE.parents[2] / 'docs/operations.md').read_text()
