@@ -29,6 +29,7 @@ enum effect_kind {
 	EFFECT_DDL,	    /* the catalog changes: facts must be read anew */
 	EFFECT_RELATION_CREATED, /* name, in schema `value`: an unmapped relation with a mapped table's name … */
 	EFFECT_RELATION_DROPPED, /* … which decides what that name means from here on */
+	EFFECT_COLUMN_ADDED,	   /* name, to the mapped table `text` of schema `value`, whose columns differ */
 	EFFECT_CONSTRAINT_CREATED, /* name, on a mapped table whose rows are in schema `value` */
 	EFFECT_PREPARE,	    /* name: SQL-level prepared statement; value: numbers of the parameters that are
 			     * read as names of relations, with spaces between; NULL: none */
@@ -47,7 +48,7 @@ struct effect {
 	bool chain;	   /* AND CHAIN */
 	bool has_values;   /* EFFECT_EXECUTE: it gives some */
 	bool begins_text;  /* EFFECT_PREPARE: nothing stands before it, not even a space */
-	const char *text;  /* EFFECT_PREPARE: the whole statement as it was written; else NULL */
+	const char *text;  /* EFFECT_PREPARE: the whole statement as it was written; EFFECT_COLUMN_ADDED: a table */
 	struct statement_shape *shape; /* EFFECT_PREPARE: what each EXECUTE uses; borrowed */
 };
 

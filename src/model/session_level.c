@@ -274,3 +274,33 @@ bool level_has_constraint(const struct level *level, const char *schema, const c
 	}
 	return false;
 }
+
+/* Both names of a table as one; no identifier has that byte. */
+static char *table_key(const char *schema, const char *table)
+{
+	size_t schema_len = strlen(schema), table_len = strlen(table);
+	char *key = memory_alloc(schema_len + table_len + 2);
+	memcpy(key, schema, schema_len);
+	key[schema_len] = '\1';
+	memcpy(key + schema_len + 1, table, table_len + 1);
+	return key;
+}
+
+void level_add_column(struct level *level, const char *schema, const char *table, const char *name)
+{
+	char *key = table_key(schema, table);
+	level_note(level, OVERLAY_COLUMN, key, name, true);
+	free(key);
+}
+
+const char *level_added_column(const struct level *level, const char *schema, const char *table, size_t index)
+{
+	size_t len = strlen(schema), found = 0;
+	for (size_t i = 0; level->overlay && i < level->overlay->count; i++) {
+		const struct overlay_item *item = &level->overlay->items[i];
+		if (item->kind == OVERLAY_COLUMN && strncmp(item->schema, schema, len) == 0 && item->schema[len] == '\1' &&
+		    strcmp(item->schema + len + 1, table) == 0 && found++ == index)
+			return item->name;
+	}
+	return NULL;
+}

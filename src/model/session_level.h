@@ -27,7 +27,7 @@ struct temps {
 	} items[];
 };
 
-enum overlay_kind { OVERLAY_RELATION, OVERLAY_CONSTRAINT };
+enum overlay_kind { OVERLAY_RELATION, OVERLAY_CONSTRAINT, OVERLAY_COLUMN };
 
 /* What the session's own DDL made of relations that facts do not tell of yet. Immutable. */
 struct overlay {
@@ -35,7 +35,7 @@ struct overlay {
 	size_t count;
 	struct overlay_item {
 		enum overlay_kind kind;
-		char *schema, *name;
+		char *schema, *name; /* of a column: its table and its own */
 		bool present;
 	} items[];
 };
@@ -92,6 +92,9 @@ void level_drop_temps(struct level *level);
 
 void level_note(struct level *level, enum overlay_kind kind, const char *schema, const char *name, bool present);
 void level_forget_relations(struct level *level);
+void level_add_column(struct level *level, const char *schema, const char *table, const char *name);
+/* NULL: not so many. */
+const char *level_added_column(const struct level *level, const char *schema, const char *table, size_t index);
 bool level_has_constraint(const struct level *level, const char *schema, const char *name);
 enum session_relation level_relation(const struct level *level, const char *schema, const char *name);
 

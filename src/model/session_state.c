@@ -427,6 +427,12 @@ bool session_state_made_constraint(const struct session_state *state, const char
 	return level_has_constraint(top(state), schema, name);
 }
 
+const char *session_state_added_column(const struct session_state *state, const char *schema, const char *table,
+				       size_t index)
+{
+	return level_added_column(top(state), schema, table, index);
+}
+
 const char *session_state_prepared_names(const struct session_state *state, const char *name)
 {
 	return prepared_names_find(&state->prepared, name);
@@ -502,6 +508,10 @@ void session_state_apply(struct session_state *state, const struct effect *effec
 	case EFFECT_RELATION_DROPPED:
 		level_note(top(state), OVERLAY_RELATION, effect->value, effect->name,
 			   effect->kind == EFFECT_RELATION_CREATED);
+		touch(state);
+		break;
+	case EFFECT_COLUMN_ADDED:
+		level_add_column(top(state), effect->value, effect->text, effect->name);
 		touch(state);
 		break;
 	case EFFECT_CONSTRAINT_CREATED:

@@ -47,6 +47,9 @@ enum session_relation session_state_relation(const struct session_state *state, 
 					     const char *name);
 /* Whether its DDL made a constraint of that name on a table of that schema. */
 bool session_state_made_constraint(const struct session_state *state, const char *schema, const char *name);
+/* Those that its DDL added to a table, from index 0 on; NULL: no more. */
+const char *session_state_added_column(const struct session_state *state, const char *schema, const char *table,
+				       size_t index);
 bool session_state_has_own_relations(const struct session_state *state);
 /* The facts tell of everything now; inside a transaction nothing is forgotten. */
 void session_state_forget_relations(struct session_state *state);

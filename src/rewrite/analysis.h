@@ -12,6 +12,7 @@
  *   resolve.c   a name → a relation (search path, temporary tables, CTEs)
  *   scope.c     the tables of one query level, and what column qualifiers mean
  *   columns.c   which columns a table has, and which table a column reference means
+ *   own_shape.c … with those that the session has added
  *   used_columns.c  … of mapped tables, for the ledger
  *   derived.c   tables whose columns differ, where they are read
  *   group_keys.c  … and grouped by their keys

@@ -264,8 +264,12 @@ static size_t choose(const struct set_list *set, bool *outputs, bool *inputs)
 static struct slice text_of(struct set_list *set, const struct assignment *item)
 {
 	struct analysis *a = set->a;
-	if (item->group && is_query(item->group))
-		return expression_column(a, item->group->alias, item->group->columns[item->place]);
+	if (item->group && is_query(item->group)) {
+		const PgQuery__Node *query = item->group->value->sub_link->subselect;
+		struct slice column = expression_column(a, item->group->alias, item->group->columns[item->place]);
+		return query && query->node_case == PG_QUERY__NODE__NODE_SELECT_STMT
+			       ? cell_of_query(a, query->select_stmt, item->place, column) : column;
+	}
 	return splice_move(a->splices, clause_offset(a, item->value.first), clause_end_offset(a, item->value.last));
 }
 

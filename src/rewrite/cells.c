@@ -1,6 +1,7 @@
 #include "rewrite/cells.h"
 
 #include "rewrite/clauses.h"
+#include "rewrite/columns.h"
 #include "rewrite/expression.h"
 
 bool cell_next(const struct analysis *a, size_t at, size_t close, struct cell *cell_out)
@@ -24,6 +25,22 @@ bool cell_is_simple(const struct analysis *a, struct cell cell)
 	const struct token *token = &a->tokens->items[cell.first];
 	return cell.first == cell.last && (token_is_literal(token) || token->class == TOKEN_PARAM ||
 					   token_is_word(a->text, token, "null"));
+}
+
+struct slice cell_of_query(struct analysis *a, const PgQuery__SelectStmt *query, size_t index, struct slice text)
+{
+	while (query->larg)
+		query = query->larg;
+	for (size_t i = 0; i < query->n_target_list; i++) {
+		const PgQuery__ResTarget *target = query->target_list[i]->res_target;
+		bool star = target->val && target->val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
+			    columns_ref_is_star(target->val->column_ref);
+		if (star && i + 1 < query->n_target_list)
+			return text; /* what stands behind it cannot be counted here */
+		if ((star || i == index) && target->location >= 0)
+			return splice_stand_in(a->splices, (size_t)target->location, text);
+	}
+	return text;
 }
 
 static bool is_number(const struct analysis *a, struct cell cell)

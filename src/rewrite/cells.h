@@ -13,6 +13,8 @@ bool cell_next(const struct analysis *a, size_t at, size_t close, struct cell *c
 bool cell_is_default(const struct analysis *a, struct cell cell);
 /* What has no type of its own: it would be text in a query, and is the column's type in VALUES. */
 bool cell_is_simple(const struct analysis *a, struct cell cell);
+/* Text of ours for the column of a query at index: errors about it are at the item that gives it. */
+struct slice cell_of_query(struct analysis *a, const PgQuery__SelectStmt *query, size_t index, struct slice text);
 /* CAST and its kin around a cell, whose own splices stay; with has the byte CELL_MARK in the cell's place. */
 #define CELL_MARK "\1"
 /* What stands for the cell, checked where that has a type of its own (expression_checked). */

@@ -310,7 +310,7 @@ static void add_join(struct analysis *a, struct column_names *columns, const str
 	}
 }
 
-static bool is_star(const PgQuery__ColumnRef *ref)
+bool columns_ref_is_star(const PgQuery__ColumnRef *ref)
 {
 	return ref->n_fields && ref->fields[ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR;
 }
@@ -338,7 +338,7 @@ static void add_targets(struct analysis *a, struct column_names *columns, const 
 	for (size_t i = 0; i < count; i++) {
 		const PgQuery__Node *value = targets[i]->res_target->val;
 		const char *label = label_of_target(targets[i]);
-		if (value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && is_star(value->column_ref))
+		if (value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && columns_ref_is_star(value->column_ref))
 			add_star(a, columns, level, value->column_ref);
 		else
 			columns_add(a, columns, label ? label : "?column?");
@@ -465,7 +465,7 @@ bool columns_count(struct analysis *a, const PgQuery__SelectStmt *query, size_t 
 	struct level *level = level_of(a, query);
 	for (size_t i = 0; i < query->n_target_list; i++) {
 		const PgQuery__Node *value = query->target_list[i]->res_target->val;
-		bool star = value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && is_star(value->column_ref);
+		bool star = value && value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && columns_ref_is_star(value->column_ref);
 		if (star && (!level || level->joins))
 			return false;
 	}
@@ -474,7 +474,7 @@ bool columns_count(struct analysis *a, const PgQuery__SelectStmt *query, size_t 
 	for (size_t i = 0; i < query->n_target_list; i++)
 		by_star = by_star || (query->target_list[i]->res_target->val->node_case ==
 					      PG_QUERY__NODE__NODE_COLUMN_REF &&
-				      is_star(query->target_list[i]->res_target->val->column_ref));
+				      columns_ref_is_star(query->target_list[i]->res_target->val->column_ref));
 	if (by_star && !columns.complete)
 		return false;
 	*count_out = columns.count;
@@ -652,7 +652,7 @@ const struct noted_join *columns_join(const struct column_use *use)
 
 bool columns_is_star(const struct column_use *use)
 {
-	return is_star(use->ref);
+	return columns_ref_is_star(use->ref);
 }
 
 const char *columns_name(const struct column_use *use)

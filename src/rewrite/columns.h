@@ -55,6 +55,7 @@ struct range *columns_first(const struct level *level, struct window window);
 struct range *columns_next(const struct range *range, struct window window);
 
 bool columns_is_star(const struct column_use *use);
+bool columns_ref_is_star(const PgQuery__ColumnRef *ref);
 /* The column's own name: the last part. NULL for a star. */
 const char *columns_name(const struct column_use *use);
 

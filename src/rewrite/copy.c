@@ -3,9 +3,11 @@
 #include "rewrite/derived.h"
 #include "rewrite/dml.h"
 #include "rewrite/expression.h"
+#include "rewrite/index_columns.h"
 #include "rewrite/resolve.h"
 #include "rewrite/targets.h"
 #include "rewrite/tree.h"
+#include "rewrite/walk.h"
 
 struct copy {
 	struct analysis *a;
@@ -89,12 +91,26 @@ static void splice_out(const struct copy *copy)
 	splice_add(a->splices, copy->offset, clause_end_offset(a, copy->last) - copy->offset, slice_str(text));
 }
 
-/* Options that name columns, or compare the header with them. */
+/* The parenthesis of FORCE_NULL (names); a->end: it is written in another way. */
+static size_t names_of_option(const struct copy *copy, const PgQuery__DefElem *option)
+{
+	const struct analysis *a = copy->a;
+	size_t at = option->location < 0 ? a->end : token_at(a->tokens, (size_t)option->location) + 1;
+	return at < a->end && clause_is_mark(a, at, "(") ? at : a->end;
+}
+
+static bool forces(const PgQuery__DefElem *option)
+{
+	return strncmp(option->defname, "force_n", 7) == 0;
+}
+
+/* Options that name columns in a way that is not worked out, or compare the header with them. */
 static bool names_columns(const struct copy *copy)
 {
 	for (size_t i = 0; i < copy->statement->n_options; i++) {
 		const PgQuery__DefElem *option = copy->statement->options[i]->def_elem;
-		if (strncmp(option->defname, "force_n", 7) == 0 || strcmp(option->defname, "convert_selectively") == 0)
+		if ((forces(option) && names_of_option(copy, option) == copy->a->end) ||
+		    strcmp(option->defname, "convert_selectively") == 0)
 			return true;
 		const char *value = option->arg ? tree_string(option->arg) : NULL;
 		if (strcmp(option->defname, "header") == 0 && value && strcasecmp(value, "match") == 0)
@@ -106,8 +122,8 @@ static bool names_columns(const struct copy *copy)
 static const char *why_not_in(const struct copy *copy)
 {
 	const struct shape *shape = copy->sinks.shape;
-	if (copy->statement->where_clause || names_columns(copy))
-		return "WHERE, HEADER MATCH, FORCE_NULL and FORCE_NOT_NULL name columns that have other names there.";
+	if (names_columns(copy))
+		return "HEADER MATCH, and FORCE NULL without parentheses, name columns that have other names there.";
 	for (size_t p = 0; p < shape->physical_count; p++) {
 		if (copy->sinks.uses[p])
 			return "Columns are computed there, and COPY has no expressions.";
@@ -125,7 +141,30 @@ static const char *why_not_in(const struct copy *copy)
 	return NULL;
 }
 
-static void splice_in(const struct copy *copy)
+static void splice_options(const struct copy *copy)
+{
+	struct analysis *a = copy->a;
+	struct range range = *copy->range;
+	range.shape = copy->sinks.shape;
+	for (size_t i = 0; i < copy->statement->n_options; i++) {
+		const PgQuery__DefElem *option = copy->statement->options[i]->def_elem;
+		size_t open = forces(option) ? names_of_option(copy, option) : a->end;
+		size_t close = open < a->end ? clause_close(a, open) : open;
+		for (size_t at = open + 1; at < close && close < a->end && !a->refused; at += 2)
+			index_columns_name(a, &range, at);
+	}
+}
+
+/* Its columns may be named in WHERE; nothing can be qualified by a name that is ours. */
+static void open_to_where(const struct copy *copy, const PgQuery__Node *node)
+{
+	copy->range->shape = copy->sinks.shape;
+	copy->range->role = RANGE_TARGET;
+	copy->range->altered = true;
+	walk_note_dml(copy->a, node, copy->range);
+}
+
+static void splice_in(const struct copy *copy, const PgQuery__Node *node)
 {
 	struct analysis *a = copy->a;
 	const char *why = why_not_in(copy);
@@ -134,25 +173,28 @@ static void splice_in(const struct copy *copy)
 		return;
 	}
 	struct slice list = listed(copy, true);
-	char *text = arena_printf(a->arena, "%s (%.*s)", resolve_spelled(a->arena, copy->range->name->physical).data,
-				  (int)list.len, list.data);
-	splice_add(a->splices, copy->offset, clause_end_offset(a, copy->last) - copy->offset, slice_str(text));
+	size_t end = clause_end_offset(a, copy->range->last), list_end = clause_end_offset(a, copy->last);
+	splice_add(a->splices, end, list_end - end, slice_str(arena_printf(a->arena, " (%.*s)", (int)list.len, list.data)));
+	splice_options(copy);
+	if (copy->statement->where_clause)
+		open_to_where(copy, node);
 }
 
-void copy_splice(struct analysis *a, const PgQuery__CopyStmt *statement, struct range *range)
+void copy_splice(struct analysis *a, const PgQuery__Node *node, struct range *range)
 {
+	const PgQuery__CopyStmt *statement = node->copy_stmt;
 	if (!range->changes || !range->name->entry->shape ||
 	    rel_name_eq(range->name->written, range->name->physical))
 		return;
 	struct copy copy = { .a = a, .statement = statement, .range = range,
 			     .offset = clause_offset(a, range->first), .last = range->last };
-	range->changes = false; /* the name is part of what is spliced here */
+	range->changes = statement->is_from; /* else the name is part of what is spliced here */
 	if (statement->n_attlist)
 		copy.last = clause_close(a, range->last + 1);
 	if (copy.last >= a->end || !sinks_init(a, range->name, copy.offset, &copy.sinks) || !choose_columns(&copy))
 		return;
 	if (statement->is_from)
-		splice_in(&copy);
+		splice_in(&copy, node);
 	else
 		splice_out(&copy);
 }

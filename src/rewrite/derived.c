@@ -2,6 +2,7 @@
 
 #include "rewrite/columns.h"
 #include "rewrite/expression.h"
+#include "rewrite/own_shape.h"
 #include "rewrite/resolve.h"
 #include "rewrite/scope.h"
 #include "rewrite/targets.h"
@@ -287,7 +288,7 @@ void derived_prepare(struct analysis *a)
 static bool select_from(struct analysis *a, const struct ruleset_name *name, const char *only, struct slice sample,
 			unsigned system, size_t offset, struct slice *text_out)
 {
-	const struct shape *shape = name->entry->shape;
+	const struct shape *shape = own_shape(a, name->entry);
 	struct buf text;
 	buf_init(&text);
 	buf_append_str(&text, "SELECT ");

@@ -13,6 +13,7 @@ void assign_splice(struct analysis *a, const struct sinks *sinks, const struct r
 void insert_splice(struct analysis *a, const struct sinks *sinks, const struct dml *dml);
 void merge_splice(struct analysis *a, const struct sinks *sinks, const struct dml *dml);
 /* COPY of a table, once its name has been looked at; nothing where its columns are the same. */
-void copy_splice(struct analysis *a, const PgQuery__CopyStmt *copy, struct range *range);
+/* The statement at node is a COPY of the range. */
+void copy_splice(struct analysis *a, const PgQuery__Node *node, struct range *range);
 
 #endif

@@ -29,6 +29,7 @@ struct insert {
 	size_t given_count;
 	bool *is_given;		     /* by written column */
 	bool *all_default;	     /* by written column: every row says DEFAULT */
+	bool placed;		     /* columns of a query stand in for its items (cell_of_query) */
 	size_t sure_count;	     /* so many of a query's first columns have types that are their own */
 	bool *typed;		     /* by written column: needs its old type, not just one that fits */
 };

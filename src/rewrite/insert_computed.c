@@ -1,6 +1,7 @@
 /* INSERT whose written columns are computed into others: the rows become a query that computes them. */
 #include "rewrite/insert.h"
 
+#include "rewrite/cells.h"
 #include "rewrite/clauses.h"
 #include "rewrite/expression.h"
 #include "rewrite/scope.h"
@@ -82,7 +83,7 @@ static bool append_outputs(struct insert *insert, const char *row, struct buf *n
 }
 
 /* The given columns, in their old types where a query gave them others; those that only say DEFAULT are gone. */
-static void append_typed(const struct insert *insert, const char *inner, struct buf *text)
+static void append_typed(struct insert *insert, const char *inner, struct buf *text)
 {
 	for (size_t i = 0; i < insert->given_count; i++) {
 		const struct shape_column *column = insert_written(insert, insert->given[i]);
@@ -90,8 +91,11 @@ static void append_typed(const struct insert *insert, const char *inner, struct 
 		if (!is_provided(insert, insert->given[i]))
 			continue;
 		bool cast = insert->typed[insert->given[i]] && !insert_is_rows(insert);
-		if (cast && i < insert->sure_count)
+		if (cast && i < insert->sure_count) {
+			value = cell_of_query(insert->a, insert_query(insert), i, value);
+			insert->placed = true;
 			value = expression_checked(insert->a, value, column->type);
+		}
 		buf_append_str(text, text->len ? ", " : "");
 		buf_append_slice(text, cast ? expression_assign(insert->a, value, column->type) : value);
 		if (cast) {
@@ -150,7 +154,10 @@ static void splice_around(struct insert *insert, struct slice values, const char
 		before = arena_printf(a->arena, "SELECT %.*s FROM (", (int)values.len, values.data);
 		after = arena_printf(a->arena, ") AS %s%s", row, list.data);
 	}
-	splice_add(a->splices, start, 0, slice_str(before));
+	if (insert->placed)
+		splice_add_moving(a->splices, start, 0, slice_str(before));
+	else
+		splice_add(a->splices, start, 0, slice_str(before));
 	splice_add(a->splices, end, 0, slice_str(after));
 }
 

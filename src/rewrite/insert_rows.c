@@ -3,6 +3,7 @@
 
 #include "rewrite/cells.h"
 #include "rewrite/clauses.h"
+#include "rewrite/columns.h"
 #include "rewrite/expression.h"
 
 /* ---- rows of values ---- */
@@ -71,6 +72,19 @@ static size_t constant_token(const struct analysis *a, const PgQuery__Node *valu
 	return location < 0 ? a->end : token_at(a->tokens, (size_t)location);
 }
 
+static bool has_constant(const PgQuery__SelectStmt *query, size_t from)
+{
+	for (size_t i = from; i < query->n_target_list; i++) {
+		const PgQuery__Node *value = query->target_list[i]->res_target->val;
+		if (!value || value->node_case == PG_QUERY__NODE__NODE_PARAM_REF ||
+		    (value->node_case == PG_QUERY__NODE__NODE_A_CONST &&
+		     value->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL &&
+		     value->a_const->val_case != PG_QUERY__A__CONST__VAL_FVAL))
+			return true;
+	}
+	return false;
+}
+
 /* Constants in its select list have no type of their own either. Of a set operation, and of VALUES with
  * clauses, they are text for the server, too. */
 static void splice_constants(struct insert *insert)
@@ -87,10 +101,11 @@ static void splice_constants(struct insert *insert)
 		const PgQuery__Node *value = target->val;
 		if (!value || target->location < 0 || !type)
 			return;
-		if (value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && value->column_ref->n_fields &&
-		    value->column_ref->fields[value->column_ref->n_fields - 1]->node_case ==
-			    PG_QUERY__NODE__NODE_A_STAR)
+		if (value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && columns_ref_is_star(value->column_ref)) {
+			if (!has_constant(query, i + 1))
+				insert->sure_count = insert->given_count;
 			return; /* places after it cannot be counted here */
+		}
 		size_t at = constant_token(a, value);
 		struct cell cell = { at, at };
 		if (at < a->end && cell_is_simple(a, cell) && a->tokens->items[at].class != TOKEN_NUMBER)

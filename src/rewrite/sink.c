@@ -1,12 +1,13 @@
 #include "rewrite/sink.h"
 
 #include "rewrite/expression.h"
+#include "rewrite/own_shape.h"
 #include "rewrite/resolve.h"
 #include "rewrite/targets.h"
 
 bool sinks_init(struct analysis *a, const struct ruleset_name *name, size_t offset, struct sinks *sinks_out)
 {
-	const struct shape *shape = name->entry->shape;
+	const struct shape *shape = own_shape(a, name->entry);
 	struct sinks sinks = { .name = name, .shape = shape };
 	sinks.expressions = ARENA_ARRAY(a->arena, shape->physical_count, struct slice);
 	sinks.uses = ARENA_ARRAY(a->arena, shape->physical_count, bool *);

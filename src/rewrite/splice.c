@@ -109,6 +109,14 @@ struct slice splice_copy(struct splice_list *list, size_t start, size_t end)
 	return note_moved(list, moved);
 }
 
+struct slice splice_stand_in(struct splice_list *list, size_t offset, struct slice text)
+{
+	struct moved_piece piece = { .start = offset, .end = offset, .count = 1 };
+	piece.items = ARENA_NEW(list->arena, struct splice);
+	piece.items[0] = (struct splice){ .offset = offset, .text = text };
+	return note_moved(list, piece);
+}
+
 void splice_drop(struct splice_list *list, size_t start, size_t end)
 {
 	size_t kept = 0;

@@ -42,6 +42,8 @@ void splice_sort(struct splice_list *list);
 struct slice splice_move(struct splice_list *list, size_t start, size_t end);
 /* The same, but the piece also stays where it is, unless it is replaced. */
 struct slice splice_copy(struct splice_list *list, size_t start, size_t end);
+/* A mark for text of ours that stands for what is at offset, as positions go. */
+struct slice splice_stand_in(struct splice_list *list, size_t offset, struct slice text);
 /* Forgets the splices in original[start, end). */
 void splice_drop(struct splice_list *list, size_t start, size_t end);
 /* Appends original[0, end) with the splices done. */

@@ -148,6 +148,9 @@ static void serve(struct analysis *a, struct column_use *use, const struct range
 	if (!expression_read(a, range->shape, column, qualifier, offset, &text))
 		return;
 	explain(a, use, range, column, text);
+	bool subscripted = clause_is_mark(a, use->last + 1, "[") && (column->from != SHAPE_COLUMN || column->retyped);
+	if (subscripted)
+		text = slice_str(arena_printf(a->arena, "(%.*s)", (int)text.len, text.data));
 	replace(a, use, text);
 	targets_label(a, use, name);
 }

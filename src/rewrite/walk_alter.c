@@ -5,6 +5,7 @@
  */
 #include "rewrite/clauses.h"
 #include "rewrite/index_columns.h"
+#include "rewrite/own_shape.h"
 #include "rewrite/targets.h"
 #include "rewrite/tree.h"
 #include "rewrite/walk_ddl.h"
@@ -22,7 +23,7 @@ static struct range *walk_altered(struct analysis *a, const PgQuery__Node *node,
 	if (fate == COLUMNS_UNNAMED || !range || !range->changes || range->name->kind != NAME_TABLE ||
 	    rel_name_eq(range->name->written, range->name->physical))
 		return range;
-	range->shape = range->name->entry->shape;
+	range->shape = own_shape(a, range->name->entry);
 	range->role = RANGE_TARGET;
 	range->altered = true;
 	if (range->shape)
@@ -60,7 +61,7 @@ static void walk_listed(struct analysis *a, const PgQuery__RangeVar *relation, b
 	    !range->name->entry->shape || rel_name_eq(range->name->written, range->name->physical))
 		return;
 	struct range columns = *range;
-	columns.shape = range->name->entry->shape;
+	columns.shape = own_shape(a, range->name->entry);
 	splice_names(a, &columns, range->last + 1);
 }
 
@@ -292,6 +293,7 @@ void alter_table(struct analysis *a, const PgQuery__Node *node)
 	a->changes_catalog = true;
 	struct range *range = walk_altered(a, node, alter->relation, fate_of(alter));
 	constraints_note(a, range ? range->name : NULL, alter);
+	own_shape_note(a, range ? range->name : NULL, alter);
 	const char *action = dangerous_change(alter);
 	if (action && range && range->name && range->name->kind == NAME_TABLE)
 		ddl_refuse(a, range->name, clause_offset(a, range->last ? range->first : a->first), action);
@@ -339,6 +341,6 @@ void alter_column_name(struct analysis *a, const struct ruleset_name *table, siz
 	if (!table || a->refused || table->kind != NAME_TABLE || !table->entry->shape ||
 	    rel_name_eq(table->written, table->physical))
 		return;
-	const struct range range = { .name = table, .shape = table->entry->shape, .relname = table->written.name };
+	const struct range range = { .name = table, .shape = own_shape(a, table->entry), .relname = table->written.name };
 	index_columns_name(a, &range, token);
 }

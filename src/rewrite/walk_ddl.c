@@ -284,9 +284,12 @@ static void on_copy(struct analysis *a, const PgQuery__Node *node)
 	if (range)
 		used_columns_copy(a, copy, range);
 	if (range)
-		copy_splice(a, copy, range);
+		copy_splice(a, node, range);
 	walk_node(a, copy->query);
+	bool by_name = range && range->shape;
+	a->place = by_name ? COLUMN_IN_INFERENCE : a->place;
 	walk_node(a, copy->where_clause);
+	a->place = COLUMN_IN_EXPRESSION;
 }
 
 static void named(struct analysis *a, const PgQuery__Node *node, enum use_kind kind)

@@ -1,6 +1,7 @@
 /* Where the text names relations, and what they are: every name in FROM and elsewhere comes through here. */
 #include "rewrite/clauses.h"
 #include "rewrite/introspection.h"
+#include "rewrite/own_shape.h"
 #include "rewrite/walk.h"
 
 /* ---- where names stand among the tokens ---- */
@@ -100,7 +101,7 @@ static void settle_range(struct analysis *a, struct range *range, const struct t
 		range->use->use.all_columns = !located;
 	range->changes = verdict == VERDICT_CHANGE;
 	if (range->changes && range->role != RANGE_OTHER && !rel_name_eq(resolved.name->written, resolved.name->physical))
-		range->shape = resolved.name->entry->shape;
+		range->shape = own_shape(a, resolved.name->entry);
 	if (range->changes && (!located || strcmp(where->parts[where->count - 1], resolved.name->written.name) != 0)) {
 		range->changes = false;
 		refuse_unlocated(a, resolved.name->written.name);

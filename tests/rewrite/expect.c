@@ -62,7 +62,7 @@ static void describe_effects(const struct rewrite *rewrite, struct buf *out)
 		[EFFECT_PREPARE_TRANSACTION] = "prepare_transaction", [EFFECT_SAVEPOINT] = "savepoint",
 		[EFFECT_RELEASE] = "release", [EFFECT_ROLLBACK_TO] = "rollback_to", [EFFECT_DDL] = "ddl",
 		[EFFECT_RELATION_CREATED] = "created", [EFFECT_RELATION_DROPPED] = "dropped",
-		[EFFECT_CONSTRAINT_CREATED] = "constraint",
+		[EFFECT_CONSTRAINT_CREATED] = "constraint", [EFFECT_COLUMN_ADDED] = "column",
 		[EFFECT_PREPARE] = "prepare", [EFFECT_DEALLOCATE] = "deallocate", [EFFECT_EXECUTE] = "execute",
 	};
 	for (size_t i = 0; i < rewrite->statement_count; i++) {

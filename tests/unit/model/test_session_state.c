@@ -373,3 +373,25 @@ Test(session_state, constraints_made_are_known_until_the_facts_tell)
 	session_state_forget_relations(state);
 	cr_assert_not(session_state_made_constraint(state, "data", "fk"));
 }
+
+static void add_column(const char *name)
+{
+	session_state_apply(state, &(struct effect){ .kind = EFFECT_COLUMN_ADDED, .name = name, .value = "data", .text = "t" });
+}
+
+Test(session_state, columns_added_are_known_until_they_are_undone)
+{
+	apply(EFFECT_BEGIN, NULL, NULL, false);
+	add_column("a");
+	apply(EFFECT_SAVEPOINT, "s", NULL, false);
+	add_column("b");
+	cr_assert_str_eq(session_state_added_column(state, "data", "t", 0), "a");
+	cr_assert_str_eq(session_state_added_column(state, "data", "t", 1), "b");
+	cr_assert_null(session_state_added_column(state, "data", "t", 2));
+	cr_assert_null(session_state_added_column(state, "dat", "t", 0));
+	cr_assert_null(session_state_added_column(state, "data", "tt", 0));
+	apply(EFFECT_ROLLBACK_TO, "s", NULL, false);
+	cr_assert_null(session_state_added_column(state, "data", "t", 1));
+	apply(EFFECT_ROLLBACK, NULL, NULL, false);
+	cr_assert_null(session_state_added_column(state, "data", "t", 0));
+}

@@ -40,6 +40,8 @@ COPY notes TO STDOUT;
 COPY (SELECT * FROM notes ORDER BY 1) TO STDOUT CSV HEADER;
 TABLE tags ORDER BY tag;
 SELECT nextval('prices_id_seq'), nextval('public.notes_id_seq'), pg_relation_size('"Order Book"') > 0;
+ANALYZE stocks (code, shares), prices (close);
+ANALYZE stocks (stock_code);
 -- case: data goes in
 COPY notes (notes, stocks, prices) FROM STDIN;
 -- stdin
@@ -64,3 +66,21 @@ SELECT count(*) FROM tags;
 CREATE INDEX ON investor (foreigner, code) WHERE institution > 0;
 COMMENT ON COLUMN investor.foreigner IS 'net';
 SELECT count(*) FROM investor;
+-- case: tables like them
+CREATE TEMP TABLE made (LIKE stocks INCLUDING DEFAULTS);
+INSERT INTO made (code, name) VALUES ('a', 'b');
+SELECT * FROM made;
+INSERT INTO made (code) VALUES ('a');
+-- case: foreign keys to them
+CREATE TABLE made (code varchar(10) REFERENCES stocks (code) ON UPDATE CASCADE, c2 varchar(10) REFERENCES stocks, date date, FOREIGN KEY (code, date) REFERENCES prices (code, date));
+INSERT INTO made VALUES ('001001', 'nosuch', NULL);
+-- case: columns that are added
+ALTER TABLE holdings ADD COLUMN parent integer REFERENCES holdings (id);
+UPDATE holdings SET parent = quantity, quantity = 7 WHERE id = 1 RETURNING *;
+INSERT INTO holdings VALUES (100, 'x', 1, 77);
+-- case: columns that COPY names
+COPY investor (code, date, foreigner) FROM STDIN WITH (FORMAT csv, FORCE_NULL (foreigner, code)) WHERE foreigner > 3 OR investor.code = 'x';
+-- stdin
+-- x,2024-01-01,""
+-- y,2024-01-01,3
+SELECT * FROM investor ORDER BY code DESC LIMIT 2;
