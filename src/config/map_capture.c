@@ -211,14 +211,17 @@ static void fill_short(struct capture *capture, const struct yaml_value *body, s
 static void fill_flow(struct capture *capture, const struct yaml_value *body, struct sides sides)
 {
 	size_t end = offset_of(capture->text, body->end_line, body->end_column) - 1;
-	/* Behind the last value, where a comment may follow before the brace. */
+	/* Behind the last value, where a comment may follow before the brace; behind a key
+	 * without a value nobody can tell where a comma is, so in front of all keys then. */
 	const struct yaml_value *last = &body->items[body->count - 1];
 	size_t at = offset_of(capture->text, last->end_line, last->end_column);
-	if (at > end || yaml_is_null(last))
-		at = end;
+	bool first = at > end || yaml_is_null(last);
+	if (first)
+		at = offset_of(capture->text, body->keys[0].line, body->keys[0].column);
 	struct buf *out = insert_at(capture, at, 0);
-	buf_append_str(out, ", ");
+	buf_append_str(out, first ? "" : ", ");
 	append_both_flow(out, sides);
+	buf_append_str(out, first ? ", " : "");
 }
 
 /* In lines of their own, before the line of the first key that is not `to`; behind everything if there is none. */

@@ -48,7 +48,8 @@ static void on_transaction(struct analysis *a, const PgQuery__TransactionStmt *t
 	default:
 		return; /* COMMIT PREPARED, ROLLBACK PREPARED: another transaction's business */
 	}
-	if (t->savepoint_name[0])
+	/* Empty it can be: what the parser leaves of an over-long name that is no UTF-8. */
+	if (effect.kind == EFFECT_SAVEPOINT || effect.kind == EFFECT_RELEASE || effect.kind == EFFECT_ROLLBACK_TO)
 		effect.name = t->savepoint_name;
 	analysis_effect(a, effect);
 }
