@@ -62,7 +62,9 @@ static void give_effect(struct arena *arena, const char *word, const char *rest,
 	for (size_t i = 0; i < sizeof(effects) / sizeof(effects[0]); i++) {
 		if (strcmp(word, effects[i].word) != 0)
 			continue;
-		struct effect effect = { .kind = effects[i].kind, .name = *rest ? rest : NULL };
+		struct effect effect = { .kind = effects[i].kind, .name = rest };
+		if (!*rest && effect.kind == EFFECT_DEALLOCATE)
+			effect.name = NULL; /* all of them */
 		if (effect.kind == EFFECT_PREPARE) {
 			effect.text = arena_printf(arena, "prepare %s", rest);
 			effect.name = arena_copy(arena, rest, strcspn(rest, " "));
