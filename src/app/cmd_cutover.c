@@ -6,25 +6,21 @@
 #include <argp.h>
 #include <string.h>
 
-enum { KEY_CONSOLE = 256, KEY_GROUP, KEY_REVERSE, KEY_DRY_RUN, KEY_TIMEOUT, KEY_MAX_STALL, KEY_NO_VIEW, KEY_FORCE,
-       KEY_REASON };
+enum { KEY_GROUP = 256, KEY_REVERSE, KEY_DRY_RUN, KEY_TIMEOUT, KEY_MAX_STALL, KEY_NO_VIEW };
 
 struct arguments {
-	const char *config, *console, *table, *group, *timeout, *max_stall, *reason;
-	bool reverse, dry_run, no_view, force;
+	struct console_options console;
+	const char *table, *group, *timeout, *max_stall;
+	bool reverse, dry_run, no_view;
 };
 
 static const struct argp_option options[] = {
-	COMMAND_OPTION_CONFIG,
-	COMMAND_OPTION_CONSOLE(KEY_CONSOLE),
 	{ "group", KEY_GROUP, "NAME", 0, "All tables of this group of the map, in one transaction", 0 },
 	{ "reverse", KEY_REVERSE, NULL, 0, "Move back to the old name", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only check, and print the exact SQL and its locks", 0 },
 	{ "timeout", KEY_TIMEOUT, "TIME", 0, "How long to try again and again (default 60s)", 0 },
 	{ "max-stall", KEY_MAX_STALL, "TIME", 0, "How long one attempt may hold statements up (default 500ms)", 0 },
 	{ "no-view", KEY_NO_VIEW, NULL, 0, "Leave no view under the old name", 0 },
-	{ "force", KEY_FORCE, NULL, 0, "Against the rules of stages; needs --reason", 0 },
-	{ "reason", KEY_REASON, "TEXT", 0, "Why, for the journal", 0 },
 	{ 0 },
 };
 
@@ -32,24 +28,19 @@ static void check(const struct arguments *arguments, struct argp_state *state)
 {
 	if (!arguments->table == !arguments->group)
 		argp_error(state, "one table, or --group with a name, is expected");
-	else if (arguments->force && !arguments->reason)
-		argp_error(state, "--force needs --reason");
 }
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
 	switch (key) {
-	case 'c': arguments->config = value; break;
-	case KEY_CONSOLE: arguments->console = value; break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->console; break;
 	case KEY_GROUP: arguments->group = value; break;
 	case KEY_REVERSE: arguments->reverse = true; break;
 	case KEY_DRY_RUN: arguments->dry_run = true; break;
 	case KEY_TIMEOUT: arguments->timeout = value; break;
 	case KEY_MAX_STALL: arguments->max_stall = value; break;
 	case KEY_NO_VIEW: arguments->no_view = true; break;
-	case KEY_FORCE: arguments->force = true; break;
-	case KEY_REASON: arguments->reason = value; break;
 	case ARGP_KEY_ARG:
 		if (arguments->table)
 			argp_error(state, "one table is expected; tables that move together are a group of the map");
@@ -92,8 +83,8 @@ static void append_command(struct buf *out, const struct arguments *arguments)
 	buf_append_str(out, arguments->no_view ? " NO VIEW" : "");
 	append_option(out, "TIMEOUT", arguments->timeout);
 	append_option(out, "MAX STALL", arguments->max_stall);
-	buf_append_str(out, arguments->force ? " FORCE" : "");
-	append_option(out, "REASON", arguments->reason);
+	buf_append_str(out, arguments->console.force ? " FORCE" : "");
+	append_option(out, "REASON", arguments->console.reason);
 }
 
 static int run(struct console_client *client, const void *chosen)
@@ -123,9 +114,10 @@ int cmd_cutover(int argc, char **argv)
 		"nothing has changed then.\n\n"
 		"Exits 0 when the tables are there, 1 when nothing has changed or the console cannot be reached, 2 on bad "
 		"usage or configuration.";
-	static const struct argp argp = { options, parse_option, "TABLE\n--group=NAME", doc, NULL, NULL, NULL };
+	static const struct argp_child children[] = { { &console_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = { options, parse_option, "TABLE\n--group=NAME", doc, children, NULL, NULL };
 	struct arguments arguments = { 0 };
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
-	return console_client_command(arguments.config, arguments.console, run, &arguments);
+	return console_client_command(&arguments.console, run, &arguments);
 }

@@ -9,21 +9,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { KEY_CONSOLE = 256, KEY_REASON, KEY_FORCE, KEY_FORMAT };
+enum { KEY_FORMAT = 256 };
 enum { WORDS_MAX = 3 };
 
 struct arguments {
-	const char *config, *console, *reason;
-	bool force, json;
+	struct console_options console;
+	bool json;
 	const char *words[WORDS_MAX];
 	size_t word_count;
 };
 
 static const struct argp_option options[] = {
-	COMMAND_OPTION_CONFIG,
-	COMMAND_OPTION_CONSOLE(KEY_CONSOLE),
-	{ "reason", KEY_REASON, "TEXT", 0, "With set: why, for the journal", 0 },
-	{ "force", KEY_FORCE, NULL, 0, "With set: against the rules of stages; needs --reason", 0 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "text (default) or json", 0 },
 	{ 0 },
 };
@@ -51,22 +47,17 @@ static void check(const struct arguments *arguments, struct argp_state *state)
 		argp_error(state, "list takes no argument");
 	else if (is_word(arguments, "history") && arguments->word_count > 2)
 		argp_error(state, "history takes one table at most");
-	else if (!set && (arguments->force || arguments->reason))
+	else if (!set && (arguments->console.force || arguments->console.reason))
 		argp_error(state, "--force and --reason are for set");
 	else if (set && arguments->json)
 		argp_error(state, "--format is for list and history");
-	else if (arguments->force && !arguments->reason)
-		argp_error(state, "--force needs --reason");
 }
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
 	switch (key) {
-	case 'c': arguments->config = value; break;
-	case KEY_CONSOLE: arguments->console = value; break;
-	case KEY_REASON: arguments->reason = value; break;
-	case KEY_FORCE: arguments->force = true; break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->console; break;
 	case KEY_FORMAT: take_format(arguments, value, state); break;
 	case ARGP_KEY_ARG:
 		if (arguments->word_count == WORDS_MAX)
@@ -173,9 +164,9 @@ static bool print_json(const struct console_client *client)
 
 static bool run_set(struct console_client *client, const struct arguments *arguments, struct error *error_out)
 {
-	const char *parameters[4] = { arguments->words[1], arguments->words[2], arguments->reason, NULL };
-	const char *command = !arguments->reason ? "SET FLAG $1 TO $2" :
-			      arguments->force   ? "SET FLAG $1 TO $2 FORCE REASON $3" :
+	const char *parameters[4] = { arguments->words[1], arguments->words[2], arguments->console.reason, NULL };
+	const char *command = !arguments->console.reason ? "SET FLAG $1 TO $2" :
+			      arguments->console.force   ? "SET FLAG $1 TO $2 FORCE REASON $3" :
 						   "SET FLAG $1 TO $2 REASON $3";
 	return console_client_run(client, command, parameters, error_out);
 }
@@ -214,10 +205,10 @@ int cmd_flags(int argc, char **argv)
 		"changed with it. history [TABLE]: every change, newest first.\n\n"
 		"Exits 0 on success, 1 when the change is refused or the console cannot be reached, 2 on bad usage or "
 		"configuration.";
-	static const struct argp argp = { options, parse_option, "list\nset TABLE STAGE\nhistory [TABLE]", doc, NULL, NULL,
-					  NULL };
+	static const struct argp_child children[] = { { &console_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = { options, parse_option, "list\nset TABLE STAGE\nhistory [TABLE]", doc, children, NULL, NULL };
 	struct arguments arguments = { 0 };
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_USAGE;
-	return console_client_command(arguments.config, arguments.console, run, &arguments);
+	return console_client_command(&arguments.console, run, &arguments);
 }

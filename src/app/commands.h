@@ -8,15 +8,11 @@
 
 enum { EXIT_HOLDS = 0, EXIT_HOLDS_NOT = 1, EXIT_USAGE = 2 };
 
-/* Rows of argp's options that several commands have. */
+/* A row of argp's options that all commands have. */
 #define COMMAND_OPTION_CONFIG                                                                                      \
 	{                                                                                                          \
 		"config", 'c', "FILE", 0,                                                                          \
 			"Configuration (default ./crossfade.yaml, then /etc/crossfade/crossfade.yaml)", 0          \
-	}
-#define COMMAND_OPTION_CONSOLE(key)                                                                                \
-	{                                                                                                          \
-		"console", key, "DSN", 0, "The console to speak to (default: the one of the configuration)", 0     \
 	}
 
 int commands_run(int argc, char **argv);

@@ -248,12 +248,43 @@ int console_client_exit_status(const struct error *error)
 	return usage || strcmp(error->sqlstate, SQLSTATE_CONFIG_FILE_ERROR) == 0 ? EXIT_USAGE : EXIT_HOLDS_NOT;
 }
 
-int console_client_command(const char *config_path, const char *dsn,
+/* ---- subcommands ---- */
+
+enum { KEY_CONSOLE = 0x1000, KEY_REASON, KEY_FORCE }; /* none of a subcommand's own */
+
+static const struct argp_option option_rows[] = {
+	COMMAND_OPTION_CONFIG,
+	{ "console", KEY_CONSOLE, "DSN", 0, "The console to speak to (default: the one of the configuration)", 0 },
+	{ "reason", KEY_REASON, "TEXT", 0, "Why, for the journal", 0 },
+	{ "force", KEY_FORCE, NULL, 0, "Against the rules of stages; needs --reason", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+	struct console_options *options = state->input;
+	switch (key) {
+	case 'c': options->config = value; break;
+	case KEY_CONSOLE: options->console = value; break;
+	case KEY_REASON: options->reason = value; break;
+	case KEY_FORCE: options->force = true; break;
+	case ARGP_KEY_END:
+		if (options->force && !options->reason)
+			argp_error(state, "--force needs --reason");
+		break;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+const struct argp console_options_argp = { option_rows, parse_option, NULL, NULL, NULL, NULL, NULL };
+
+int console_client_command(const struct console_options *options,
 			   int (*run)(struct console_client *client, const void *arguments), const void *arguments)
 {
 	struct console_client *client;
 	struct error error;
-	if (!open_chosen(config_path, dsn, &client, &error)) {
+	if (!open_chosen(options->config, options->console, &client, &error)) {
 		error_print(&error, stderr);
 		return console_client_exit_status(&error);
 	}

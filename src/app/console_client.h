@@ -8,6 +8,8 @@
 #include "app/settings.h"
 #include "base/error.h"
 
+#include <argp.h>
+
 struct console_client;
 
 /*
@@ -38,8 +40,16 @@ const char *console_client_cell(const struct console_client *client, size_t row,
 /* 1: it was refused or failed; 2: it was not understood. */
 int console_client_exit_status(const struct error *error);
 
-/* A subcommand: connects as -c and --console say, and returns what run does, or says why that was not to be had. */
-int console_client_command(const char *config_path, const char *dsn,
+/* What every subcommand takes that gives orders to a console. */
+struct console_options {
+	const char *config, *console, *reason;
+	bool force; /* only with a reason */
+};
+/* A child of the subcommand's argp; its input, set at ARGP_KEY_INIT, is the console_options. */
+extern const struct argp console_options_argp;
+
+/* Connects as the options say, and returns what run does, or says why that was not to be had. */
+int console_client_command(const struct console_options *options,
 			   int (*run)(struct console_client *client, const void *arguments), const void *arguments);
 
 #endif
