@@ -142,7 +142,8 @@ class Changes(Queries):
             return f'({names}) = {self.c.pick(("", "row "))}({", ".join(values)})'
         return ', '.join(f'{self.name(c.name)} = {v}' for c, v in zip(chosen, values))
 
-    def update(self, depth, returning):
+    def changed(self, clause):
+        """The table to change, how it is written, its range, what the statement reads, and the clause for the rest of that."""
         relation = self.writable()
         text, rng = self.base_range(Scope(), relation, target=True)
         scope = Scope([rng])
@@ -150,7 +151,11 @@ class Changes(Queries):
         if self.c.chance(30):
             other, other_range = self.from_item(scope, None, 2, lateral_ok=False)
             scope.ranges.append(other_range)
-            more = f' from {other}'
+            more = f' {clause} {other}'
+        return relation, text, rng, scope, more
+
+    def update(self, depth, returning):
+        relation, text, rng, scope, more = self.changed('from')
         body = self.assignments(relation, Scope([rng]) if more else scope)
         where = f' where {self.expr("bool", scope, 1)}' if self.c.chance(75) else ''
         if more and where:
@@ -164,14 +169,7 @@ class Changes(Queries):
         return f' returning {rng.qualifiers[0]}.*', rng.columns
 
     def delete(self, depth, returning):
-        relation = self.writable()
-        text, rng = self.base_range(Scope(), relation, target=True)
-        scope = Scope([rng])
-        more = ''
-        if self.c.chance(30):
-            other, other_range = self.from_item(scope, None, 2, lateral_ok=False)
-            scope.ranges.append(other_range)
-            more = f' using {other}'
+        _, text, rng, scope, more = self.changed('using')
         where = f' where {self.expr("bool", scope, 1)}' if not more else f' where {self.join_condition(None, scope.ranges[1], scope)}'
         back, columns = self.returning_of(rng, returning) if more else self.returning(scope, returning)
         return f'delete from{self.gap()}{text}{more}{where}{back}', columns
