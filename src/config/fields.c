@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define FAIL(context, value, ...) yaml_fail((context)->doc, (value), (context)->error, __VA_ARGS__)
-
 struct suffix {
 	const char *text;
 	uint64_t factor;
@@ -54,7 +52,7 @@ static const char *what_number(const struct field *field)
 
 static bool fail_number(struct field_context *context, const struct field *field, const struct yaml_value *value)
 {
-	FAIL(context, value, "`%s` must be %s%s%s%s", field->path, what_number(field), field->zero ? ", or `" : "",
+	FIELD_FAIL(context, value, "`%s` must be %s%s%s%s", field->path, what_number(field), field->zero ? ", or `" : "",
 	     field->zero ? field->zero : "", field->zero ? "`" : "");
 	return false;
 }
@@ -68,7 +66,7 @@ static bool fail_range(struct field_context *context, const struct field *field,
 	append_number(field, field->min, &range);
 	buf_append_str(&range, " to ");
 	append_number(field, most(field), &range);
-	FAIL(context, value, "`%s` is out of range", field->path);
+	FIELD_FAIL(context, value, "`%s` is out of range", field->path);
 	error_hint(context->error, "It takes %s.", buf_cstr(&range));
 	buf_deinit(&range);
 	return false;
@@ -111,7 +109,7 @@ static bool parse_number(struct field_context *context, const struct field *fiel
 	if (overflow || __builtin_mul_overflow(number, factor, &number))
 		return fail_range(context, field, value);
 	if (field->kind == FIELD_DURATION && number % field->stored_ms)
-		return FAIL(context, value, "`%s` is counted in whole %s", field->path,
+		return FIELD_FAIL(context, value, "`%s` is counted in whole %s", field->path,
 			    field->stored_ms == 1000 ? "seconds" : "units");
 	if (field->kind == FIELD_DURATION)
 		number /= field->stored_ms;
@@ -135,7 +133,7 @@ static bool parse_bool(struct field_context *context, const struct field *field,
 			}
 		}
 	}
-	return FAIL(context, value, "`%s` must be true or false", field->path);
+	return FIELD_FAIL(context, value, "`%s` must be true or false", field->path);
 }
 
 static bool parse_enum(struct field_context *context, const struct field *field, const struct yaml_value *value,
@@ -153,9 +151,9 @@ static bool parse_enum(struct field_context *context, const struct field *field,
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&words, "%s%s", !i ? "" : i + 1 < count ? ", " : " or ", field->words[i]);
 	if (value->kind == YAML_TEXT)
-		FAIL(context, value, "`%s` must be %s, but is `%s`", field->path, buf_cstr(&words), value->text);
+		FIELD_FAIL(context, value, "`%s` must be %s, but is `%s`", field->path, buf_cstr(&words), value->text);
 	else
-		FAIL(context, value, "`%s` must be %s", field->path, buf_cstr(&words));
+		FIELD_FAIL(context, value, "`%s` must be %s", field->path, buf_cstr(&words));
 	buf_deinit(&words);
 	const char *near = value->kind == YAML_TEXT ? suggest_word(value->text, field->words, count) : NULL;
 	if (near)
@@ -171,7 +169,7 @@ bool field_text(struct field_context *context, const struct field *field, const 
 	if (!yaml_expect(context->doc, value, YAML_TEXT, what, context->error))
 		return false;
 	if (!value->text[0])
-		return FAIL(context, value, "%s must not be empty", what);
+		return FIELD_FAIL(context, value, "%s must not be empty", what);
 	*text_out = arena_strdup(context->arena, value->text);
 	return true;
 }
@@ -181,7 +179,7 @@ bool field_path(struct field_context *context, const struct yaml_value *value, c
 	if (!yaml_expect(context->doc, value, YAML_TEXT, "a path", context->error))
 		return false;
 	if (!value->text[0])
-		return FAIL(context, value, "a path must not be empty");
+		return FIELD_FAIL(context, value, "a path must not be empty");
 	bool absolute = value->text[0] == '/' || strcmp(context->folder, ".") == 0;
 	*path_out = absolute ? arena_strdup(context->arena, value->text)
 			     : arena_printf(context->arena, "%s/%s", context->folder, value->text);
@@ -266,9 +264,9 @@ static bool unknown_key(struct scope *scope, const char *prefix, const struct ya
 	size_t count = keys_below(scope->table, prefix, scope->context->arena, &keys);
 	const char *near = suggest_word(key->text, keys, count);
 	if (*prefix)
-		FAIL(scope->context, key, "unknown key `%s` in `%s`", key->text, prefix);
+		FIELD_FAIL(scope->context, key, "unknown key `%s` in `%s`", key->text, prefix);
 	else
-		FAIL(scope->context, key, "unknown key `%s`", key->text);
+		FIELD_FAIL(scope->context, key, "unknown key `%s`", key->text);
 	if (near)
 		error_hint(scope->context->error, "Did you mean `%s`?", near);
 	else
@@ -324,7 +322,7 @@ static bool check_required(struct scope *scope)
 		const struct field *field = &scope->table.fields[i];
 		if (!field->required || scope->seen[i] || has_instead(scope, field))
 			continue;
-		FAIL(scope->context, &scope->context->doc->root, "`%s` is missing", field->path);
+		FIELD_FAIL(scope->context, &scope->context->doc->root, "`%s` is missing", field->path);
 		if (field->example)
 			error_hint(scope->context->error, "Write `%s: %s`, for example.", field->path, field->example);
 		return false;

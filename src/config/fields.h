@@ -69,6 +69,7 @@ bool fields_load(struct field_table table, const struct yaml_doc *doc, const cha
 void field_format(const struct field *field, const void *settings, bool reveal, struct buf *out);
 
 /* For custom fields. */
+#define FIELD_FAIL(context, value, ...) yaml_fail((context)->doc, (value), (context)->error, __VA_ARGS__)
 bool field_path(struct field_context *context, const struct yaml_value *value, const char **path_out);
 bool field_text(struct field_context *context, const struct field *field, const struct yaml_value *value,
 		const char **text_out);
