@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "config/flags_file.h"
 #include "config/map_file.h"
+#include "model/facts_change.h"
 
 #include <stdlib.h>
 
@@ -243,7 +244,10 @@ bool rules_set_flags(struct rules *rules, struct slice text, const char *file, s
 bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *error_out)
 {
 	struct rules_change change = { 0 };
-	if (rules->inputs) {
+	bool same = rules->current && !rules->expects && facts_same(rules->facts, facts);
+	if (same) {
+		publish_current(rules);
+	} else if (rules->inputs) {
 		bool ok = build(rules, rules->inputs, facts, &change, error_out);
 		if (ok)
 			swap_in(rules, &change);
@@ -255,6 +259,11 @@ bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *err
 	facts_unref(rules->facts);
 	rules->facts = facts;
 	return true;
+}
+
+const struct facts *rules_facts(const struct rules *rules)
+{
+	return rules->facts;
 }
 
 const char *rules_database(const struct rules *rules)

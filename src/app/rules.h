@@ -46,6 +46,7 @@ bool rules_set_flags(struct rules *rules, struct slice text, const char *file, s
 /* For those who wait for a look at the catalog that found nothing new. */
 void rules_publish_again(struct rules *rules);
 
+const struct facts *rules_facts(const struct rules *rules); /* NULL: none yet */
 const char *rules_database(const struct rules *rules); /* NULL: every database */
 const struct ruleset *rules_current(const struct rules *rules); /* NULL before the first commit */
 struct map *rules_map(const struct rules *rules);		 /* likewise */

@@ -79,18 +79,7 @@ uint32_t *server_pids(void *context, size_t *count_out)
 
 enum { CONNECT_MS = 5000, QUERY_MS = 10000 };
 
-static void put_session(struct console_result *result, const char *database, const struct activity_session *session)
-{
-	console_put_text(result, database);
-	console_put_number(result, session->pid);
-	console_put_text(result, session->user);
-	console_put_text(result, session->application);
-	console_put_text(result, session->address);
-	console_put_text(result, session->kind);
-	console_put_time(result, session->age_ms < 0 ? 0 : clock_wall_ms() - session->age_ms);
-}
-
-bool server_show_bypass(struct server *server, const char *dsn, struct console_result *result,
+bool server_each_bypass(struct server *server, const char *dsn, server_bypass_fn *each, void *context,
 			struct error *error_out)
 {
 	struct catalog_connection *connection = NULL;
@@ -107,9 +96,27 @@ bool server_show_bypass(struct server *server, const char *dsn, struct console_r
 		const struct activity_session *session = &activity.sessions[i];
 		bool is_young = session->age_ms >= 0 && session->age_ms < activity.told_ms;
 		if (session->is_here && !session->of_proxy && !is_young && !has_pid(pids, pid_count, session->pid))
-			put_session(result, activity.database, session);
+			each(context, activity.database, session);
 	}
 	free(pids);
 	activity_deinit(&activity);
 	return true;
+}
+
+static void put_session(void *context, const char *database, const struct activity_session *session)
+{
+	struct console_result *result = context;
+	console_put_text(result, database);
+	console_put_number(result, session->pid);
+	console_put_text(result, session->user);
+	console_put_text(result, session->application);
+	console_put_text(result, session->address);
+	console_put_text(result, session->kind);
+	console_put_time(result, session->age_ms < 0 ? 0 : clock_wall_ms() - session->age_ms);
+}
+
+bool server_show_bypass(struct server *server, const char *dsn, struct console_result *result,
+			struct error *error_out)
+{
+	return server_each_bypass(server, dsn, put_session, result, error_out);
 }

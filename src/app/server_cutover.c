@@ -62,6 +62,7 @@ struct order {
 	bool ok, rewriting_off;
 	struct server_database *database;
 	const char *key, *dsn;
+	struct evidence_sources ledger;
 	struct ruleset *ruleset;
 	/* of the cutover's end */
 	_Atomic bool ended;
@@ -69,6 +70,7 @@ struct order {
 	/* of publishing */
 	const struct state_stage *stages;
 	size_t stage_count;
+	const struct facts_change *change;
 	uint64_t ticket;
 };
 
@@ -124,6 +126,8 @@ static void run_find(void *context)
 	order->ruleset = ruleset_ref((struct ruleset *)rules_current(order->database->rules));
 	size_t index = (size_t)(order->database - order->server->databases);
 	order->dsn = arena_strdup(&order->arena, settings->databases.items[index].admin_dsn);
+	order->ledger = (struct evidence_sources){ arena_strdup(&order->arena, settings->usage.path), settings->idle_days,
+						   order->server->database_count == 1 };
 }
 
 /* ---- what the cutover's thread calls ---- */
@@ -158,13 +162,45 @@ static void on_line(void *context, enum cutover_line kind, const char *text)
 	console_progress(order->caller, "%s%s", heads[kind], text);
 }
 
+static void say_warning(void *context, const char *text)
+{
+	on_line(context, CUTOVER_LINE_WARNING, text);
+}
+
+static void on_check(void *context, const struct move_plan *plan)
+{
+	struct order *order = context;
+	struct server_check check = { order->server, order->ruleset, order->dsn, order->ledger,
+				      !order->request->no_view, say_warning, order };
+	server_check_move(&check, plan);
+}
+
+/* What the watcher finds out meanwhile is older than what the cutover's transaction has read. */
+static bool take_change(struct order *order)
+{
+	struct server_database *database = order->database;
+	struct error error;
+	catalog_watcher_discard(database->watcher);
+	pthread_mutex_lock(&database->server->lock);
+	struct facts *arrived = database->arrived;
+	database->arrived = NULL;
+	pthread_mutex_unlock(&database->server->lock);
+	const struct facts *base = arrived ? arrived : rules_facts(database->rules);
+	struct facts *facts = base ? facts_changed(base, order->change) : NULL;
+	bool ok = facts && rules_set_facts(database->rules, facts, &error);
+	facts_unref(facts);
+	facts_unref(arrived);
+	return ok;
+}
+
+/* ok: published already. */
 static void run_expect(void *context)
 {
 	struct order *order = context;
 	for (size_t i = 0; i < order->stage_count; i++)
 		rules_expect_stage(order->database->rules, order->stages[i].table, order->stages[i].to);
-	order->ticket = catalog_watcher_poke(order->database->watcher);
-	order->ok = true;
+	order->ok = order->change && take_change(order);
+	order->ticket = order->ok ? 0 : catalog_watcher_poke(order->database->watcher);
 }
 
 static void run_looked(void *context)
@@ -178,14 +214,18 @@ static void run_looked(void *context)
 	pthread_mutex_unlock(&server->lock);
 }
 
-static bool on_publish(void *context, const struct state_stage *stages, size_t count, uint32_t timeout_ms)
+static bool on_publish(void *context, const struct state_stage *stages, size_t count,
+		       const struct facts_change *change, uint32_t timeout_ms)
 {
 	struct order *order = context;
 	uint64_t until_us = clock_monotonic_us() + (uint64_t)timeout_ms * 1000;
 	order->stages = stages;
 	order->stage_count = count;
+	order->change = change;
 	if (!main_calls_run(order->server->calls, run_expect, order))
 		return false;
+	if (order->ok)
+		return true;
 	do {
 		if (!main_calls_run(order->server->calls, run_looked, order))
 			return false;
@@ -251,6 +291,20 @@ static void log_end(const struct order *order)
 	    LOG_STR("error", good ? NULL : status->error.message));
 }
 
+/* Where the time of the pause went. */
+static void say_steps(const struct order *order)
+{
+	struct buf text;
+	buf_init(&text);
+	for (int step = CUTOVER_PAUSE; step < CUTOVER_STEP_COUNT; step++) {
+		if (order->status.step_us[step])
+			buf_printf(&text, "%s%s %.1f", text.len ? ", " : "", cutover_step_name(step),
+				   (double)order->status.step_us[step] / 1000);
+	}
+	console_progress(order->caller, "Milliseconds of the pause: %s.", buf_cstr(&text));
+	buf_deinit(&text);
+}
+
 static void say_end(const struct order *order)
 {
 	const struct cutover_status *status = &order->status;
@@ -263,6 +317,8 @@ static void say_end(const struct order *order)
 				 status->tables, status->reverse ? " back" : "", (double)status->longest_us / 1000,
 				 (unsigned long long)status->parked_total, status->attempt,
 				 (double)status->paused_us / 1000);
+	if (status->outcome == CUTOVER_DONE)
+		say_steps(order);
 }
 
 static bool finish(struct order *order)
@@ -369,7 +425,7 @@ static bool run_cutover(struct order *order)
 		.who = order->caller->who,
 		.reason = request->reason,
 	};
-	struct cutover_callbacks callbacks = { order, on_line, on_publish, on_done };
+	struct cutover_callbacks callbacks = { order, on_line, on_check, on_publish, on_done };
 	struct cutover *cutover = cutover_start(&wanted, callbacks);
 	struct record *record = enter(order, cutover);
 	wait_for_end(order, cutover);

@@ -4,6 +4,7 @@
 
 #include "admin/console.h"
 #include "admin/http.h"
+#include "app/evidence.h"
 #include "app/http_report.h"
 #include "app/journal.h"
 #include "app/main_calls.h"
@@ -59,6 +60,7 @@ struct server {
 	size_t database_count;
 	bool accepting, stopping;
 	bool rewriting_off; /* the kill switch */
+	bool recalled; /* stages are those of before the start; the files' are still to be judged */
 	const char *awaited_cause; /* of the reload that is tried again; NULL: none */
 	int status;
 };
@@ -99,6 +101,13 @@ bool server_has_looked(const struct server *server);
 void server_on_activity(void *context, const struct activity *activity);
 uint32_t *server_pids(void *context, size_t *count_out);
 
+typedef void server_bypass_fn(void *context, const char *database, const struct activity_session *session);
+/* Sessions of the database that did not come through here, as far as the role may see them. Not on the main thread. */
+bool server_each_bypass(struct server *server, const char *dsn, server_bypass_fn *each, void *context,
+			struct error *error_out);
+bool server_show_bypass(struct server *server, const char *dsn, struct console_result *result,
+			struct error *error_out);
+
 /* ---- server_stages.c ---- */
 
 /*
@@ -120,8 +129,20 @@ bool server_set_flag(struct server *server, const struct console_request *reques
 		     struct error *error_out);
 bool server_rewrite(struct server *server, bool on, const struct server_order *order, struct error *error_out);
 
+/* False: without rewriting statements would fail, or see old rows. */
+bool server_may_pass_all(struct server *server, struct error *error_out);
+/* Without a word to the journal. */
+void server_switch_rewriting(struct server *server, bool on);
+
 bool server_write_flags(struct server_database *database, const struct state_stage *stages, size_t count,
 			struct error *error_out);
+
+/* ---- server_start.c ---- */
+
+/* Takes up stages and kill switch of before the start; before the first session … */
+void server_recall(struct server *server);
+/* … and judges what is different now, once the catalog is known. */
+void server_judge_start(struct server *server);
 
 /* ---- server_cutover.c: on the console's threads ---- */
 
@@ -143,6 +164,20 @@ bool server_pause(struct server *server, const struct console_caller *caller, co
 bool server_resume(struct server *server, const struct console_caller *caller, const struct console_request *request,
 		   struct error *error_out);
 
+/* ---- server_cutover_check.c ---- */
+
+struct server_check {
+	struct server *server;
+	const struct ruleset *ruleset;
+	const char *dsn;
+	struct evidence_sources ledger;
+	bool view; /* one is left under the old name */
+	void (*say)(void *context, const char *text);
+	void *context;
+};
+/* What the ledger and the server's sessions have to say about a move. Not on the main thread. */
+void server_check_move(const struct server_check *wanted, const struct move_plan *plan);
+
 /* ---- server_security.c ---- */
 
 bool server_open_auth_query(struct server *server, struct error *error_out);
@@ -151,10 +186,6 @@ bool server_check_security(const struct settings *settings, struct error *error_
 void server_find_verifier(void *context, const char *user, struct proxy_asker *asker);
 /* Where keys or verifiers are in memory. */
 void server_forbid_core_dumps(const struct settings *settings);
-
-/* For the console: sessions of the database that did not come through here, as far as the role may see them. */
-bool server_show_bypass(struct server *server, const char *dsn, struct console_result *result,
-			struct error *error_out);
 
 /* ---- server_fleet.c ---- */
 

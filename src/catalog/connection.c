@@ -223,9 +223,15 @@ static bool is_fine(const PGresult *result)
 	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
+static void drop_first(PGresult **results, size_t *count)
+{
+	PQclear(results[0]);
+	memmove(results, results + 1, --*count * sizeof(*results));
+}
+
 /* All results are taken, also after an error, so that the connection is idle again. results NULL: thrown away. */
 static bool collect(struct catalog_connection *connection, uint64_t deadline_us, uint32_t timeout_ms,
-		    PGresult **results, size_t max, size_t *count, struct error *error_out)
+		    PGresult **results, size_t max, bool last, size_t *count, struct error *error_out)
 {
 	bool ok = true;
 	for (;;) {
@@ -238,6 +244,8 @@ static bool collect(struct catalog_connection *connection, uint64_t deadline_us,
 			PQclear(result);
 			continue;
 		}
+		if (ok && is_fine(result) && last && *count == max)
+			drop_first(results, count);
 		if (ok && is_fine(result) && *count < max) {
 			results[(*count)++] = result;
 			continue;
@@ -260,12 +268,12 @@ static void end_transaction(struct catalog_connection *connection, uint64_t dead
 	if (PQtransactionStatus(connection->pg) != PQTRANS_INERROR || !PQsendQuery(connection->pg, "ROLLBACK"))
 		return;
 	if (send_all(connection, deadline_us, timeout_ms, &ignored))
-		collect(connection, deadline_us, timeout_ms, &result, 1, &count, &ignored);
+		collect(connection, deadline_us, timeout_ms, &result, 1, false, &count, &ignored);
 	PQclear(result);
 }
 
-bool catalog_query(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
-		   struct pg_result **results_out, size_t max, struct error *error_out)
+static bool query(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
+		  struct pg_result **results_out, size_t max, bool last, struct error *error_out)
 {
 	uint64_t deadline_us = deadline_after(timeout_ms);
 	size_t count = 0;
@@ -275,7 +283,7 @@ bool catalog_query(struct catalog_connection *connection, const char *sql, uint3
 	if (!PQsendQuery(connection->pg, sql))
 		return fail_connection(connection, error_out);
 	bool ok = send_all(connection, deadline_us, timeout_ms, error_out) &&
-		  collect(connection, deadline_us, timeout_ms, results, max, &count, error_out);
+		  collect(connection, deadline_us, timeout_ms, results, max, last, &count, error_out);
 	if (ok && count < max) {
 		error_set(error_out, SQLSTATE_INTERNAL_ERROR, "fewer answers than statements");
 		ok = false;
@@ -290,6 +298,18 @@ bool catalog_query(struct catalog_connection *connection, const char *sql, uint3
 	return false;
 }
 
+bool catalog_query(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
+		   struct pg_result **results_out, size_t max, struct error *error_out)
+{
+	return query(connection, sql, timeout_ms, results_out, max, false, error_out);
+}
+
+bool catalog_query_last(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
+			struct pg_result **results_out, size_t count, struct error *error_out)
+{
+	return query(connection, sql, timeout_ms, results_out, count, true, error_out);
+}
+
 bool catalog_execute(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
 		     struct error *error_out)
 {
@@ -298,7 +318,7 @@ bool catalog_execute(struct catalog_connection *connection, const char *sql, uin
 	if (!PQsendQuery(connection->pg, sql))
 		return fail_connection(connection, error_out);
 	if (send_all(connection, deadline_us, timeout_ms, error_out) &&
-	    collect(connection, deadline_us, timeout_ms, NULL, 0, &count, error_out))
+	    collect(connection, deadline_us, timeout_ms, NULL, 0, false, &count, error_out))
 		return true;
 	end_transaction(connection, deadline_us, timeout_ms);
 	return false;
@@ -314,7 +334,7 @@ bool catalog_query_for(struct catalog_connection *connection, const char *sql, c
 	if (!PQsendQueryParams(connection->pg, sql, 1, NULL, parameters, NULL, NULL, 0))
 		return fail_connection(connection, error_out);
 	if (send_all(connection, deadline_us, timeout_ms, error_out) &&
-	    collect(connection, deadline_us, timeout_ms, &result, 1, &count, error_out) && count) {
+	    collect(connection, deadline_us, timeout_ms, &result, 1, false, &count, error_out) && count) {
 		*result_out = result;
 		return true;
 	}

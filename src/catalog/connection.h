@@ -36,6 +36,9 @@ int catalog_connection_pid(const struct catalog_connection *connection);
  */
 bool catalog_query(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
 		   struct pg_result **results_out, size_t max, struct error *error_out);
+/* Of statements of any number the results of the last `count`. */
+bool catalog_query_last(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
+			struct pg_result **results_out, size_t count, struct error *error_out);
 /* Runs statements whose answers nobody needs, of any number. */
 bool catalog_execute(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
 		     struct error *error_out);

@@ -7,8 +7,8 @@
  */
 #include "catalog/loader.h"
 
-#include <libpq-fe.h>
-#include <stdlib.h>
+#include "catalog/fact_rows.h"
+
 #include <string.h>
 
 enum { OLDEST_SERVER = 120000 };
@@ -62,40 +62,12 @@ static const char fingerprint_rest[] =
 
 static const char schemas[] = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_)';";
 
-static const char relations[] =
-	"SELECT n.nspname, c.relname, c.relkind, c.oid, coalesce(xn.nspname, sn.nspname),"
-	" coalesce(xt.relname, st.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-	" LEFT JOIN pg_index x ON x.indexrelid = c.oid AND c.relkind IN ('i','I')"
-	" LEFT JOIN pg_class xt ON xt.oid = x.indrelid LEFT JOIN pg_namespace xn ON xn.oid = xt.relnamespace"
-	" LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0"
-	" AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a','i')"
-	" AND c.relkind = 'S'"
-	" LEFT JOIN pg_class st ON st.oid = d.refobjid LEFT JOIN pg_namespace sn ON sn.oid = st.relnamespace"
-	" WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-	" AND c.relkind IN ('r','p','f','v','m','S','i','I','c');";
-
-static const char columns[] =
-	"SELECT c.oid, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnum,"
-	" a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, pg_get_expr(e.adbin, e.adrelid),"
-	" a.attnum = ANY (k.indkey)"
-	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-	" JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-	" LEFT JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum AND a.atthasdef"
-	" LEFT JOIN pg_index k ON k.indrelid = c.oid AND k.indisprimary AND k.indimmediate"
-	" WHERE c.relkind IN ('r','p','f','v','m','c') AND n.nspname <> 'information_schema'"
-	" AND n.nspname !~ '^pg_'";
-
 static const char role_settings[] =
 	"SELECT r.rolname, s.setdatabase <> 0, substr(x.item, length('search_path=') + 1)"
 	" FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) AS x(item)"
 	" LEFT JOIN pg_roles r ON r.oid = s.setrole"
 	" WHERE x.item LIKE 'search\\_path=%' AND (s.setrole = 0 OR r.oid IS NOT NULL)"
 	" AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));";
-
-static const char denied[] =
-	"SELECT r.rolname, n.nspname FROM pg_roles r CROSS JOIN pg_namespace n"
-	" WHERE NOT r.rolsuper AND r.rolname !~ '^pg_' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-	" AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE');";
 
 /* Functions that set search_path or a role, make temporary tables or do DDL, as far as their text tells,
  * and those that name them in theirs. 2078 is set_config. */
@@ -111,12 +83,6 @@ static const char code[] =
 	" UNION SELECT o.name, f.session, f.ddl FROM found f JOIN own o ON position(lower(f.name) IN o.body) > 0"
 	" AND o.body ~ ('\\m' || regexp_replace(lower(f.name), '([^[:alnum:]_])', '\\\\\\1', 'g') || '\\M'))"
 	" SELECT name, bool_or(session), bool_or(ddl) FROM found GROUP BY name;";
-
-/* Check constraints are never deferred. */
-static const char constraints[] =
-	"SELECT n.nspname, c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
-	" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE k.contype IN ('f','u','p','x','t')"
-	" AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
 /* ---- the query ---- */
 
@@ -185,14 +151,16 @@ static void append_load(struct catalog_connection *connection, const struct map 
 {
 	append_fingerprint(connection, map, timeout_ms, sql);
 	buf_append_str(sql, schemas);
-	buf_append_str(sql, relations);
-	buf_append_str(sql, columns);
+	buf_append_str(sql, fact_rows_relations);
+	buf_append_str(sql, ";");
+	buf_append_str(sql, fact_rows_columns);
 	append_scope(connection, map, sql);
-	buf_append_str(sql, " ORDER BY c.oid, a.attnum;");
+	buf_append_str(sql, FACT_ROWS_COLUMNS_ORDER ";");
 	buf_append_str(sql, role_settings);
-	buf_append_str(sql, denied);
+	buf_append_str(sql, fact_rows_denied);
+	buf_append_str(sql, ";");
 	buf_append_str(sql, code);
-	buf_append_str(sql, constraints);
+	buf_append_str(sql, fact_rows_constraints);
 	append_scope(connection, map, sql);
 	buf_append_str(sql, ";");
 }
@@ -213,130 +181,21 @@ static bool run(struct catalog_connection *connection, struct buf *sql, uint32_t
 
 /* ---- the answers ---- */
 
-static const char *text_at(const PGresult *result, int row, int column)
-{
-	return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
-}
-
-static bool flag_at(const PGresult *result, int row, int column)
-{
-	const char *text = text_at(result, row, column);
-	return text && text[0] == 't';
-}
-
-static uint32_t oid_at(const PGresult *result, int row, int column)
-{
-	const char *text = text_at(result, row, column);
-	return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
-}
-
-static int int_at(const PGresult *result, int row, int column)
-{
-	const char *text = text_at(result, row, column);
-	return text ? atoi(text) : 0;
-}
-
-static enum fact_kind kind_of(char relkind)
-{
-	switch (relkind) {
-	case 'p':
-		return FACT_PARTITIONED;
-	case 'f':
-		return FACT_FOREIGN;
-	case 'v':
-		return FACT_VIEW;
-	case 'm':
-		return FACT_MATVIEW;
-	case 'S':
-		return FACT_SEQUENCE;
-	case 'i':
-	case 'I':
-		return FACT_INDEX;
-	case 'c':
-		return FACT_COMPOSITE;
-	default:
-		return FACT_TABLE;
-	}
-}
-
-static void take_relations(const PGresult *result, struct facts *facts)
-{
-	for (int row = 0; row < PQntuples(result); row++) {
-		struct rel_name name = { text_at(result, row, 0), text_at(result, row, 1) };
-		struct rel_name owner = { text_at(result, row, 4), text_at(result, row, 5) };
-		struct fact_relation *relation = facts_add_relation(
-			facts, name, kind_of(PQgetvalue(result, row, 2)[0]), oid_at(result, row, 3));
-		if (owner.schema && owner.name)
-			facts_set_owner(facts, relation, owner);
-	}
-}
-
-static struct fact_column column_at(const PGresult *result, int row)
-{
-	return (struct fact_column){
-		.name = text_at(result, row, 1),
-		.type = text_at(result, row, 2),
-		.type_oid = oid_at(result, row, 3),
-		.typmod = int_at(result, row, 4),
-		.attnum = (int16_t)int_at(result, row, 5),
-		.not_null = flag_at(result, row, 6),
-		.has_default = flag_at(result, row, 7),
-		.identity = PQgetvalue(result, row, 8)[0],
-		.generated = PQgetvalue(result, row, 9)[0],
-		.default_text = text_at(result, row, 10),
-		.in_key = flag_at(result, row, 11),
-	};
-}
-
-static int compare_oid(const void *a, const void *b)
-{
-	const struct fact_relation *x = *(struct fact_relation *const *)a, *y = *(struct fact_relation *const *)b;
-	return (x->oid > y->oid) - (x->oid < y->oid);
-}
-
-/* The rows come ordered by the relation's OID. */
-static void take_columns(const PGresult *result, struct facts *facts)
-{
-	struct arena scratch;
-	arena_init(&scratch);
-	struct fact_relation **sorted = ARENA_ARRAY(&scratch, facts->relation_count + 1, struct fact_relation *);
-	struct fact_column *row_columns = ARENA_ARRAY(&scratch, (size_t)PQntuples(result) + 1, struct fact_column);
-	if (facts->relation_count)
-		memcpy(sorted, facts->relations, facts->relation_count * sizeof(*sorted));
-	qsort(sorted, facts->relation_count, sizeof(*sorted), compare_oid);
-	size_t at = 0;
-	for (int row = 0, next; row < PQntuples(result); row = next) {
-		uint32_t oid = oid_at(result, row, 0);
-		for (next = row; next < PQntuples(result) && oid_at(result, next, 0) == oid; next++)
-			row_columns[next - row] = column_at(result, next);
-		while (at < facts->relation_count && sorted[at]->oid < oid)
-			at++;
-		if (at < facts->relation_count && sorted[at]->oid == oid)
-			facts_set_columns(facts, sorted[at], row_columns, (size_t)(next - row));
-	}
-	arena_deinit(&scratch);
-}
-
 static void take_small_ones(PGresult *const *results, struct facts *facts)
 {
 	const PGresult *result = results[STATEMENT_SCHEMAS];
 	for (int row = 0; row < PQntuples(result); row++)
-		facts_add_schema(facts, text_at(result, row, 0));
+		facts_add_schema(facts, result_text(result, row, 0));
 	result = results[STATEMENT_ROLE_SETTINGS];
 	for (int row = 0; row < PQntuples(result); row++)
-		facts_add_setting(facts, text_at(result, row, 0), flag_at(result, row, 1), text_at(result, row, 2));
-	result = results[STATEMENT_DENIED];
-	for (int row = 0; row < PQntuples(result); row++)
-		facts_add_denied(facts, text_at(result, row, 0), text_at(result, row, 1));
+		facts_add_setting(facts, result_text(result, row, 0), result_flag(result, row, 1), result_text(result, row, 2));
+	fact_rows_take_denied(results[STATEMENT_DENIED], facts);
 	result = results[STATEMENT_CODE];
 	for (int row = 0; row < PQntuples(result); row++)
-		facts_add_code(facts, text_at(result, row, 0),
-			       (flag_at(result, row, 1) ? FACT_CODE_SESSION : 0) |
-				       (flag_at(result, row, 2) ? FACT_CODE_CATALOG : 0));
-	result = results[STATEMENT_CONSTRAINTS];
-	for (int row = 0; row < PQntuples(result); row++)
-		facts_add_constraint(facts, (struct rel_name){ text_at(result, row, 0), text_at(result, row, 1) },
-				     text_at(result, row, 2));
+		facts_add_code(facts, result_text(result, row, 0),
+			       (result_flag(result, row, 1) ? FACT_CODE_SESSION : 0) |
+				       (result_flag(result, row, 2) ? FACT_CODE_CATALOG : 0));
+	fact_rows_take_constraints(results[STATEMENT_CONSTRAINTS], facts);
 }
 
 /* True when reset_val is what every session starts with, not our role's or database's own setting. */
@@ -362,7 +221,7 @@ static const char *search_path_from_files(struct catalog_connection *connection,
 			   " ORDER BY seqno DESC LIMIT 1",
 			   timeout_ms, &result, 1, &ignored))
 		return NULL;
-	const char *setting = PQntuples(result) ? arena_strdup(arena, text_at(result, 0, 0)) : NULL;
+	const char *setting = PQntuples(result) ? arena_strdup(arena, result_text(result, 0, 0)) : NULL;
 	PQclear(result);
 	return setting;
 }
@@ -374,12 +233,12 @@ static void take_server(struct catalog_connection *connection, const PGresult *r
 	facts->server_version = catalog_connection_server_version(connection);
 	if (PQntuples(result) != 1)
 		return;
-	facts->database = arena_strdup(&facts->arena, text_at(result, 0, 0));
-	if (is_servers_own(text_at(result, 0, 1)))
-		path = text_at(result, 0, 2);
-	else if (flag_at(result, 0, 4))
+	facts->database = arena_strdup(&facts->arena, result_text(result, 0, 0));
+	if (is_servers_own(result_text(result, 0, 1)))
+		path = result_text(result, 0, 2);
+	else if (result_flag(result, 0, 4))
 		path = search_path_from_files(connection, &facts->arena, timeout_ms);
-	facts->search_path = arena_strdup(&facts->arena, path ? path : text_at(result, 0, 3));
+	facts->search_path = arena_strdup(&facts->arena, path ? path : result_text(result, 0, 3));
 }
 
 static void take_fingerprint(PGresult *const *results, struct buf *fingerprint_out)
@@ -413,8 +272,8 @@ bool catalog_load(struct catalog_connection *connection, const struct map *map, 
 	struct facts *facts = facts_new();
 	facts->version = version;
 	take_server(connection, results[STATEMENT_SERVER], timeout_ms, facts);
-	take_relations(results[STATEMENT_RELATIONS], facts);
-	take_columns(results[STATEMENT_COLUMNS], facts);
+	fact_rows_take_relations(results[STATEMENT_RELATIONS], facts);
+	fact_rows_take_columns(results[STATEMENT_COLUMNS], facts);
 	take_small_ones(results, facts);
 	facts_seal(facts);
 	if (fingerprint_out)

@@ -38,6 +38,7 @@ struct catalog_watcher {
 	int stop_fd, poke_fd;
 	_Atomic uint64_t requested;
 	_Atomic uint64_t looked_us; /* the last look that succeeded; 0: none yet */
+	_Atomic uint64_t discards;  /* grows under the lock */
 
 	pthread_mutex_t lock;
 	bool stopped;	    /* no callback from now on */
@@ -50,6 +51,7 @@ struct catalog_watcher {
 	uint64_t loaded_map; /* map_number of the facts; 0: none loaded */
 	uint64_t version;
 	uint64_t answered;
+	uint64_t discards_seen; /* before the present look */
 	uint32_t backoff_ms;
 	uint64_t look_ms; /* how long the last look took … */
 	uint64_t compare_ms; /* … and the last fingerprint */
@@ -99,7 +101,7 @@ static bool is_stopped(struct catalog_watcher *watcher)
 static void give_facts(struct catalog_watcher *watcher, struct facts *facts)
 {
 	pthread_mutex_lock(&watcher->lock);
-	if (watcher->stopped)
+	if (watcher->stopped || atomic_load(&watcher->discards) != watcher->discards_seen)
 		facts_unref(facts);
 	else
 		watcher->callbacks.facts(watcher->callbacks.context, facts);
@@ -261,14 +263,26 @@ static void back_off(struct catalog_watcher *watcher)
 	watcher->backoff_ms = next < BACKOFF_LAST_MS ? next : BACKOFF_LAST_MS;
 }
 
+/* What was loaded before, or thrown away, is not what others go by now. */
+static void see_discards(struct catalog_watcher *watcher)
+{
+	uint64_t discards = atomic_load(&watcher->discards);
+	if (discards != watcher->discards_seen)
+		watcher->loaded_map = 0;
+	watcher->discards_seen = discards;
+}
+
 static void look_and_tell(struct catalog_watcher *watcher)
 {
 	struct error error;
 	eventfd_read(watcher->poke_fd, &(eventfd_t){ 0 });
+	see_discards(watcher);
 	uint64_t ticket = atomic_load(&watcher->requested); /* before looking: later pokes want a later look */
 	uint64_t started_us = clock_monotonic_us();
 	bool ok = look(watcher, &error);
 	watcher->look_ms = (clock_monotonic_us() - started_us) / 1000;
+	if (ok && atomic_load(&watcher->discards) != watcher->discards_seen)
+		return; /* the next look answers the tickets too */
 	if (ok) {
 		atomic_store(&watcher->looked_us, clock_monotonic_us());
 		report_recovery(watcher);
@@ -422,6 +436,14 @@ uint64_t catalog_watcher_poke(struct catalog_watcher *watcher)
 	uint64_t ticket = atomic_fetch_add(&watcher->requested, 1) + 1;
 	eventfd_write(watcher->poke_fd, 1);
 	return ticket;
+}
+
+void catalog_watcher_discard(struct catalog_watcher *watcher)
+{
+	pthread_mutex_lock(&watcher->lock);
+	atomic_fetch_add(&watcher->discards, 1);
+	pthread_mutex_unlock(&watcher->lock);
+	eventfd_write(watcher->poke_fd, 1);
 }
 
 int64_t catalog_watcher_age_ms(const struct catalog_watcher *watcher)

@@ -49,6 +49,11 @@ void catalog_watcher_free(struct catalog_watcher *watcher);
 
 /* From any thread, without waiting: look now. The ticket is what `checked` will name. */
 uint64_t catalog_watcher_poke(struct catalog_watcher *watcher);
+/*
+ * From any thread: somebody knows more than a look that is under way. What
+ * that finds is thrown away; the next one loads anew.
+ */
+void catalog_watcher_discard(struct catalog_watcher *watcher);
 /* From any thread: load for this map. */
 void catalog_watcher_set_map(struct catalog_watcher *watcher, struct map *map);
 /* From any thread: how long ago the catalog was last read or found unchanged; -1: never. */

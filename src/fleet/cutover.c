@@ -38,11 +38,16 @@ const char *cutover_outcome_name(enum cutover_outcome outcome)
 
 void cutover_set_step(struct cutover *cutover, enum cutover_step step)
 {
+	uint64_t now_us = clock_monotonic_us();
 	pthread_mutex_lock(&cutover->lock);
+	if (step == CUTOVER_PAUSE)
+		memset(cutover->status.step_us, 0, sizeof(cutover->status.step_us));
+	cutover->status.step_us[cutover->status.step] = now_us - cutover->step_at_us;
 	cutover->status.step = step;
 	pthread_mutex_unlock(&cutover->lock);
+	cutover->step_at_us = now_us;
 	LOG(LOG_DEBUG, "cutover_step", LOG_STR("step", cutover_step_name(step)),
-	    LOG_UINT("us", clock_monotonic_us() - cutover->began_us));
+	    LOG_UINT("us", now_us - cutover->began_us));
 }
 
 void cutover_set_holders(struct cutover *cutover, struct holders *holders)
@@ -169,7 +174,7 @@ struct cutover *cutover_start(const struct cutover_request *request, struct cuto
 	describe_request(cutover);
 	cutover->callbacks = callbacks;
 	cutover->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	cutover->began_us = clock_monotonic_us();
+	cutover->began_us = cutover->step_at_us = clock_monotonic_us();
 	cutover->deadline_us = cutover->began_us + (uint64_t)cutover->request.timeout_ms * 1000;
 	pthread_mutex_init(&cutover->lock, NULL);
 	start_thread(cutover);
@@ -211,6 +216,7 @@ void cutover_free(struct cutover *cutover)
 	pthread_join(cutover->thread, NULL);
 	close(cutover->stop_fd);
 	move_plan_free(cutover->plan);
+	facts_unref(cutover->fresh);
 	holders_free(&cutover->holders);
 	ruleset_unref(cutover->request.ruleset);
 	pthread_mutex_destroy(&cutover->lock);

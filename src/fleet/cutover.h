@@ -50,6 +50,8 @@ enum cutover_step {
 };
 const char *cutover_step_name(enum cutover_step step);
 
+enum { CUTOVER_STEP_COUNT = CUTOVER_OPEN + 1 };
+
 enum cutover_outcome {
 	CUTOVER_RUNNING,
 	CUTOVER_DONE,	   /* the tables have moved */
@@ -75,7 +77,8 @@ struct cutover_status {
 	uint64_t parked_total; /* statements that waited, in all attempts */
 	uint64_t longest_us;   /* the longest of their waits, in all attempts */
 	uint64_t last_us;      /* … and in the last one */
-	uint64_t paused_us;    /* how long the last pause took */
+	uint64_t paused_us;    /* how long the last pause took … */
+	uint64_t step_us[CUTOVER_STEP_COUNT]; /* … and each step of it */
 	struct error error;    /* of an outcome that has one */
 };
 
@@ -87,9 +90,12 @@ struct cutover_callbacks {
 	void *context;
 	/* What a person who waits wants to read. */
 	void (*line)(void *context, enum cutover_line kind, const char *text);
-	/* COMMIT succeeded: the stages are those now, and the catalog has to be read again. Returns once
-	 * that is published; false: not in time. */
-	bool (*publish)(void *context, const struct state_stage *stages, size_t count, uint32_t timeout_ms);
+	/* What others than the catalog know about the move; they say it themselves. May be NULL. */
+	void (*check)(void *context, const struct move_plan *plan);
+	/* COMMIT succeeded: the stages are those now, and so are the facts; change NULL: the catalog has to be
+	 * read again. Returns once that is published; false: not in time. */
+	bool (*publish)(void *context, const struct state_stage *stages, size_t count,
+			const struct facts_change *change, uint32_t timeout_ms);
 	/* The last call. */
 	void (*done)(void *context, const struct cutover_status *status);
 };

@@ -12,12 +12,32 @@
 enum {
 	TTL_SPARE_MS = 1500,
 	MOVE_MS = 5000,	 /* for the statements after the locks */
-	DRAIN_FIRST_MS = 1,
 	DRAIN_LAST_MS = 10,
+	DRAIN_SHARE = 8, /* of the time that the drain has taken so far, between two looks */
 	LOCK_SHARE = 8, /* tenths of deadlock_timeout that a lock may be waited for */
 };
 
 /* ---- the pause ---- */
+
+/*
+ * What is asked while statements wait is asked once before: a process of the
+ * server's reads the catalog slowly the first time.
+ */
+static void warm_up(struct cutover *cutover)
+{
+	const struct move_plan *plan = cutover->plan;
+	struct pid_list holders = { 0 }, blockers = { 0 };
+	struct error ignored;
+	struct buf sql;
+	buf_init(&sql);
+	changes_append(cutover->connection, &plan->changed, &sql);
+	catalog_execute(cutover->connection, buf_cstr(&sql), QUERY_MS, &ignored);
+	buf_deinit(&sql);
+	if (holders_poll(cutover->connection, plan->watched, plan->watched_count, QUERY_MS, &holders, &blockers, &ignored)) {
+		free(holders.pids);
+		free(blockers.pids);
+	}
+}
 
 static bool begin_pause(struct cutover *cutover, struct error *error_out)
 {
@@ -129,17 +149,22 @@ static void remember_holders(struct cutover *cutover)
 		cutover_set_holders(cutover, &holders);
 }
 
+static uint32_t until_next_look_ms(const struct cutover *cutover)
+{
+	uint64_t passed_ms = (clock_monotonic_us() - cutover->step_at_us) / 1000, pause_ms = passed_ms / DRAIN_SHARE;
+	return pause_ms < 1 ? 1 : pause_ms > DRAIN_LAST_MS ? DRAIN_LAST_MS : (uint32_t)pause_ms;
+}
+
 static enum attempt drain(struct cutover *cutover, struct error *error_out)
 {
-	uint32_t pause_ms = DRAIN_FIRST_MS;
 	enum look look;
 	cutover_set_step(cutover, CUTOVER_DRAIN);
 	while ((look = look_once(cutover, error_out)) == LOOK_HELD) {
+		uint32_t pause_ms = until_next_look_ms(cutover);
 		if (clock_monotonic_us() + pause_ms * 1000 >= cutover->stall_deadline_us)
 			break;
 		if (!cutover_sleep(cutover, pause_ms))
 			break;
-		pause_ms = pause_ms * 2 < DRAIN_LAST_MS ? pause_ms * 2 : DRAIN_LAST_MS;
 	}
 	if (look == LOOK_FREE) {
 		if (cutover->pause)
@@ -205,19 +230,19 @@ static void append_change(struct cutover *cutover, struct buf *sql)
 	state_append_stages(cutover->connection, sql, &change);
 }
 
-static bool ask_xid(struct cutover *cutover, struct error *error_out)
+/* The transaction's number, and what has become of the tables, of the last results of it. */
+static void take_outcome(struct cutover *cutover, PGresult *const *results)
 {
-	PGresult *result = NULL;
-	if (!catalog_query(cutover->connection, "SELECT txid_current()", POLL_MS, &result, 1, error_out))
-		return false;
-	snprintf(cutover->xid, sizeof(cutover->xid), "%s", PQgetvalue(result, 0, 0));
+	snprintf(cutover->xid, sizeof(cutover->xid), "%s", PQgetvalue(results[0], 0, 0));
 	cutover->commit_pid = (uint32_t)catalog_connection_pid(cutover->connection);
-	PQclear(result);
-	return true;
+	facts_unref(cutover->fresh);
+	cutover->fresh = changes_take(results + 1);
 }
 
+/* All in one: each way to the server and back is time that statements wait. */
 static enum attempt move(struct cutover *cutover, struct error *error_out)
 {
+	PGresult *results[1 + CHANGES_RESULTS] = { NULL };
 	struct buf sql;
 	cutover_set_step(cutover, CUTOVER_MOVE);
 	if (!renew_pause(cutover, MOVE_MS + 2 * TTL_SPARE_MS, error_out))
@@ -228,9 +253,17 @@ static enum attempt move(struct cutover *cutover, struct error *error_out)
 		buf_printf(&sql, "%s;", cutover->plan->statements[i].sql);
 	append_change(cutover, &sql);
 	cutover_append_end(cutover, &sql);
-	bool ok = catalog_execute(cutover->connection, buf_cstr(&sql), MOVE_MS + TTL_SPARE_MS, error_out) && ask_xid(cutover, error_out);
+	buf_append_str(&sql, "SELECT txid_current();");
+	changes_append(cutover->connection, &cutover->plan->changed, &sql);
+	bool ok = catalog_query_last(cutover->connection, buf_cstr(&sql), MOVE_MS + TTL_SPARE_MS, results,
+				     1 + CHANGES_RESULTS, error_out);
 	buf_deinit(&sql);
-	return ok ? ATTEMPT_DONE : judge(cutover, error_out);
+	if (!ok)
+		return judge(cutover, error_out);
+	take_outcome(cutover, results);
+	for (size_t i = 0; i < 1 + CHANGES_RESULTS; i++)
+		PQclear(results[i]);
+	return ATTEMPT_DONE;
 }
 
 static void roll_back(struct cutover *cutover)
@@ -282,9 +315,11 @@ static void publish(struct cutover *cutover, bool certain)
 {
 	const struct cutover_callbacks *callbacks = &cutover->callbacks;
 	const struct move_plan *plan = cutover->plan;
+	struct facts_change change = { plan->watched, plan->watched_count, plan->changed.schemas,
+				       plan->changed.schema_count, cutover->fresh };
 	cutover_set_step(cutover, CUTOVER_PUBLISH);
-	if (callbacks->publish &&
-	    !callbacks->publish(callbacks->context, plan->stages, certain ? plan->stage_count : 0, PUBLISH_MS))
+	if (callbacks->publish && !callbacks->publish(callbacks->context, plan->stages, certain ? plan->stage_count : 0,
+						      certain ? &change : NULL, PUBLISH_MS))
 		cutover_say(cutover, CUTOVER_LINE_WARNING,
 			    "the catalog could not be read again; the proxy follows as soon as it can");
 }
@@ -292,6 +327,7 @@ static void publish(struct cutover *cutover, bool certain)
 enum attempt cutover_attempt(struct cutover *cutover, struct error *error_out)
 {
 	enum attempt outcome = ATTEMPT_AGAIN;
+	warm_up(cutover);
 	if (begin_pause(cutover, error_out))
 		outcome = drain(cutover, error_out);
 	if (outcome == ATTEMPT_DONE)
@@ -302,6 +338,7 @@ enum attempt cutover_attempt(struct cutover *cutover, struct error *error_out)
 	if (outcome == ATTEMPT_AGAIN || outcome == ATTEMPT_FAILED)
 		cutover_withdraw(cutover);
 	end_pause(cutover);
+	cutover_set_step(cutover, CUTOVER_OPEN); /* for its time */
 	if (outcome == ATTEMPT_AGAIN)
 		remember_holders(cutover);
 	return outcome;

@@ -35,6 +35,8 @@ struct cutover {
 	uint64_t began_us, deadline_us;
 	uint64_t stall_deadline_us; /* of the present attempt */
 	uint64_t pause, paused_at_us;
+	uint64_t step_at_us; /* since when the present step goes on */
+	struct facts *fresh; /* of what was moved; NULL: has to be read again */
 	uint32_t deadlock_timeout_ms;
 	uint32_t pause_ms; /* before the next attempt */
 	char xid[24];

@@ -289,6 +289,8 @@ enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_ou
 		return CUTOVER_FAILED;
 	if (cutover->plan->stage_count && !cutover->request.wish.reverse)
 		say_findings(cutover);
+	if (cutover->plan->stage_count && cutover->callbacks.check)
+		cutover->callbacks.check(cutover->callbacks.context, cutover->plan);
 	cutover_say_plan(cutover);
 	if (cutover->plan->problem_count)
 		return refuse(cutover, error_out);

@@ -337,6 +337,27 @@ static void write_statements(struct planner *planner)
 	}
 }
 
+/* Under both names: a view may be made under the old one, or have stood under the new one. */
+static void list_changed(struct planner *planner)
+{
+	struct move_plan *plan = planner->plan;
+	size_t most = 0, count = 0, schema_count = 0;
+	for (size_t i = 0; i < planner->entry_count; i++)
+		most += planner->tables[i].relation_count;
+	struct rel_name *names = ARENA_ARRAY(&plan->arena, 2 * most + 1, struct rel_name);
+	const char **schemas = ARENA_ARRAY(&plan->arena, planner->entry_count + 1, const char *);
+	for (size_t i = 0; i < planner->entry_count; i++) {
+		const struct move_table *table = &planner->tables[i];
+		if (table->relation_count)
+			schemas[schema_count++] = table->relations[0].to.schema;
+		for (size_t k = 0; k < table->relation_count; k++) {
+			names[count++] = table->relations[k].from;
+			names[count++] = table->relations[k].to;
+		}
+	}
+	plan->changed = (struct changed_relations){ plan->watched, plan->watched_count, names, count, schemas, schema_count };
+}
+
 static bool make(struct planner *planner, struct error *error_out)
 {
 	struct move_plan *plan = planner->plan;
@@ -355,6 +376,7 @@ static bool make(struct planner *planner, struct error *error_out)
 	}
 	drop_partitions(planner);
 	write_statements(planner);
+	list_changed(planner);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #ifndef CROSSFADE_FLEET_MOVE_PLAN_H
 #define CROSSFADE_FLEET_MOVE_PLAN_H
 
+#include "catalog/changes.h"
 #include "fleet/move_read.h"
 #include "fleet/state.h"
 #include "model/ruleset.h"
@@ -31,6 +32,7 @@ struct move_plan {
 	size_t statement_count, lock_count;
 	uint32_t *watched; /* relations whose other users must be gone */
 	size_t watched_count;
+	struct changed_relations changed; /* what is to be read again afterwards */
 	const char **keys; /* entries to pause; a partition that is an entry of its own is one of them */
 	size_t key_count;
 	struct state_stage *stages;
