@@ -1,47 +1,21 @@
 """node-postgres and JDBC: one program each, whose output must be that of a direct run."""
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from servers import BUILD
+import drivers
+from drivers import JDBC
 
 HERE = Path(__file__).parent
-JDBC = Path('/usr/share/java/postgresql.jar')
-NODE_PATH = [p for p in (os.environ.get('NODE_PATH', ''), '/usr/share/nodejs') if p]
-NODE_PACKAGES = ['node-pg', 'node-libpq', 'node-async', 'node-readable-stream', 'node-split2', 'node-xtend']
-
-
-def has_pg(path):
-    return subprocess.run(['node', '-e', 'require("pg"); require("pg-cursor")'], capture_output=True,
-                          env={**os.environ, 'NODE_PATH': path}).returncode == 0
-
-
-def unpacked_packages():
-    """Where nodejs is not Debian's own, node-pg cannot be installed, but its files serve."""
-    place = BUILD / 'node-pg'
-    modules = place / 'root/usr/share/nodejs'
-    if not modules.is_dir() and shutil.which('apt-get'):
-        place.mkdir(parents=True, exist_ok=True)
-        got = subprocess.run(['apt-get', 'download', *NODE_PACKAGES], cwd=place, capture_output=True, text=True)
-        if got.returncode == 0:
-            for deb in place.glob('*.deb'):
-                subprocess.run(['dpkg-deb', '-x', deb, place / 'root'], check=True)
-    return str(modules)
 
 
 @pytest.fixture(scope='module')
 def node_path():
-    if not shutil.which('node'):
-        pytest.skip('node is not installed')
-    for path in NODE_PATH:
-        if has_pg(path):
-            return path
-    path = unpacked_packages()
-    if not has_pg(path):
-        pytest.skip('node-pg is not installed')
+    path = drivers.node_path()
+    if not path:
+        pytest.skip('node or node-pg is not installed')
     return path
 
 
@@ -63,7 +37,7 @@ def test_node_postgres(ep, pg, node_path, unix):
 
 @pytest.fixture(scope='module')
 def jdbc_classes(tmp_path_factory):
-    if not (shutil.which('javac') and JDBC.exists()):
+    if not drivers.has_jdbc():
         pytest.skip('a JDK or the JDBC driver is not installed')
     out = tmp_path_factory.mktemp('classes')
     done = subprocess.run(['javac', '-cp', JDBC, '-d', out, HERE / 'JdbcClient.java'], capture_output=True,

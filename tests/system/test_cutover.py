@@ -107,6 +107,7 @@ def there_and_back(console, times, pause=0.1, what='GROUP bank', options=''):
 def test_cutovers_back_and_forth_under_load(proxy, console, db, tmp_path):
     times, seconds = int(os.environ.get('CROSSFADE_CUTOVERS', '8')), float(os.environ.get('CROSSFADE_LOAD_S', '8'))
     tmp_path.chmod(0o755)
+    others = bank.driver_loads(proxy, 4 if 'CROSSFADE_STRICT' in os.environ else 1)
     loads = [bank.Load(proxy, tmp_path, mode, 2, int(seconds)) for mode in MODES]
     prober = Prober(proxy)
     prober.start()
@@ -118,10 +119,15 @@ def test_cutovers_back_and_forth_under_load(proxy, console, db, tmp_path):
     assert time.monotonic() - began > 1
     transactions = {load.mode: load.finish() for load in loads}
     prober.finish()
+    transactions.update({load.driver: load.finish() for load in others})
     money, changes, lines = bank.balance(db)
     transfers = sum(n for mode, n in transactions.items() if mode != 'pipelined')
     assert money == 1000 * bank.ACCOUNTS
     assert changes == lines == 2 * transfers + transactions['pipelined'], 'no transfer is lost, none is done twice'
+    found = bank.sequences(db)
+    assert {k: v for load in others for k, v in load.done.items()}.items() <= found.items()
+    for load in loads:
+        assert sum(n for client, n in found.items() if client.startswith(load.mode)) == transactions[load.mode]
     assert stages(console)['public.accounts'] == ('old', 'old', 'f')
     print(f'usual {usual} ms, stalls {stalls} ms, transactions {transactions}')
     if 'CROSSFADE_STRICT' in os.environ:
