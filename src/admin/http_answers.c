@@ -21,12 +21,14 @@ static void healthz(const struct http_sources *sources, const struct http_reques
 
 /* ---- ready ---- */
 
-static bool phase_is_ready(enum overview_phase phase, struct http_answer *answer)
+static bool phase_is_ready(const struct http_sources *sources, struct http_answer *answer)
 {
+	enum overview_phase phase = overview_phase(sources->overview);
 	static const char *const words[] = { [OVERVIEW_STARTING] = "starting: no sessions are accepted yet\n",
 					     [OVERVIEW_READY] = "ready\n",
 					     [OVERVIEW_DRAINING] = "draining: no new sessions are accepted\n" };
-	buf_append_str(&answer->body, words[phase]);
+	bool passing = phase == OVERVIEW_READY && !overview_rewriting(sources->overview);
+	buf_append_str(&answer->body, passing ? "ready, but rewriting is OFF: names pass as they are\n" : words[phase]);
 	if (phase != OVERVIEW_READY)
 		answer->status = 503;
 	return phase == OVERVIEW_READY;
@@ -50,7 +52,7 @@ static void check_server(const struct http_sources *sources, struct http_answer 
 static void readyz(const struct http_sources *sources, const struct http_request *request,
 		   struct http_answer *answer)
 {
-	if (phase_is_ready(overview_phase(sources->overview), answer) && request->server)
+	if (phase_is_ready(sources, answer) && request->server)
 		check_server(sources, answer);
 }
 
@@ -77,7 +79,8 @@ static void take_row(void *context, const struct usage_tally_row *row)
 static void metrics(const struct http_sources *sources, const struct http_request *request,
 		    struct http_answer *answer)
 {
-	struct metrics_input input = { .phase = overview_phase(sources->overview), .started_ms = request->started_ms };
+	struct metrics_input input = { .phase = overview_phase(sources->overview),
+					.rewriting = overview_rewriting(sources->overview), .started_ms = request->started_ms };
 	struct row_list rows = { 0 };
 	arena_init(&rows.arena);
 	proxy_stats(sources->proxy, &input.proxy);

@@ -76,6 +76,11 @@ static void ready(const struct metric *metric, const struct metrics_input *input
 	sample(metric, NULL, 0, input->phase == OVERVIEW_READY, out);
 }
 
+static void rewriting(const struct metric *metric, const struct metrics_input *input, struct buf *out)
+{
+	sample(metric, NULL, 0, input->rewriting, out);
+}
+
 static void closed(const struct metric *metric, const struct metrics_input *input, struct buf *out)
 {
 	for (int i = 0; i < CLOSE_REASON_COUNT; i++)
@@ -235,6 +240,7 @@ static const struct metric metrics[] = {
 	{ "crossfade_build_info", "gauge", "version", "Always 1; the label says which version runs.", build_info },
 	{ "crossfade_start_time_seconds", "gauge", "", "When the process started, in seconds since 1970.", start_time },
 	{ "crossfade_ready", "gauge", "", "1 while new sessions are accepted, 0 while starting or draining.", ready },
+	{ "crossfade_rewriting", "gauge", "", "0 while the kill switch has rewriting off, else 1.", rewriting },
 	{ "crossfade_sessions", "gauge", "", "Sessions open now.", NUMBER(proxy.sessions) },
 	{ "crossfade_sessions_opened_total", "counter", "", "Connections of clients that were accepted.",
 	  NUMBER(proxy.sessions_total) },

@@ -13,6 +13,7 @@
 
 struct metrics_input {
 	enum overview_phase phase;
+	bool rewriting;
 	int64_t started_ms;
 	struct proxy_stats proxy;
 	struct usage_stats usage;

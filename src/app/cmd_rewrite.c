@@ -5,6 +5,7 @@
 #include "app/commands.h"
 
 #include "app/settings.h"
+#include "app/stages.h"
 #include "config/catalog_file.h"
 #include "config/flags_file.h"
 #include "config/map_file.h"
@@ -146,24 +147,27 @@ static const struct settings_database *pick_database(const struct settings *sett
 	return settings->databases.count == 1 ? &settings->databases.items[0] : NULL;
 }
 
-static bool load_configured(struct job *job, struct arena *arena, const char **map_out, const char **flags_out,
+static bool load_configured(struct job *job, struct arena *arena, const char **map_out, struct flags *flags_out,
 			    struct policy *policy_out, struct error *error_out)
 {
+	bool ok = false;
 	struct settings settings;
 	if (!settings_load(job->arguments->config, &settings, error_out))
 		return false;
 	const struct settings_database *database = pick_database(&settings, job->arguments->database);
 	if (database) {
 		*map_out = arena_strdup(arena, database->map_path);
-		*flags_out = arena_strdup(arena, database->flags_path);
 		*policy_out = settings.policy;
 		job->settings = settings.proxy.rewriter;
+		struct settings_database lasting = *database;
+		lasting.flags_path = arena_strdup(arena, database->flags_path);
+		ok = stages_load(&lasting, NULL, arena, flags_out, error_out);
 	} else {
 		error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "database %s is not configured",
 			  job->arguments->database);
 	}
 	settings_deinit(&settings);
-	return database != NULL;
+	return ok;
 }
 
 static void warn(void *context, const struct error *warning)
@@ -179,10 +183,11 @@ static bool load_rules(struct job *job, struct arena *arena, struct error *error
 	struct flags flags = { 0 };
 	struct map *map = NULL;
 	struct facts *facts = NULL;
-	if (!map_path && !load_configured(job, arena, &map_path, &flags_path, &policy, error_out))
+	bool configured = !map_path;
+	if (configured && !load_configured(job, arena, &map_path, &flags, &policy, error_out))
 		return false;
 	bool ok = map_file_load(map_path, &map, error_out) &&
-		  (!flags_path || flags_file_load(flags_path, arena, &flags, error_out)) &&
+		  (configured || !flags_path || flags_file_load(flags_path, arena, &flags, error_out)) &&
 		  add_stages(job->arguments, arena, &flags, error_out) &&
 		  (!job->arguments->catalog || catalog_file_load(job->arguments->catalog, &facts, error_out)) &&
 		  ruleset_build(map, &flags, facts, policy, 1, warn, NULL, &job->ruleset, error_out);

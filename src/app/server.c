@@ -411,6 +411,7 @@ static void start_accepting(struct server *server)
 {
 	struct error error;
 	uv_timer_stop(&server->start_timer);
+	server_judge_start(server);
 	server->accepting = true;
 	if (!proxy_start(server->proxy, &error)) {
 		error_log(LOG_FATAL, "start_failed", NULL, &error);
@@ -524,6 +525,7 @@ static bool open_all(struct server *server, struct error *error_out)
 	    !open_listeners(server, error_out))
 		return false;
 	declare_entries(server);
+	server_recall(server);
 	return open_http(server, error_out) && server_open_console(server, error_out);
 }
 

@@ -268,8 +268,10 @@ static bool show_history(struct call *call)
 		return false;
 	if (!read_journal(call, call->key, HISTORY_MAX, &entries))
 		return false;
-	for (size_t i = 0; i < entries.count; i++)
-		put_entry(call->result, &entries.items[i]);
+	for (size_t i = 0; i < entries.count; i++) {
+		if (entries.items[i].to) /* else it only says that a journal began */
+			put_entry(call->result, &entries.items[i]);
+	}
 	return true;
 }
 

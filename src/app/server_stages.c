@@ -352,7 +352,7 @@ static bool needs_rewriting(const struct ruleset_entry *entry)
 	return entry->kind != MAP_IDENTITY && entry->physical == SIDE_NEW && !(old && old->kind == FACT_VIEW);
 }
 
-static bool may_pass_all(struct server *server, struct error *error_out)
+bool server_may_pass_all(struct server *server, struct error *error_out)
 {
 	if (server_is_moving(server)) {
 		error_set(error_out, SQLSTATE_NOT_IN_STATE, "rewriting cannot be switched off: a cutover is under way");
@@ -379,12 +379,21 @@ static bool may_pass_all(struct server *server, struct error *error_out)
 	return false;
 }
 
+void server_switch_rewriting(struct server *server, bool on)
+{
+	server->rewriting_off = !on;
+	overview_set_rewriting(server->overview, on);
+	usage_watch(server->usage, on); /* nothing is counted meanwhile, and the ledger must say so */
+	for (size_t i = 0; i < server->database_count; i++)
+		rules_publish_again(server->databases[i].rules);
+}
+
 bool server_rewrite(struct server *server, bool on, const struct server_order *order, struct error *error_out)
 {
 	char outcome[600] = "done";
 	struct journal_entry note = { .who = order->who, .action = "rewrite", .from = server->rewriting_off ? "off" : "on",
 				      .to = on ? "on" : "off", .reason = order->reason, .outcome = outcome };
-	bool ok = on || may_pass_all(server, error_out);
+	bool ok = on || server_may_pass_all(server, error_out);
 	if (!ok)
 		snprintf(outcome, sizeof(outcome), "refused: %s", error_out->message);
 	if (!ok || !journal_append(server->settings.journal_path, &note, error_out)) {
@@ -392,10 +401,7 @@ bool server_rewrite(struct server *server, bool on, const struct server_order *o
 			server_note(server, &note);
 		return false;
 	}
-	server->rewriting_off = !on;
-	overview_set_rewriting(server->overview, on);
-	for (size_t i = 0; i < server->database_count; i++)
-		rules_publish_again(server->databases[i].rules);
+	server_switch_rewriting(server, on);
 	LOG(on ? LOG_INFO : LOG_WARNING, "rewriting", LOG_STR("state", on ? "on" : "off"), LOG_STR("who", order->who));
 	return true;
 }

@@ -235,13 +235,18 @@ static bool ship(struct usage_shared *shared, struct usage_store *store, struct 
 static bool stop(struct usage_shared *shared, int64_t now_ms, uint64_t lost, struct error *error_out)
 {
 	char sql[512];
-	if (!shared->observation || !shared_connect(shared, error_out))
+	if (!shared->observation)
+		return true; /* nobody has heard of it */
+	if (!shared_connect(shared, error_out))
 		return false;
 	snprintf(sql, sizeof(sql),
 		 "UPDATE %s.usage_observations SET stopped_ms = %lld, heartbeat_ms = %lld, lost = lost + %llu WHERE id = %lld",
 		 shared->schema, (long long)now_ms, (long long)now_ms, (unsigned long long)lost,
 		 (long long)shared->observation);
-	return shared_run(shared, sql, NULL, error_out);
+	if (!shared_run(shared, sql, NULL, error_out))
+		return false;
+	shared->observation = 0; /* what comes later is another one */
+	return true;
 }
 
 static bool check(const char *place, struct error *error_out)

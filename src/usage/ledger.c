@@ -29,6 +29,8 @@ struct writer {
 	uint64_t unsent;	     /* statements in that memory */
 	struct list_link foretold;
 	struct usage_sightings sightings;
+	int64_t blind_since_ms; /* as usage has it; 0: it counts */
+	bool ended;		/* the observation was, for that */
 	uint32_t retry_ms;	/* 0: all is well */
 	uint64_t failing_since_us;
 	uint64_t maintained_us;
@@ -59,6 +61,7 @@ static void take_foretold(struct writer *writer)
 /* Under the lock. */
 static void collect(struct writer *writer)
 {
+	writer->blind_since_ms = writer->usage->blind_since_ms;
 	take_foretold(writer);
 	usage_sightings_take(&writer->sightings, &writer->usage->sightings);
 	writer->count = 0;
@@ -145,7 +148,7 @@ static bool reopen(struct writer *writer, struct error *error_out)
 	}
 	if (writer->store)
 		return true;
-	writer->declared = false;
+	writer->declared = writer->ended = false;
 	return usage_store_open(&writer->usage->settings, &writer->observation, &writer->store, error_out);
 }
 
@@ -165,9 +168,10 @@ static void note_unsent(struct writer *writer)
 	}
 }
 
+/* What a server has of a blind time's heartbeat would say that it was watched. */
 static bool send(struct writer *writer, struct error *error_out)
 {
-	if (!writer->shared)
+	if (!writer->shared || (writer->ended && !writer->unsent))
 		return true;
 	if (!usage_shared_get()->ship(writer->shared, writer->store, error_out))
 		return false;
@@ -176,10 +180,28 @@ static bool send(struct writer *writer, struct error *error_out)
 	return true;
 }
 
+static bool end_observation(struct writer *writer, struct error *error_out)
+{
+	return writer->shared ? usage_shared_get()->stop(writer->shared, writer->blind_since_ms, 0, error_out) :
+				usage_store_end_observation(writer->store, writer->blind_since_ms, error_out);
+}
+
+static bool follow_blindness(struct writer *writer, struct error *error_out)
+{
+	bool blind = writer->blind_since_ms != 0;
+	if (blind == writer->ended)
+		return true;
+	if (!(blind ? end_observation(writer, error_out) : usage_store_observe_again(writer->store, error_out)))
+		return false;
+	writer->ended = blind;
+	return true;
+}
+
 static bool write_round(struct writer *writer)
 {
 	struct error error;
-	bool opened = reopen(writer, &error) && settle(writer, &error);
+	bool opened = reopen(writer, &error) && settle(writer, &error) &&
+		      (writer->blind_since_ms || follow_blindness(writer, &error));
 	struct usage_batch batch = { writer->tables, writer->count, writer->declared ? NULL : writer->declaration,
 				     &writer->foretold, &writer->sightings };
 	if (!opened || !usage_store_write(writer->store, &batch, &error)) {
@@ -195,7 +217,7 @@ static bool write_round(struct writer *writer)
 	usage_sightings_deinit(&writer->sightings);
 	note_unsent(writer);
 	give_back(writer);
-	if (!send(writer, &error)) {
+	if (!send(writer, &error) || !follow_blindness(writer, &error)) {
 		note_failure(writer, &error);
 		return false;
 	}
@@ -229,9 +251,10 @@ static void deadline_in(uint32_t ms, struct timespec *deadline_out)
 }
 
 /* Forecasts alone wait for the next counts or heartbeat: there may be more of them. */
-static bool has_work(const struct usage *usage)
+static bool has_work(const struct writer *writer)
 {
-	return usage->declared || !link_is_empty(&usage->pending) || usage->foretold_count >= FORETOLD_MAX / 2;
+	const struct usage *usage = writer->usage;
+	return usage->declared || usage->blind_since_ms != writer->blind_since_ms || !link_is_empty(&usage->pending) || usage->foretold_count >= FORETOLD_MAX / 2;
 }
 
 /* Until there is work, the heartbeat is due, or the retry time has passed. False: stop. */
@@ -242,7 +265,7 @@ static bool wait_for_work(struct writer *writer)
 	deadline_in(writer->retry_ms ? writer->retry_ms : HEARTBEAT_MS, &deadline);
 	pthread_mutex_lock(&usage->lock);
 	while (!usage->stopping) {
-		if (!writer->retry_ms && has_work(usage))
+		if (!writer->retry_ms && has_work(writer))
 			break;
 		if (pthread_cond_timedwait(&usage->wake, &usage->lock, &deadline) != 0)
 			break;
@@ -275,8 +298,11 @@ static void finish(struct writer *writer)
 	}
 	struct error ignored;
 	if (writer->shared) {
-		usage_shared_get()->stop(writer->shared, clock_wall_ms(), lost, &ignored);
+		if (!writer->ended)
+			usage_shared_get()->stop(writer->shared, clock_wall_ms(), lost, &ignored);
 		usage_shared_get()->close(writer->shared);
+		usage_store_abandon(writer->store);
+	} else if (writer->ended) {
 		usage_store_abandon(writer->store);
 	} else {
 		usage_store_close(writer->store, lost);
@@ -412,6 +438,16 @@ void usage_declare(struct usage *usage, const struct usage_entry *entries, size_
 	pthread_cond_signal(&usage->wake);
 	pthread_mutex_unlock(&usage->lock);
 	usage_declaration_free(before);
+}
+
+void usage_watch(struct usage *usage, bool watching)
+{
+	if (!usage)
+		return;
+	pthread_mutex_lock(&usage->lock);
+	usage->blind_since_ms = watching ? 0 : clock_wall_ms();
+	pthread_cond_signal(&usage->wake);
+	pthread_mutex_unlock(&usage->lock);
 }
 
 static struct usage_foretold *foretold_new(struct statement_shape *shape, const char *table, const char *reason)

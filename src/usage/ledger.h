@@ -48,6 +48,7 @@ struct usage {
 	struct usage_sightings sightings; /* not yet taken by the store thread */
 	size_t foretold_count;	   /* with those it has taken and not written */
 	bool stopping, started, usable;
+	int64_t blind_since_ms; /* usage_watch; 0: it counts */
 	struct error open_error;
 	_Atomic size_t counter_count;
 	_Atomic uint64_t gone_statements, gone_folded; /* of counters that were freed */

@@ -217,16 +217,38 @@ bool usage_store_open(const struct usage_settings *settings, struct usage_observ
 	return true;
 }
 
+static bool stop(struct usage_store *store, int64_t at_ms, uint64_t lost)
+{
+	sqlite3_stmt *statement = store_sql(store, SQL_STOP);
+	sqlite3_bind_int64(statement, 1, store->observation->id);
+	sqlite3_bind_int64(statement, 2, at_ms);
+	sqlite3_bind_int64(statement, 3, (int64_t)lost);
+	return store_run(store, SQL_STOP);
+}
+
 void usage_store_close(struct usage_store *store, uint64_t lost)
 {
 	if (!store)
 		return;
-	sqlite3_stmt *statement = store_sql(store, SQL_STOP);
-	sqlite3_bind_int64(statement, 1, store->observation->id);
-	sqlite3_bind_int64(statement, 2, clock_wall_ms());
-	sqlite3_bind_int64(statement, 3, (int64_t)lost);
-	store_run(store, SQL_STOP);
+	stop(store, clock_wall_ms(), lost);
 	usage_store_abandon(store);
+}
+
+bool usage_store_end_observation(struct usage_store *store, int64_t at_ms, struct error *error_out)
+{
+	if (stop(store, at_ms, 0))
+		return true;
+	usage_schema_error(store->db, store->path, "write to", error_out);
+	return false;
+}
+
+bool usage_store_observe_again(struct usage_store *store, struct error *error_out)
+{
+	*store->observation = (struct usage_observation){ 0 };
+	if (add_observation(store))
+		return true;
+	usage_schema_error(store->db, store->path, "write to", error_out);
+	return false;
 }
 
 bool usage_store_is_stale(const struct usage_store *store)

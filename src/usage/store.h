@@ -60,6 +60,9 @@ bool usage_store_write(struct usage_store *store, const struct usage_batch *batc
 bool usage_store_maintain(struct usage_store *store, struct error *error_out);
 /* True when only opening anew can help: the path names another file now, or writing failed for good. */
 bool usage_store_is_stale(const struct usage_store *store);
+/* Nothing is counted since then; and again from now on, as a new observation. */
+bool usage_store_end_observation(struct usage_store *store, int64_t at_ms, struct error *error_out);
+bool usage_store_observe_again(struct usage_store *store, struct error *error_out);
 /* Closes without ending the observation, to open anew. */
 void usage_store_abandon(struct usage_store *store);
 

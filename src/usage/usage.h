@@ -66,6 +66,9 @@ const char *usage_forecast_name(enum usage_forecast forecast);
 void usage_foretell(struct usage *usage, struct statement_shape *shape, const char *table, enum side side,
 		    enum stage stage, enum usage_forecast forecast, const char *reason);
 
+/* False: nothing is counted from now on, and the time until it is true again is a gap. It is true at first. */
+void usage_watch(struct usage *usage, bool watching);
+
 /* Sessions of the server that came past the proxy. */
 struct usage_bypass {
 	const char *user, *application;
