@@ -73,7 +73,8 @@ def stats(console):
 
 def journal(proxy):
     path = proxy.dir / 'crossfade-journal.jsonl'
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    entries = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [e for e in entries if e['action'] != 'start']
 
 
 def count(proxy, name='prices'):

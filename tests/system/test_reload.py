@@ -165,7 +165,8 @@ def test_another_database_is_untouched(proxy, pg):
 def test_complete_refuses_the_old_name(proxy, pg):
     moves.move(pg, 'prices')
     proxy.stop()
-    proxy.flags_file.write_text(moves.flags(prices='complete'))  # a reload would ask whether the old name is quiet
+    proxy.flags_file.write_text(moves.flags(prices='complete'))
+    (proxy.dir / 'crossfade-journal.jsonl').unlink()  # else it would ask whether the old name is quiet
     proxy.start()
 
     def error():
