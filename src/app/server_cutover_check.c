@@ -38,7 +38,7 @@ static struct report *read_ledger(const struct check *check, const char *key, st
 		report_free(report);
 		return NULL;
 	}
-	report_add_rules(report, check->wanted->ruleset, check->wanted->ledger.only_database);
+	report_add_rules(report, check->wanted->ruleset, true, check->wanted->ledger.only_database);
 	report_finish(report);
 	return report;
 }
