@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { WHO_MAX = 10, GAPS_MAX = 5, FLIPS_MAX = 5, BYPASSES_MAX = 10, FORESEEN_MAX = 5, INDENT = 2, INDENT_LIST = 6,
-       VERDICT_WIDTH = 10 };
+       VERDICT_WIDTH = 10, SENTENCE_LEAST = 30 };
 
 static const char *const verdict_words[] = {
 	[REPORT_IN_USE] = "in use",   [REPORT_BLOCKED] = "blocked",   [REPORT_DEPRECATED] = "deprecated",
@@ -378,13 +378,16 @@ static void print_verdicts(const struct page *page)
 	}
 	buf_printf(page->out, "\n%sVerdicts%s (old names; ready means not seen for %u days)\n", bold(page), plain(page),
 		   report->filter.idle_days);
+	size_t column = INDENT + VERDICT_WIDTH + 2 + widest + 2;
+	bool narrow = page->style->width < column + SENTENCE_LEAST;
 	for (size_t i = 0; i < report->table_count; i++) {
 		const struct report_table *table = report->tables[i];
-		buf_printf(page->out, "%*s%s%-*s%s  %s%*s  ", INDENT, "",
-			   on(page, verdict_colours[table->verdict]), VERDICT_WIDTH, verdict_words[table->verdict],
-			   plain(page), table->name, (int)(widest - text_length(table->name)), "");
-		text_append_wrapped(page->out, table->verdict_text, INDENT + VERDICT_WIDTH + 2 + widest + 2,
-				    page->style->width);
+		buf_printf(page->out, "%*s%s%-*s%s  %s%*s", INDENT, "", on(page, verdict_colours[table->verdict]),
+			   VERDICT_WIDTH, verdict_words[table->verdict], plain(page), table->name,
+			   narrow ? 0 : (int)(widest - text_length(table->name)) + 2, "");
+		if (narrow)
+			buf_printf(page->out, "\n%*s", INDENT_LIST, "");
+		text_append_wrapped(page->out, table->verdict_text, narrow ? INDENT_LIST : column, page->style->width);
 		buf_append_byte(page->out, '\n');
 	}
 }

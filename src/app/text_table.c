@@ -79,7 +79,8 @@ void text_table_add(struct text_table *table, const char *const *cells)
 	memcpy(table->rows[table->row_count++], cells, table->column_count * sizeof(*cells));
 }
 
-static void measure(const struct text_table *table, size_t width, size_t widths[TEXT_TABLE_COLUMNS])
+/* Whether they fit. */
+static bool measure(const struct text_table *table, size_t width, size_t widths[TEXT_TABLE_COLUMNS])
 {
 	size_t sum = 0, elastic = table->column_count;
 	for (size_t column = 0; column < table->column_count; column++) {
@@ -94,11 +95,12 @@ static void measure(const struct text_table *table, size_t width, size_t widths[
 			elastic = column;
 	}
 	if (elastic == table->column_count || sum <= width)
-		return;
+		return sum <= width;
 	size_t others = sum - widths[elastic];
 	size_t left = width > others ? width - others : 0;
 	widths[elastic] = left < ELASTIC_LEAST && widths[elastic] > ELASTIC_LEAST ? ELASTIC_LEAST :
 			  left < ELASTIC_LEAST ? widths[elastic] : left;
+	return others + widths[elastic] <= width;
 }
 
 static void print_cell(const char *cell, bool right, bool last, size_t width, struct buf *out)
@@ -111,13 +113,38 @@ static void print_cell(const char *cell, bool right, bool last, size_t width, st
 		pad(out, blank);
 }
 
+/* Columns that do not fit side by side: cells one after the other, on as many lines as it takes. */
+static void print_folded(const struct text_table *table, size_t row, unsigned indent, size_t room, struct buf *out)
+{
+	size_t at = 0;
+	for (size_t column = 0; column < table->column_count; column++) {
+		const char *cell = table->rows[row][column];
+		size_t length = text_length(cell);
+		if (!length)
+			continue;
+		if (at && at + GUTTER + length > room) {
+			buf_append_byte(out, '\n');
+			pad(out, indent + GUTTER);
+			at = GUTTER;
+		} else if (at) {
+			pad(out, GUTTER);
+			at += GUTTER;
+		}
+		text_append_cut(out, cell, room > at ? room - at : ELASTIC_LEAST);
+		at += length;
+	}
+}
+
 void text_table_print(const struct text_table *table, unsigned indent, unsigned width, struct buf *out)
 {
 	size_t widths[TEXT_TABLE_COLUMNS];
-	measure(table, width > indent ? width - indent : 0, widths);
+	size_t room = width > indent ? width - indent : 0;
+	bool fits = measure(table, room, widths);
 	for (size_t row = 0; row < table->row_count; row++) {
 		pad(out, indent);
-		for (size_t column = 0; column < table->column_count; column++) {
+		if (!fits)
+			print_folded(table, row, indent, room, out);
+		for (size_t column = 0; fits && column < table->column_count; column++) {
 			if (column)
 				pad(out, GUTTER);
 			print_cell(table->rows[row][column], table->columns[column].right,

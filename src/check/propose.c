@@ -308,14 +308,21 @@ static void put_lossy(struct proposal *p, const struct matches *matches)
 	}
 }
 
+/* In a schema of both sides it may as well be old only, or new only. */
+static const char *doubt_of(const struct side_table *table)
+{
+	if (table->other->relation == table->relation)
+		return "   # doubt: its schema is of both sides: does it stay, is it going to be left behind, or is it new?\n";
+	return table->score < 80 && !same_place(table, table->other) ? "   # doubt: guessed by name and columns\n" : "\n";
+}
+
 static void put_pair(struct proposal *p, const struct side_table *table)
 {
 	const struct fact_relation *old_table = table->relation, *new_table = table->other->relation;
 	struct matches matches;
 	match_columns(p, old_table, new_table, &matches);
 	bool is_two = matches.unmatched || matches.retyped;
-	const char *doubt = table->score < 80 && !same_place(table, table->other) ? "   # doubt: guessed by name and columns\n"
-											 : "\n";
+	const char *doubt = doubt_of(table);
 	buf_append_str(p->out, "  ");
 	put_name(p, old_table->name);
 	if (!is_two && !matches.renamed) {

@@ -260,6 +260,8 @@ def test_propose_drafts_a_map_that_check_accepts(check):
 def test_propose_pairs_tables_that_only_moved(check, pg):
     done = check('aegis_moved', '--propose', '--old', 'brain', '--new', 'brain,data')
     assert yaml.safe_load(done.stdout)['tables']['brain.stage_outputs'] == 'brain.stage_outputs'
+    line, = [line for line in done.stdout.splitlines() if 'brain.stage_outputs' in line]
+    assert 'doubt: its schema is of both sides' in line
 
 
 def test_propose_survives_odd_names(check, pg):

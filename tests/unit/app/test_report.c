@@ -70,6 +70,23 @@ Test(text_table, aligns_and_cuts_the_elastic_column_by_characters)
 	arena_deinit(&arena);
 }
 
+Test(text_table, folds_rows_that_do_not_fit)
+{
+	static const struct text_column columns[] = { { .elastic = true }, { 0 }, { .right = true } };
+	struct arena arena;
+	struct text_table table;
+	struct buf out;
+	arena_init(&arena);
+	buf_init(&out);
+	text_table_init(&table, &arena, columns, 3);
+	text_table_add(&table, (const char *[]){ "an application with a long name", "postgres@aegis", "12" });
+	text_table_add(&table, (const char *[]){ "short", "postgres@aegis", "7" });
+	text_table_print(&table, 2, 28, &out);
+	cr_assert_str_eq(buf_cstr(&out), "  an application with a l...\n    postgres@aegis  12\n  short  postgres@aegis  7\n");
+	buf_deinit(&out);
+	arena_deinit(&arena);
+}
+
 /* ---- the command ---- */
 
 /* Two applications: one reads the old name of prices and is refused once, one writes the new name. */
