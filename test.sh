@@ -85,6 +85,8 @@ unit_tests() {
 
 # These wait more than they work: as many processes as that fills. A file runs in one process, from its first test to its last.
 side_by_side=(-n 3 --dist loadfile)
+# These work more: one process for a core, and to each what it needs only once (conftest.py).
+by_group=(-n 2 --dist loadgroup)
 
 # python_tests NAME DIR SECONDS PYTEST-ARGUMENT...
 python_tests() {
@@ -156,9 +158,9 @@ main() {
     say 'system tests, through the proxy'
     python_tests system build 1300 "${side_by_side[@]}" tests/system
     say 'AEGIS: the same answers in both layouts'
-    python_tests aegis build 1200 -n 2 --dist loadgroup tests/aegis
+    python_tests aegis build 1200 "${by_group[@]}" tests/aegis
     say 'random statements: the same answers in both layouts'
-    python_tests equivalence build 400 tests/equivalence
+    python_tests equivalence build 400 "${by_group[@]}" tests/equivalence
     say 'instructions, which no busy machine changes'
     script_test instructions 300 bench/run.sh --micro
     say 'the demo'

@@ -13,6 +13,14 @@ from pairs import Pair, Set  # noqa: E402
 from service import Service  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With several processes (--dist loadgroup) each takes whole sets."""
+    for item in items:
+        params = getattr(getattr(item, 'callspec', None), 'params', {})
+        item.add_marker(pytest.mark.xdist_group(str(params.get('pair', 'no pair'))))
+
+
 @pytest.fixture(scope='session')
 def pg():
     server = servers.Postgres(**SERVER)
