@@ -14,6 +14,8 @@
  * from_out: the column reference that it comes from; untouched when none.
  */
 const char *columns_label(const PgQuery__Node *value, const PgQuery__ColumnRef **from_out);
+/* Of an item of a select list, AS included; NULL as above. */
+const char *columns_target_label(const PgQuery__Node *target);
 /* Is item just a name that the select list gives to an output column? */
 bool columns_is_output(const PgQuery__SelectStmt *select, const PgQuery__Node *item);
 
