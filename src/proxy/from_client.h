@@ -35,7 +35,7 @@ struct client_text {
 
 /* Texts are read and rewritten; false: they pass blind. */
 bool client_text_is_watched(struct conversation *conversation);
-/* Sends what fails in the same place; the answer says why (from_server.c). */
+/* Sends what fails in the same place; the answer says why (answer_error.h). */
 enum verdict client_text_fail(struct conversation *conversation, const struct client_text *text, uint16_t flag,
 			      struct round *round);
 /* Sends what was made of it. Takes over rewrite. */
