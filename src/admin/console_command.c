@@ -53,7 +53,7 @@ static const struct console_command commands[CONSOLE_VERB_COUNT] = {
 			TIME("since")) },
 	[CONSOLE_SHOW_PROXIES] = { "SHOW PROXIES", "SHOW PROXIES", "SHOW", "the crossfades that share their stages",
 		COLUMNS(TEXT("database"), TEXT("proxy"), TEXT("name"), TEXT("version"), TIME("since"), TIME("lease_until"),
-			BOOLEAN("live"), BOOLEAN("self")) },
+			BOOLEAN("live"), BOOLEAN("self"), BOOLEAN("standby"), TEXT("map"), NUMBER("sessions"), TEXT("address")) },
 	[CONSOLE_SHOW_CUTOVERS] = { "SHOW CUTOVERS", "SHOW CUTOVERS", "SHOW", "cutovers under way and done",
 		COLUMNS(TIME("at"), TEXT("database"), TEXT("table"), TEXT("direction"), TEXT("outcome"), TEXT("phase"),
 			TEXT("who"), NUMBER("attempts"), NUMBER("longest_stall_ms"), TEXT("detail")) },

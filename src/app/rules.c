@@ -212,6 +212,23 @@ void rules_expect_stage(struct rules *rules, const char *key, enum stage stage)
 	rules->expects = true;
 }
 
+void rules_expect_stages(struct rules *rules, struct slice text)
+{
+	struct arena arena;
+	struct flags flags = { 0 };
+	struct error ignored;
+	arena_init(&arena);
+	bool ok = rules->inputs && flags_file_parse(text, "stages", &arena, &flags, &ignored);
+	for (size_t i = 0; ok && i < flags.count; i++) {
+		struct flag *flag = find_flag(&rules->inputs->flags, flags.items[i].table);
+		if (!flag)
+			flag = add_flag(rules->inputs, flags.items[i].table);
+		flag->stage = flags.items[i].stage;
+		rules->expects = true;
+	}
+	arena_deinit(&arena);
+}
+
 const struct ruleset *rules_change_ruleset(const struct rules_change *change)
 {
 	return change->ruleset;

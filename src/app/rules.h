@@ -40,6 +40,9 @@ bool rules_set_facts(struct rules *rules, struct facts *facts, struct error *err
  */
 void rules_expect_stage(struct rules *rules, const char *key, enum stage stage);
 
+/* The same for all that the text of a flags file names; one with mistakes is left alone. */
+void rules_expect_stages(struct rules *rules, struct slice text);
+
 /* Other stages for the same map, as the text of a flags file; file: for messages. */
 bool rules_set_flags(struct rules *rules, struct slice text, const char *file, struct error *error_out);
 

@@ -28,6 +28,7 @@ struct call {
 	struct ruleset *ruleset; /* a reference for evidence */
 	const char *key, *journal_path;
 	const char *dsn, *database; /* of the table's database */
+	const char *primary_dsn;    /* NULL: the same */
 	enum stage stage;	    /* … as it is */
 	struct member *member;	    /* NULL: a file keeps the stages */
 	size_t index;
@@ -149,6 +150,7 @@ static void run_find(void *context)
 	call->member = database->member;
 	call->database = arena_strdup(call->arena, rules_database(database->rules));
 	call->dsn = arena_strdup(call->arena, call->server->settings.databases.items[call->index].admin_dsn);
+	call->primary_dsn = arena_strdup(call->arena, call->server->settings.databases.items[call->index].primary_dsn);
 	call->ledger = (struct evidence_sources){
 		arena_strdup(call->arena, call->server->settings.usage.path), call->server->settings.idle_days,
 		call->server->database_count == 1 };
@@ -210,10 +212,11 @@ static bool store_flag(struct call *call)
 	char id[STATE_ID_BYTES];
 	struct state_stage stage = { call->key, call->stage, call->request->stage };
 	struct state_change change = { .id = id, .kind = "flag", .stages = &stage, .stage_count = 1,
-				       .who = call->caller->who, .reason = call->request->reason, .outcome = "done" };
+				       .who = call->caller->who, .reason = call->request->reason, .outcome = "done",
+				       .forced = call->request->force };
 	uint64_t until_us = clock_monotonic_us() + FRESH_FACTS_MS * UINT64_C(1000);
 	state_make_id(id);
-	if (!server_store_stage(call->dsn, &change, call->error))
+	if (!server_store_stage(call->primary_dsn ? call->primary_dsn : call->dsn, &change, call->error))
 		return false;
 	member_poke(call->member);
 	while (clock_monotonic_us() < until_us && main_calls_run(call->server->calls, run_stage, call) && !call->ok)
@@ -255,10 +258,61 @@ static void put_entry(struct console_result *result, const struct journal_entry 
 	console_put_bool(result, entry->forced);
 }
 
+/* In our own file and in the database: once is enough. */
+static bool is_shared_entry(const struct journal_entry *entry, const char *database)
+{
+	if (!entry->action || !entry->outcome || !entry->database || strcmp(entry->database, database) != 0)
+		return false;
+	return strcmp(entry->action, "cutover") == 0 || strcmp(entry->action, "reverse") == 0 ||
+	       (strcmp(entry->action, "set flag") == 0 && strcmp(entry->outcome, "done") == 0);
+}
+
+/* Both are newest first, and so is the result. */
+static void merge_journals(struct call *call, size_t most, const struct journal_entries *shared,
+			   struct journal_entries *entries)
+{
+	struct journal_entries all = { ARENA_ARRAY(call->arena, most + 1, struct journal_entry), 0 };
+	size_t a = 0, b = 0;
+	while (all.count < most && (a < entries->count || b < shared->count)) {
+		const struct journal_entry *own = a < entries->count ? &entries->items[a] : NULL;
+		const struct journal_entry *other = b < shared->count ? &shared->items[b] : NULL;
+		if (own && is_shared_entry(own, call->database)) {
+			a++;
+		} else if (own && (!other || own->at_ms > other->at_ms)) {
+			all.items[all.count++] = *own;
+			a++;
+		} else {
+			all.items[all.count++] = *other;
+			b++;
+		}
+	}
+	*entries = all;
+}
+
+/* A database that cannot be asked leaves what this proxy noted itself. */
+static void add_shared_journals(struct call *call, const char *table, size_t most, struct journal_entries *entries)
+{
+	struct journal_entries shared;
+	struct error error;
+	for (call->index = 0; main_calls_run(call->server->calls, run_place, call) && call->ok; call->index++) {
+		if (!call->shared)
+			continue;
+		if (server_read_journal(call->database, call->dsn, table, most, call->arena, &shared, &error)) {
+			merge_journals(call, most, &shared, entries);
+			continue;
+		}
+		error_hint(&error, "What other proxies have changed is missing here.");
+		console_warn(call->caller, &error);
+	}
+}
+
 static bool read_journal(struct call *call, const char *table, size_t most, struct journal_entries *entries_out)
 {
-	return call_over(call, run_journal_path) &&
-	       journal_read(call->journal_path, table, most, call->arena, entries_out, call->error);
+	if (!call_over(call, run_journal_path) ||
+	    !journal_read(call->journal_path, table, most, call->arena, entries_out, call->error))
+		return false;
+	add_shared_journals(call, table, most, entries_out);
+	return true;
 }
 
 static bool show_history(struct call *call)

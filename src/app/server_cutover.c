@@ -516,7 +516,7 @@ void server_show_cutovers(struct server *server, struct console_result *result)
 static void put_holder(struct console_result *result, const struct record *record, const struct holder *holder)
 {
 	console_put_text(result, record->database[0] ? record->database : NULL);
-	console_put_text(result, holder->relation);
+	console_put_text(result, holder->relation[0] ? holder->relation : NULL);
 	if (holder->pid)
 		console_put_number(result, holder->pid);
 	else
@@ -526,7 +526,7 @@ static void put_holder(struct console_result *result, const struct record *recor
 	console_put_text(result, holder->address[0] ? holder->address : NULL);
 	console_put_text(result, holder->pid ? holder->state : "prepared transaction");
 	console_put_number(result, (int64_t)holder->age_ms);
-	console_put_text(result, holder->mode);
+	console_put_text(result, holder->mode[0] ? holder->mode : "none: its proxy is out of reach");
 	console_put_text(result, holder->statement[0] ? holder->statement : NULL);
 	console_put_null(result);
 }

@@ -30,6 +30,7 @@ static void on_stages(void *context, const char *text)
 
 struct look {
 	struct server_database *database;
+	const char *stages; /* the text of a flags file; NULL: those of before */
 	uint64_t ticket;
 	bool done;
 };
@@ -37,6 +38,8 @@ struct look {
 static void run_poke(void *context)
 {
 	struct look *look = context;
+	if (look->stages)
+		rules_expect_stages(look->database->rules, slice_str(look->stages));
 	look->ticket = look->database->watcher ? catalog_watcher_poke(look->database->watcher) : 0;
 }
 
@@ -46,10 +49,10 @@ static void run_looked(void *context)
 	look->done = look->database->looked >= look->ticket;
 }
 
-static void on_refresh(void *context, uint32_t timeout_ms)
+static void on_refresh(void *context, const char *stages, uint32_t timeout_ms)
 {
 	struct server_database *database = context;
-	struct look look = { .database = database };
+	struct look look = { .database = database, .stages = stages };
 	uint64_t until_us = clock_monotonic_us() + (uint64_t)timeout_ms * 1000;
 	if (!main_calls_run(database->server->calls, run_poke, &look))
 		return;
@@ -58,6 +61,35 @@ static void on_refresh(void *context, uint32_t timeout_ms)
 			return;
 		usleep(LOOK_US);
 	}
+}
+
+struct rules_call {
+	struct server_database *database;
+	struct ruleset *rules;
+	bool serving;
+};
+
+static void run_rules(void *context)
+{
+	struct rules_call *call = context;
+	const struct ruleset *rules = rules_current(call->database->rules);
+	call->rules = rules ? ruleset_ref((struct ruleset *)rules) : NULL;
+	call->serving = call->database->server->accepting;
+}
+
+static struct ruleset *on_rules(void *context)
+{
+	struct rules_call call = { .database = context };
+	main_calls_run(call.database->server->calls, run_rules, &call);
+	return call.rules;
+}
+
+static bool on_is_serving(void *context)
+{
+	struct rules_call call = { .database = context };
+	main_calls_run(call.database->server->calls, run_rules, &call);
+	ruleset_unref(call.rules);
+	return call.serving;
 }
 
 /* ---- on the main thread ---- */
@@ -89,6 +121,13 @@ void server_name(const struct server *server, char name_out[SERVER_NAME_BYTES])
 	snprintf(name_out, SERVER_NAME_BYTES, "%s:%u pid %d", host, proxy_port(server->proxy), (int)getpid());
 }
 
+/* Several looks fit in. */
+static uint32_t lease_ms(uint32_t poll_ms)
+{
+	uint32_t wanted = 3 * poll_ms;
+	return wanted > MEMBER_LEASE_MS ? wanted : MEMBER_LEASE_MS;
+}
+
 void server_join_fleet(struct server *server)
 {
 	char name[SERVER_NAME_BYTES];
@@ -96,10 +135,11 @@ void server_join_fleet(struct server *server)
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *database = &server->databases[i];
 		const struct settings_database *settings = &server->settings.databases.items[i];
-		struct member_callbacks callbacks = { database, on_stages, on_refresh };
-		struct member_settings wanted = { .dsn = settings->admin_dsn, .database = settings->name, .name = name,
-						  .proxy = server->proxy, .poll_ms = MEMBER_POLL_MS,
-						  .lease_ms = MEMBER_LEASE_MS };
+		struct member_callbacks callbacks = { database, on_stages, on_refresh, on_rules, on_is_serving };
+		struct member_settings wanted = { .dsn = settings->admin_dsn, .primary_dsn = settings->primary_dsn,
+						  .database = settings->name, .name = name, .proxy = server->proxy,
+						  .poll_ms = server->settings.poll_ms,
+						  .lease_ms = lease_ms(server->settings.poll_ms) };
 		if (settings->flags_in_schema && settings->admin_dsn)
 			database->member = member_new(&wanted, callbacks);
 	}
@@ -141,6 +181,50 @@ static int64_t milliseconds(const char *text)
 	return (int64_t)strtoll(text, NULL, 10);
 }
 
+static const char *text_of(struct arena *arena, const PGresult *rows, int row, int column)
+{
+	return PQgetisnull(rows, row, column) ? NULL : arena_strdup(arena, PQgetvalue(rows, row, column));
+}
+
+static struct journal_entry entry_of(struct arena *arena, const char *database, const PGresult *rows, int row)
+{
+	const char *kind = text_of(arena, rows, row, 2), *outcome = text_of(arena, rows, row, 6);
+	const char *detail = text_of(arena, rows, row, 7);
+	return (struct journal_entry){
+		.at_ms = milliseconds(PQgetvalue(rows, row, 0)),
+		.who = text_of(arena, rows, row, 1),
+		.action = strcmp(kind, "flag") == 0 ? "set flag" : kind,
+		.database = database,
+		.table = text_of(arena, rows, row, 3),
+		.from = text_of(arena, rows, row, 4),
+		.to = text_of(arena, rows, row, 5),
+		.outcome = detail ? arena_printf(arena, "%s: %s", outcome, detail) : outcome,
+		.reason = text_of(arena, rows, row, 8),
+		.forced = PQgetvalue(rows, row, 9)[0] == 't',
+	};
+}
+
+bool server_read_journal(const char *database, const char *dsn, const char *table, size_t most, struct arena *arena,
+			 struct journal_entries *entries_out, struct error *error_out)
+{
+	static const char sql[] =
+		"SELECT (extract(epoch from j.at) * 1000)::bigint, j.who, j.kind, t.name, t.before, t.after, j.outcome, j.detail,"
+		" j.reason, j.forced FROM crossfade.journal j LEFT JOIN LATERAL unnest(j.tables, j.from_stages, j.to_stages)"
+		" t(name, before, after) ON true WHERE $1 IN ('', t.name) ORDER BY j.at DESC, t.name LIMIT 20000";
+	PGresult *rows = NULL;
+	struct catalog_connection *connection = connect_state(dsn, error_out);
+	bool ok = connection && catalog_query_for(connection, sql, table ? table : "", QUERY_MS, &rows, error_out);
+	size_t count = ok ? (size_t)PQntuples(rows) : 0;
+	if (ok) {
+		entries_out->items = ARENA_ARRAY(arena, count + 1, struct journal_entry);
+		for (entries_out->count = 0; entries_out->count < count && entries_out->count < most; entries_out->count++)
+			entries_out->items[entries_out->count] = entry_of(arena, database, rows, (int)entries_out->count);
+	}
+	PQclear(rows);
+	catalog_connection_free(connection);
+	return ok;
+}
+
 static void put_proxies(struct console_result *result, const char *database, const char *self, const PGresult *rows)
 {
 	for (int row = 0; row < PQntuples(rows); row++) {
@@ -153,6 +237,10 @@ static void put_proxies(struct console_result *result, const char *database, con
 		console_put_time(result, milliseconds(PQgetvalue(rows, row, 4)));
 		console_put_bool(result, PQgetvalue(rows, row, 5)[0] == 't');
 		console_put_bool(result, self && strcmp(self, id) == 0);
+		console_put_bool(result, PQgetvalue(rows, row, 6)[0] == 't');
+		console_put_text(result, PQgetisnull(rows, row, 7) ? NULL : PQgetvalue(rows, row, 7));
+		console_put_number(result, milliseconds(PQgetvalue(rows, row, 8)));
+		console_put_text(result, PQgetisnull(rows, row, 9) ? NULL : PQgetvalue(rows, row, 9));
 	}
 }
 
@@ -164,8 +252,8 @@ bool server_show_proxies(const char *database, const char *dsn, const char *self
 	bool ok = connection &&
 		  catalog_query(connection,
 				"SELECT id, name, version, (extract(epoch from started_at) * 1000)::bigint, (extract(epoch from "
-				"lease_until) * 1000)::bigint, lease_until > clock_timestamp() FROM crossfade.proxies ORDER BY "
-				"started_at",
+				"lease_until) * 1000)::bigint, lease_until > clock_timestamp(), standby, map, "
+				"coalesce(cardinality(sessions), 0), address FROM crossfade.proxies ORDER BY started_at",
 				QUERY_MS, &rows, 1, error_out);
 	if (ok)
 		put_proxies(result, database, self, rows);

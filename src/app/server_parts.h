@@ -199,6 +199,9 @@ void server_leave_fleet(struct server *server);
 void server_take_stages(struct server_database *database);
 /* Not on the main thread. */
 bool server_store_stage(const char *dsn, const struct state_change *change, struct error *error_out);
+/* What all proxies of the database have noted there, newest first. */
+bool server_read_journal(const char *database, const char *dsn, const char *table, size_t most, struct arena *arena,
+			 struct journal_entries *entries_out, struct error *error_out);
 bool server_show_proxies(const char *database, const char *dsn, const char *self, struct console_result *result,
 			 struct error *error_out);
 

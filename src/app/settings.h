@@ -33,6 +33,7 @@ struct settings_database {
 	const char *flags_path; /* NULL: every entry at stage old, unless … */
 	bool flags_in_schema;	/* … the database keeps the stages, in schema crossfade */
 	const char *admin_dsn;	/* for libpq, a secret; NULL: no facts */
+	const char *primary_dsn; /* … of the primary, where admin_dsn leads to a standby; NULL: not said */
 };
 
 struct settings_databases {

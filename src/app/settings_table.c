@@ -185,7 +185,7 @@ static bool parse_database_files(struct field_context *context, const struct yam
 static bool parse_database(struct field_context *context, const struct yaml_value *key,
 			   const struct yaml_value *value, struct settings_database *database)
 {
-	static const char *const keys[] = { "map", "flags", "admin" }, *const admin_keys[] = { "dsn" };
+	static const char *const keys[] = { "map", "flags", "admin" }, *const admin_keys[] = { "dsn", "primary" };
 	char what[128];
 	if (!key->text[0] || strlen(key->text) > NAME_MAX_BYTES)
 		return FAIL(context, key, "a database's name takes 1 to %d bytes", NAME_MAX_BYTES);
@@ -199,10 +199,11 @@ static bool parse_database(struct field_context *context, const struct yaml_valu
 	if (!admin || yaml_is_null(admin))
 		return true;
 	if (!yaml_expect(context->doc, admin, YAML_MAP, "`admin`", context->error) ||
-	    !yaml_check_keys(context->doc, admin, admin_keys, 1, "`admin`", context->error))
+	    !yaml_check_keys(context->doc, admin, admin_keys, 2, "`admin`", context->error))
 		return false;
-	const struct yaml_value *dsn = yaml_get(admin, "dsn");
-	return !dsn || yaml_is_null(dsn) || parse_dsn(context, NULL, dsn, &database->admin_dsn);
+	const struct yaml_value *dsn = yaml_get(admin, "dsn"), *primary = yaml_get(admin, "primary");
+	return (!dsn || yaml_is_null(dsn) || parse_dsn(context, NULL, dsn, &database->admin_dsn)) &&
+	       (!primary || yaml_is_null(primary) || parse_dsn(context, NULL, primary, &database->primary_dsn));
 }
 
 static bool parse_databases(struct field_context *context, const struct field *field,
@@ -290,6 +291,11 @@ static const struct field fields[] = {
 	  .example = "\"host=127.0.0.1 dbname=aegis user=crossfade\"",
 	  .help = "How crossfade itself connects, to read the catalog. ${NAME} is taken from the environment; "
 		  "passfile and service work. Without it tables are found by the map and the flags alone." },
+	{ .path = "admin.primary", .kind = FIELD_CUSTOM, .secret = true, AT(single.primary_dsn),
+	  .parse = parse_dsn, .format = format_dsn, .unit = "libpq connection string",
+	  .example = "\"host=db1 dbname=aegis user=crossfade\"",
+	  .help = "Where admin.dsn leads to a hot standby and the flags are in the schema crossfade: how to reach its primary, "
+		  "where this proxy registers and hears of cutovers." },
 	{ .path = "admin.poll", .kind = FIELD_DURATION, .reloadable = true, AT(poll_ms), .stored_ms = 1, .min = 100,
 	  .max = 3600000, .help = "How often the catalog is checked for changes made outside the proxy." },
 	{ .path = "admin.sessions", .kind = FIELD_DURATION, .zero = "off", AT(sessions_ms), .stored_ms = 1, .min = 1000,

@@ -192,10 +192,24 @@ static struct names owners_of(struct grants *g, bool is_super)
 	return names;
 }
 
-static void print_schemas(struct grants *g, const struct names *schemas, const char *privileges, struct buf *out)
+/* Whoever may use a table must be able to reach it where it goes: that is passed on. */
+static void print_schemas(struct grants *g, const struct names *schemas, struct buf *out)
 {
-	for (size_t i = 0; i < schemas->count; i++)
-		buf_printf(out, "GRANT %s ON SCHEMA %s TO " MOVER ";\n", privileges, name_print_quoted(&g->arena, schemas->items[i]));
+	for (size_t i = 0; i < schemas->count; i++) {
+		const char *schema = name_print_quoted(&g->arena, schemas->items[i]);
+		buf_printf(out, "GRANT CREATE ON SCHEMA %s TO " MOVER ";\nGRANT USAGE ON SCHEMA %s TO " MOVER " WITH GRANT OPTION;\n",
+			   schema, schema);
+	}
+}
+
+/* The view that a move leaves belongs to the table's owner. */
+static void print_view_owners(struct grants *g, const struct names *schemas, const struct names *owners, struct buf *out)
+{
+	for (size_t i = 0; i < schemas->count; i++) {
+		for (size_t k = 0; k < owners->count; k++)
+			buf_printf(out, "GRANT CREATE ON SCHEMA %s TO %s;\n", name_print_quoted(&g->arena, schemas->items[i]),
+				   name_print_quoted(&g->arena, owners->items[k]));
+	}
 }
 
 /* A member of a superuser's role would be one. */
@@ -223,9 +237,10 @@ static void print_mover(struct grants *g, struct buf *out)
 			buf_printf(out, "CREATE SCHEMA %s;\n", name_print_quoted(&g->arena, new_schemas.items[i]));
 	}
 	buf_append_str(out, "-- Where tables go:\n");
-	print_schemas(g, &new_schemas, "USAGE, CREATE", out);
+	print_schemas(g, &new_schemas, out);
 	buf_append_str(out, "-- Where they come from, for the view under the old name and for the way back:\n");
-	print_schemas(g, &old_schemas, "USAGE, CREATE", out);
+	print_schemas(g, &old_schemas, out);
+	print_view_owners(g, &old_schemas, &owners, out);
 	buf_append_str(out, "-- Its own schema: stages, journal, and the ledger if that is in the database.\n"
 			    "CREATE SCHEMA IF NOT EXISTS crossfade AUTHORIZATION " MOVER ";\n");
 }

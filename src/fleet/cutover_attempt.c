@@ -134,6 +134,10 @@ static enum look look_once(struct cutover *cutover, struct error *error_out)
 	bool held = census.in_flight || holders.count;
 	if (ok && held && cutover->pause)
 		release_blockers(cutover, &census, &holders, &blockers);
+	if (ok && held)
+		ok = cutover_release_others(cutover, &holders, &blockers, error_out);
+	if (ok && !held)
+		ok = cutover_others_are_busy(cutover, &held, error_out);
 	free(census.parked);
 	free(holders.pids);
 	free(blockers.pids);
@@ -172,8 +176,9 @@ static enum attempt drain(struct cutover *cutover, struct error *error_out)
 		return ATTEMPT_DONE;
 	}
 	if (look == LOOK_HELD)
-		error_set(error_out, "55P03", "the tables were still in use %u ms after the pause began",
-			  cutover->request.max_stall_ms);
+		error_set(error_out, "55P03", "the tables were still in use %u ms after the pause began%s%s",
+			  cutover->request.max_stall_ms, cutover->busy_proxy[0] ? ", through proxy " : "",
+			  cutover->busy_proxy);
 	return ATTEMPT_AGAIN;
 }
 
@@ -217,6 +222,8 @@ static enum attempt lock(struct cutover *cutover, struct error *error_out)
 		buf_printf(&sql, "%s;", cutover->plan->statements[i].sql);
 	bool ok = catalog_execute(cutover->connection, buf_cstr(&sql), timeout_ms + TTL_SPARE_MS, error_out);
 	buf_deinit(&sql);
+	if (!ok)
+		cutover_explain_fence(error_out);
 	return ok ? ATTEMPT_DONE : judge(cutover, error_out);
 }
 
@@ -225,7 +232,8 @@ static void append_change(struct cutover *cutover, struct buf *sql)
 	struct state_change change = { cutover->status.id,   cutover->request.wish.reverse ? "reverse" : "cutover",
 				       cutover->plan->stages, cutover->plan->stage_count,
 				       cutover->request.who,  cutover->request.reason,
-				       "done",		      NULL };
+				       "done",		      NULL,
+				       cutover->request.wish.force };
 	state_append_journal(cutover->connection, sql, &change);
 	state_append_stages(cutover->connection, sql, &change);
 }

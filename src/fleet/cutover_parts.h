@@ -42,6 +42,9 @@ struct cutover {
 	char xid[24];
 	uint32_t commit_pid;
 	bool announced; /* other proxies have paused too: the row pause_id */
+	bool called;	/* the row of status.id in crossfade.calls */
+	char busy_proxy[128]; /* the last look found nothing but statements of this one under way; empty: not so */
+	uint64_t released_us; /* when others were last told which sessions to let through */
 	char pause_id[STATE_ID_BYTES];
 };
 
@@ -79,11 +82,29 @@ enum attempt cutover_attempt(struct cutover *cutover, struct error *error_out);
 
 /* ---- cutover_fleet.c ---- */
 
+enum gathered { GATHERED, GATHER_AGAIN, GATHER_REFUSED };
+
+/*
+ * Before anybody is held up: all other proxies that are alive have answered and mean the same tables,
+ * and those that are not have no sessions left. GATHER_AGAIN: cancelled, over, or the server cannot be asked.
+ */
+enum gathered cutover_gather(struct cutover *cutover, struct error *error_out);
+/* Proxies that would not take part, for a plan that is only looked at. */
+void cutover_say_others(struct cutover *cutover);
+/* After the last attempt. */
+void cutover_dismiss(struct cutover *cutover);
 /* Has the other proxies pause; false: not all have, or the server cannot be asked. */
 bool cutover_announce(struct cutover *cutover, struct error *error_out);
+/* Whether statements that were sent before the pause are still under way there. */
+bool cutover_others_are_busy(struct cutover *cutover, bool *busy_out, struct error *error_out);
+/* Has them let sessions through that hold the tables, or keep those that do waiting. */
+bool cutover_release_others(struct cutover *cutover, const struct pid_list *holders, const struct pid_list *blockers,
+			    struct error *error_out);
 /* First in the transaction; last in it; after one that did not come to its end. */
 void cutover_append_fence(struct cutover *cutover, struct buf *sql);
 void cutover_append_end(struct cutover *cutover, struct buf *sql);
+/* When that is what failed, it says so. */
+void cutover_explain_fence(struct error *error);
 void cutover_withdraw(struct cutover *cutover);
 
 /* ---- cutover_settle.c ---- */

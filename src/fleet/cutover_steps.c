@@ -9,8 +9,8 @@
 
 enum { AGAIN_FIRST_MS = 100, AGAIN_LAST_MS = 5000, OLD_POLL_MS = 100, SAY_EVERY_MS = 2000, FINDINGS_SAID = 20 };
 
-/* Nobody else moves tables of this database: "cxfd" and its database, by the lock's own scope. */
-#define LOCK_OUT_OTHERS "SELECT pg_try_advisory_lock(1668834916)"
+/* Nobody else moves tables of this database. */
+#define LOCK_OUT_OTHERS "SELECT pg_try_advisory_lock(" STATE_MOVER_LOCK ")"
 
 /* ---- the connection ---- */
 
@@ -193,13 +193,14 @@ static enum cutover_outcome give_up(struct cutover *cutover, const struct error 
 	}
 	cutover_blockers(cutover, &holders);
 	error_set(error_out, "55P03", "gave up after %u ms; nothing has changed", cutover->request.timeout_ms);
-	if (holders.count)
+	if (holders.count && !holders.items[0].proxy[0])
 		error_detail(error_out, "In its way: pid %u, user %s, application %s, transaction %.1f s old%s.",
 			     holders.items[0].pid, holders.items[0].user, holders.items[0].application,
 			     (double)holders.items[0].age_ms / 1000, holders.count > 1 ? ", and others" : "");
 	else if (last->message[0])
 		error_detail(error_out, "%s", last->message);
-	error_hint(error_out, "End what is in its way, or try again with a longer --timeout or --max-stall.");
+	error_hint(error_out, "%s", last->hint[0] ? last->hint :
+				    "End what is in its way, or try again with a longer --timeout or --max-stall.");
 	say_holders(cutover);
 	holders_free(&holders);
 	return CUTOVER_GAVE_UP;
@@ -245,6 +246,15 @@ static enum cutover_outcome try_until_over(struct cutover *cutover, struct error
 			cutover_sleep(cutover, OLD_POLL_MS);
 			continue;
 		}
+		enum gathered gathered = cutover_gather(cutover, &last);
+		if (gathered == GATHER_AGAIN) {
+			cutover_sleep(cutover, OLD_POLL_MS);
+			continue;
+		}
+		if (gathered == GATHER_REFUSED) {
+			*error_out = last;
+			return CUTOVER_REFUSED;
+		}
 		count_attempt(cutover);
 		switch (cutover_attempt(cutover, &last)) {
 		case ATTEMPT_DONE:
@@ -272,7 +282,7 @@ static void note_outcome(struct cutover *cutover, enum cutover_outcome outcome, 
 	struct state_change change = { cutover->status.id,	 cutover->request.wish.reverse ? "reverse" : "cutover",
 				       plan->stages,		 plan->stage_count,
 				       cutover->request.who,	 cutover->request.reason,
-				       cutover_outcome_name(outcome), error->message };
+				       cutover_outcome_name(outcome), error->message, cutover->request.wish.force };
 	struct error ignored;
 	struct buf sql;
 	if (!cutover_connect(cutover, &ignored))
@@ -292,6 +302,7 @@ enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_ou
 	if (cutover->plan->stage_count && cutover->callbacks.check)
 		cutover->callbacks.check(cutover->callbacks.context, cutover->plan);
 	cutover_say_plan(cutover);
+	cutover_say_others(cutover);
 	if (cutover->plan->problem_count)
 		return refuse(cutover, error_out);
 	if (cutover->request.dry_run)
@@ -299,6 +310,7 @@ enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_ou
 	if (!cutover->plan->stage_count)
 		return CUTOVER_NOTHING;
 	enum cutover_outcome outcome = try_until_over(cutover, error_out);
+	cutover_dismiss(cutover);
 	if (outcome != CUTOVER_DONE && outcome != CUTOVER_IN_DOUBT)
 		note_outcome(cutover, outcome, error_out);
 	return outcome;

@@ -60,6 +60,12 @@ static void say_holder(struct cutover *cutover, const struct holder *holder)
 			    (double)holder->age_ms / 1000, holder->relation, holder->mode);
 		return;
 	}
+	if (holder->proxy[0]) {
+		cutover_say(cutover, CUTOVER_LINE_BLOCKER,
+			    "pid %u, user %s, application %s, %s: a session of proxy %s, which is out of reach", holder->pid,
+			    holder->user, holder->application[0] ? holder->application : "none given", holder->state, holder->proxy);
+		return;
+	}
 	cutover_say(cutover, CUTOVER_LINE_BLOCKER, "pid %u, user %s, application %s, %s%s, transaction %.1f s old, holds %s (%s): %s",
 		    holder->pid, holder->user[0] ? holder->user : holder->kind,
 		    holder->application[0] ? holder->application : "none given", holder->state,

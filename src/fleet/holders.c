@@ -32,7 +32,7 @@ static void append_read(struct buf *sql, const uint32_t *oids, size_t count, uin
 		       " coalesce(a.client_addr::text || ':' || a.client_port, ''), a.state, a.backend_type,"
 		       " l.relation::regclass, l.mode, left(a.query, 4000),"
 		       " (extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)) * 1000)::bigint,"
-		       " a.wait_event_type IS NOT DISTINCT FROM 'Lock' FROM"
+		       " a.wait_event_type IS NOT DISTINCT FROM 'Lock', '' FROM"
 		       " (SELECT DISTINCT ON (pid, virtualtransaction) pid, virtualtransaction, relation, mode, database"
 		       " FROM pg_locks WHERE locktype = 'relation' AND granted AND database ="
 		       " (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation = ANY (");
@@ -83,18 +83,14 @@ static void take_holder(struct holder *holder, const PGresult *result, int row)
 		copy_statement(holder, PQgetvalue(result, row, 9));
 	holder->age_ms = strtoull(PQgetvalue(result, row, 10), NULL, 10);
 	holder->waits = *PQgetvalue(result, row, 11) == 't';
+	copy_text(holder->proxy, sizeof(holder->proxy), result, row, 12);
 }
 
-bool holders_read(struct catalog_connection *connection, const uint32_t *oids, size_t oid_count, uint32_t except,
-		  uint32_t timeout_ms, struct holders *holders_out, struct error *error_out)
+static bool read_all(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms,
+		     struct holders *holders_out, struct error *error_out)
 {
 	PGresult *result = NULL;
-	struct buf sql;
-	buf_init(&sql);
-	append_read(&sql, oids, oid_count, except);
-	bool ok = catalog_query(connection, buf_cstr(&sql), timeout_ms, &result, 1, error_out);
-	buf_deinit(&sql);
-	if (!ok)
+	if (!catalog_query(connection, sql, timeout_ms, &result, 1, error_out))
 		return false;
 	int rows = PQntuples(result);
 	struct holders holders = { .cut = rows > HOLDERS_MAX };
@@ -105,6 +101,33 @@ bool holders_read(struct catalog_connection *connection, const uint32_t *oids, s
 	PQclear(result);
 	*holders_out = holders;
 	return true;
+}
+
+bool holders_read(struct catalog_connection *connection, const uint32_t *oids, size_t oid_count, uint32_t except,
+		  uint32_t timeout_ms, struct holders *holders_out, struct error *error_out)
+{
+	struct buf sql;
+	buf_init(&sql);
+	append_read(&sql, oids, oid_count, except);
+	bool ok = read_all(connection, buf_cstr(&sql), timeout_ms, holders_out, error_out);
+	buf_deinit(&sql);
+	return ok;
+}
+
+/* A process that began after the lease was over has only got the number of one that has gone. */
+bool holders_read_lost(struct catalog_connection *connection, uint32_t timeout_ms, struct holders *holders_out,
+		       struct error *error_out)
+{
+	return read_all(connection,
+			"SELECT a.pid, NULL, a.usename, a.application_name, coalesce(a.client_addr::text || ':' || a.client_port, ''),"
+			" a.state, a.backend_type, '', '', left(a.query, 4000), (extract(epoch FROM clock_timestamp() -"
+			" coalesce(a.xact_start, a.state_change)) * 1000)::bigint, a.wait_event_type IS NOT DISTINCT FROM 'Lock',"
+			" p.name FROM crossfade.proxies p JOIN pg_stat_activity a ON a.pid = ANY (p.sessions)"
+			" WHERE p.lease_until <= clock_timestamp() AND NOT p.standby AND a.datname = current_database()"
+			" AND a.pid <> pg_backend_pid() AND coalesce(a.backend_start <= p.lease_until, true)"
+			" AND NOT EXISTS (SELECT FROM crossfade.proxies l WHERE l.lease_until > clock_timestamp()"
+			" AND a.pid = ANY (l.sessions)) ORDER BY p.name, a.backend_start LIMIT 51",
+			timeout_ms, holders_out, error_out);
 }
 
 /* ---- in short, while draining ---- */

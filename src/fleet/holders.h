@@ -20,6 +20,7 @@ struct holder {
 	char relation[130]; /* one of those it holds */
 	char mode[32];
 	char statement[HOLDER_TEXT_BYTES]; /* its last one, without literals */
+	char proxy[128]; /* it holds nothing, but belongs to this proxy, which is out of reach; empty: none */
 	uint64_t age_ms; /* of its transaction */
 	bool waits;	 /* for a lock itself */
 };
@@ -34,6 +35,10 @@ void holders_free(struct holders *holders);
 /* All that hold a lock on one of the relations, the oldest first, except this connection and `except`. */
 bool holders_read(struct catalog_connection *connection, const uint32_t *oids, size_t oid_count, uint32_t except,
 		  uint32_t timeout_ms, struct holders *holders_out, struct error *error_out);
+
+/* Sessions that proxies without a valid lease had when they were last heard of, and that the server still has. */
+bool holders_read_lost(struct catalog_connection *connection, uint32_t timeout_ms, struct holders *holders_out,
+		       struct error *error_out);
 
 struct pid_list {
 	uint32_t *pids;

@@ -1,44 +1,58 @@
 /*
  * One proxy among others of the same database: PostgreSQL is all that they
- * share. In a thread of its own, over one connection, it
+ * share. In a thread of its own it
  *
- *   registers   a row in crossfade.proxies with a lease, renewed all the time
+ *   registers   a row in crossfade.proxies with a lease, renewed all the time, and
+ *               with the server's processes that serve its sessions
  *   follows     the stages in crossfade.stages, and hands them out when they change
+ *   answers     every row in crossfade.calls: a cutover wants to know who is there
  *   pauses      the tables of every row in crossfade.pauses, and acknowledges it
  *               once no worker lets a statement through any more
  *   opens       when that row has ended, after the catalog was read again
  *
  * It wakes up by NOTIFY crossfade and, should one get lost, at every poll. A
- * pause that has expired is ended by updating its row: a cutover locks that
- * row first, so this waits for a COMMIT that is under way. Who cannot reach
- * the server loses its lease, is no longer waited for, and goes on serving:
- * the name that vanished is what fences it.
+ * pause that has expired, or whose cutover has lost its connection, is ended by
+ * updating its row: a cutover locks that row first, so nobody can while a
+ * COMMIT is under way. All times are the server's own. Who cannot reach the
+ * server loses its lease, is no longer waited for, and goes on serving moves:
+ * the name that vanished is what fences it. Transforms it holds up.
+ *
+ * A proxy of a hot standby takes stages and ends of pauses from its own
+ * server, where they appear together with the tables' new places, and has its
+ * row on the primary.
  */
 #ifndef CROSSFADE_FLEET_MEMBER_H
 #define CROSSFADE_FLEET_MEMBER_H
 
 #include "fleet/state.h"
+#include "model/ruleset.h"
 #include "proxy/proxy.h"
 
 struct member;
 
 struct member_settings {
 	const char *dsn;
-	const char *database; /* whose sessions a pause holds up; NULL: all */
-	const char *name;     /* for people: "host:pid" */
+	const char *primary_dsn; /* where to register when dsn leads to a standby; NULL: not said */
+	const char *database;	 /* whose sessions a pause holds up; NULL: all */
+	const char *name;	 /* for people: "host:port pid N" */
 	struct proxy *proxy;
 	uint32_t poll_ms, lease_ms;
 };
 
-enum { MEMBER_POLL_MS = 1000, MEMBER_LEASE_MS = 6000 };
+enum { MEMBER_LEASE_MS = 6000, MEMBER_HOLD_MS = 5000 /* with such a poll no connection is held in between */ };
 
 /* On the member's thread, never after member_free began to return. */
 struct member_callbacks {
 	void *context;
 	/* The stages as they are now, as the text of a flags file. */
 	void (*stages)(void *context, const char *text);
-	/* A pause is over: read the catalog again. Returns once that is published, or the time is over. */
-	void (*refresh)(void *context, uint32_t timeout_ms);
+	/* These are the stages now (NULL: those of before): read the catalog again. Returns once both are
+	 * in force, or the time is over. */
+	void (*refresh)(void *context, const char *stages, uint32_t timeout_ms);
+	/* A reference to the rules in force; NULL: there are none, or the process is ending. */
+	struct ruleset *(*rules)(void *context);
+	/* Whether sessions are accepted yet. */
+	bool (*is_serving)(void *context);
 };
 
 /* Texts are copied. */

@@ -23,8 +23,11 @@ void state_make_id(char id_out[STATE_ID_BYTES])
 
 /* ---- the schema ---- */
 
+/* Several proxies may start at once. */
+#define ONE_AT_A_TIME "BEGIN; SET LOCAL lock_timeout = 5000; SELECT pg_catalog.pg_advisory_xact_lock(1668834917);"
+
 static const char make_tables[] =
-	"BEGIN;"
+	ONE_AT_A_TIME
 	"CREATE TABLE IF NOT EXISTS crossfade.about (version int NOT NULL, oldest_reader int NOT NULL);"
 	"INSERT INTO crossfade.about SELECT 1, 1 WHERE NOT EXISTS (SELECT FROM crossfade.about);"
 	"CREATE TABLE IF NOT EXISTS crossfade.stages (table_name text PRIMARY KEY, stage text NOT NULL,"
@@ -43,6 +46,21 @@ static const char make_tables[] =
 	"CREATE TABLE IF NOT EXISTS crossfade.acknowledgements (pause uuid NOT NULL REFERENCES crossfade.pauses"
 	" ON DELETE CASCADE, proxy uuid NOT NULL REFERENCES crossfade.proxies ON DELETE CASCADE,"
 	" at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), PRIMARY KEY (pause, proxy));"
+	"COMMIT";
+
+/* To version 2: everything has a default that is right for rows of version 1. */
+static const char add_to_tables[] =
+	ONE_AT_A_TIME
+	"ALTER TABLE crossfade.journal ADD COLUMN IF NOT EXISTS forced boolean NOT NULL DEFAULT false;"
+	"ALTER TABLE crossfade.pauses ADD COLUMN IF NOT EXISTS digests text[], ADD COLUMN IF NOT EXISTS watched oid[],"
+	" ADD COLUMN IF NOT EXISTS released int[];"
+	"ALTER TABLE crossfade.proxies ADD COLUMN IF NOT EXISTS map text, ADD COLUMN IF NOT EXISTS sessions int[];"
+	"ALTER TABLE crossfade.acknowledgements ADD COLUMN IF NOT EXISTS drained boolean NOT NULL DEFAULT true;"
+	"CREATE TABLE IF NOT EXISTS crossfade.calls (id uuid PRIMARY KEY, tables text[] NOT NULL, digests text[] NOT NULL,"
+	" expires_at timestamptz NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS crossfade.answers (call uuid NOT NULL REFERENCES crossfade.calls ON DELETE CASCADE,"
+	" proxy uuid NOT NULL REFERENCES crossfade.proxies ON DELETE CASCADE, refusal text, PRIMARY KEY (call, proxy));"
+	"UPDATE crossfade.about SET version = 2 WHERE version < 2;"
 	"COMMIT";
 
 /* CREATE SCHEMA asks for CREATE on the database even where the schema exists. */
@@ -71,6 +89,20 @@ static bool make(struct catalog_connection *connection, bool schema_exists, uint
 	return false;
 }
 
+static bool upgrade(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out)
+{
+	struct error why;
+	long version = 0;
+	if (!ask(connection, "SELECT max(version) FROM crossfade.about", timeout_ms, &version, error_out))
+		return false;
+	if (version >= STATE_VERSION || catalog_execute(connection, add_to_tables, timeout_ms, &why))
+		return true;
+	error_set(error_out, why.sqlstate, "cannot bring the schema crossfade to version %d: %s", STATE_VERSION, why.message);
+	error_hint(error_out, "The role of `admin` must own it: let the owner of the database run ALTER SCHEMA crossfade OWNER "
+			      "TO <the role of `admin`>, and the same for its tables.");
+	return false;
+}
+
 bool state_ensure(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out)
 {
 	long parts = 0, oldest = 0;
@@ -84,7 +116,7 @@ bool state_ensure(struct catalog_connection *connection, uint32_t timeout_ms, st
 	if (!ask(connection, "SELECT max(oldest_reader) FROM crossfade.about", timeout_ms, &oldest, error_out))
 		return false;
 	if (oldest <= STATE_VERSION)
-		return true;
+		return upgrade(connection, timeout_ms, error_out);
 	error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED,
 		  "the schema crossfade of this database is of a newer version of crossfade");
 	error_hint(error_out, "Use that version; this one knows format %d, the schema asks for %ld.", STATE_VERSION,
@@ -131,7 +163,7 @@ static const char *to_of(const struct state_stage *stage)
 void state_append_journal(struct catalog_connection *connection, struct buf *sql, const struct state_change *change)
 {
 	buf_append_str(sql, "INSERT INTO crossfade.journal (id, kind, tables, from_stages, to_stages, who, reason, "
-			    "outcome, detail) VALUES (");
+			    "outcome, detail, forced) VALUES (");
 	append_text(connection, sql, change->id);
 	buf_append_str(sql, ", ");
 	append_text(connection, sql, change->kind);
@@ -146,7 +178,7 @@ void state_append_journal(struct catalog_connection *connection, struct buf *sql
 		buf_append_str(sql, ", ");
 		append_text(connection, sql, texts[i]);
 	}
-	buf_append_str(sql, ");");
+	buf_append_str(sql, change->forced ? ", true);" : ", false);");
 }
 
 void state_append_stages(struct catalog_connection *connection, struct buf *sql, const struct state_change *change)

@@ -7,8 +7,13 @@
  *   stages            one row per map entry that was ever changed
  *   journal           every change: who, when, from, to, why, and how it ended
  *   pauses            one row per pause of tables; it ends when its row says so
- *   proxies           one row per running proxy, with its lease
- *   acknowledgements  which proxy has taken up which pause
+ *   proxies           one row per running proxy, with its lease and the server's processes of its sessions
+ *   acknowledgements  which proxy has taken up which pause, and whether nothing of it is under way any more
+ *   calls             a cutover asks who is there, before anybody is held up …
+ *   answers           … and each proxy says that it is, or why it cannot take part
+ *
+ * Versions only add columns with defaults, and tables: a crossfade of the
+ * version before works with all of it.
  */
 #ifndef CROSSFADE_FLEET_STATE_H
 #define CROSSFADE_FLEET_STATE_H
@@ -17,7 +22,10 @@
 #include "catalog/connection.h"
 #include "model/stage.h"
 
-enum { STATE_VERSION = 1, STATE_ID_BYTES = 37 };
+enum { STATE_VERSION = 2, STATE_ID_BYTES = 37 };
+
+/* The advisory lock that whoever moves tables holds meanwhile: "cxfd", and its database by the lock's own scope. */
+#define STATE_MOVER_LOCK "1668834916"
 
 /* A random UUID, as text. */
 void state_make_id(char id_out[STATE_ID_BYTES]);
@@ -38,6 +46,7 @@ struct state_change {
 	const char *who, *reason; /* NULL: none given */
 	const char *outcome;	  /* "done", or why it was not */
 	const char *detail;	  /* NULL: none */
+	bool forced;		  /* against the rules of stages */
 };
 
 /* Statements that write a change's journal row; those that also set the stages, when it is done. */

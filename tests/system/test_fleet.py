@@ -1,129 +1,207 @@
-"""Several proxies of one database: stages in the database, and pauses that all of them keep."""
-import signal
+"""Several proxies of one database: stages in the database, and pauses that all of them keep.
+
+Their role has what `check --grants` prints and nothing else."""
+import os
 import threading
 import time
 
 import psycopg
 import pytest
 
-import moves
-from servers import Console, wait_for
+import bank
+import fleet as many
+from fleet import Writer, count, rows, stage
+from servers import wait_for
 
-CONFIG = 'console: {listen: [run]}\n'
-LEASE_S = 6
+STRICT = 'CROSSFADE_STRICT' in os.environ
+
+
+@pytest.fixture(scope='module')
+def granted(pg):
+    return {}
 
 
 @pytest.fixture
-def db(pg):
-    moves.create(pg)
+def db(pg, make_proxy, granted):
+    """A bank; made anew when a test has left it otherwise."""
+    bank.create(pg)
+    pg.bank_is_good = False
+    many.grant(pg, make_proxy)
     return pg
 
 
 @pytest.fixture
 def fleet(db, make_proxy):
-    """Two proxies that share their stages."""
-    made = []
-    for _ in range(2):
-        proxy = make_proxy(db, map_text=moves.MAP, dbname='moves', config=CONFIG, start=False)
-        text = proxy.config_file.read_text()
-        proxy.config_file.write_text(text.replace('flags: flags.yaml', 'flags: {schema: crossfade}'))
-        proxy.start()
-        proxy.console = Console(proxy)
-        made.append(proxy)
-    wait_for(lambda: len(rows(made[0], 'show proxies')) == 2, 10, 'both have joined', 0.1)
+    """Three proxies that share their stages."""
+    made = [many.join(db, make_proxy) for _ in range(3 if STRICT else 2)]
+    many.wait_live(made[0], len(made))
     return made
 
 
-def rows(proxy, sql):
-    with proxy.console.connect() as c:
-        return c.execute(sql).fetchall()
-
-
-def count(proxy, name='prices'):
-    done = proxy.psql('-Atc', f'select count(*) from {name}', PGDATABASE='moves')
-    return done.stdout.strip() or done.stderr
-
-
-def stage(proxy):
-    return {r[1]: r[2] for r in rows(proxy, 'show flags')}['public.prices']
-
-
-class Load(threading.Thread):
-    """Writes numbered rows through one proxy, by both names, until it is told to stop."""
-
-    def __init__(self, proxy, number):
-        super().__init__()
-        self.proxy, self.number, self.done, self.error, self.stopping = proxy, number, 0, None, False
-
-    def run(self):
-        try:
-            with psycopg.connect(self.proxy.dsn(dbname='moves'), autocommit=True) as c:
-                while not self.stopping:
-                    name = ('public.prices', 'data.prices', 'prices')[self.done % 3]
-                    c.execute(f"insert into {name} values (%s, date '2000-01-01' + %s, 1)",
-                              (f'load{self.number}', self.done))
-                    self.done += 1
-        except Exception as e:
-            self.error = e
+def cutover(proxy, verb='CUTOVER', options="TIMEOUT '60s' MAX STALL '5s'", table='public.books'):
+    return proxy.console.psql('-c', f'{verb} {table} {options}')
 
 
 def test_a_stage_set_through_one_holds_in_all(fleet, db):
-    db.psql('-c', 'create table data.prices as select * from public.prices limit 7', PGDATABASE='moves')
-    first, second = fleet
-    assert count(first) == count(second) == '100'
-    first.console.order("set flag public.prices to live reason 'shared'")
-    assert count(first) == '7'
-    wait_for(lambda: count(second) == '7', 10, 'the other follows', 0.05)
-    second.console.order('set flag public.prices to old')
-    wait_for(lambda: count(first) == '100', 10, 'back', 0.05)
-    done = first.console.psql('-c', 'set flag public.prices to complete')
+    db.psql('-c', 'create table data.branches (id int primary key, name text); grant usage on schema data to app; '
+            'grant select on data.branches to app', PGDATABASE='bank')
+    first, second = fleet[:2]
+    assert count(first, 'branches') == count(second, 'data.branches') == '1'
+    first.console.order("set flag public.branches to live reason 'shared'")
+    assert count(first, 'branches') == '0'
+    wait_for(lambda: count(second, 'branches') == '0', 10, 'the other follows', 0.05)
+    second.console.order('set flag public.branches to old')
+    wait_for(lambda: count(first, 'branches') == '1', 10, 'back', 0.05)
+    done = first.console.psql('-c', 'set flag public.branches to complete')
     assert done.returncode == 1 and 'the next one is live' in done.stderr
-    kept = db.psql('-Atc', "select kind, who, reason, to_stages from crossfade.journal order by at", PGDATABASE='moves')
-    assert kept.stdout == 'flag|root|shared|{live}\nflag|root||{old}\n'
+    assert [r[1:4] + r[5:9] for r in rows(second, 'show history') if r[7] == 'done'] == [
+        ('root', 'set flag', 'bank', 'live', 'old', 'done', None),
+        ('root', 'set flag', 'bank', 'old', 'live', 'done', 'shared')]
+    told = second.command('flags', 'history', '-c', second.config_file, 'public.branches')
+    assert told.returncode == 0 and 'shared' in told.stdout, told.stderr
+    assert [r[4] for r in rows(second, 'show flags') if r[1] == 'public.branches'] == ['root']
     first.stop()
-    wait_for(lambda: len(rows(second, 'show proxies')) == 1, 10, 'one has left', 0.1)
+    many.wait_live(second, len(fleet) - 1)
     first.start()
-    assert count(first) == '100'
+    assert count(first, 'branches') == '1'
 
 
-def test_cutovers_under_load_through_both(fleet):
-    loads = [Load(proxy, i) for i, proxy in enumerate(fleet)]
-    for load in loads:
-        load.start()
-    try:
-        for i in range(4):
-            fleet[i % 2].console.order("cutover public.prices timeout '60s'" if i % 2 == 0 else
-                                       "reverse public.prices timeout '60s'")
-            assert stage(fleet[i % 2]) == ('live' if i % 2 == 0 else 'old')
-            before = [load.done for load in loads]
-            wait_for(lambda: all(load.error or load.done > b for load, b in zip(loads, before)), 30, 'both go on', 0.02)
-    finally:
-        for load in loads:
-            load.stopping = True
-        for load in loads:
-            load.join(30)
-    assert [load.error for load in loads] == [None, None]
-    assert count(fleet[0]) == count(fleet[1]) == str(100 + sum(load.done for load in loads))
+def test_cutovers_under_load_through_all(fleet, db, tmp_path):
+    tmp_path.chmod(0o755)
+    times, seconds = (20, 60) if STRICT else (4, 4)
+    loads = [bank.Load(proxy, tmp_path, mode, 1 if not STRICT else 2, seconds) for proxy, mode in
+             zip(fleet, ('simple', 'extended', 'prepared'))]
+    writers = [Writer(proxy, f'w{i}') for i, proxy in enumerate(fleet)]
+    for writer in writers:
+        writer.start()
+    for i in range(times):
+        done = cutover(fleet[i % len(fleet)], 'REVERSE' if i % 2 else 'CUTOVER', table='GROUP bank')
+        assert done.returncode == 0, done.stderr
+        assert stage(fleet[i % len(fleet)]) == ('old' if i % 2 else 'live')
+        before = [len(w.done) for w in writers]
+        wait_for(lambda: all(w.error or len(w.done) > b for w, b in zip(writers, before)), 30, 'all go on', 0.02)
+    for writer in writers:
+        writer.finish()
+    transfers = sum(load.finish() for load in loads)
+    many.check_lines(db, writers)
+    money, changes, lines = bank.balance(db)
+    assert money == 1000 * bank.ACCOUNTS
+    assert changes == 2 * transfers and lines == changes + sum(len(w.done) for w in writers)
+    assert 'drift' not in ''.join(proxy.log() for proxy in fleet)
 
 
-def test_a_proxy_that_died_is_not_waited_for(fleet):
+@pytest.mark.skipif(not STRICT, reason='waits for a lease to end: tests/full/fleet.sh')
+def test_what_a_dead_proxy_leaves_behind(fleet):
+    """It is waited for until its lease is over, while nobody is held up; then no more."""
     fleet[1].kill()
-    began = time.monotonic()
-    fleet[0].console.order("cutover public.prices timeout '60s'")
-    assert time.monotonic() - began < 40
-    assert count(fleet[0]) == '100'
-    assert [r[6] for r in rows(fleet[0], 'show proxies')].count(True) == 1
+    writer = Writer(fleet[0], 'w')
+    writer.start()
+    done = cutover(fleet[0])
+    writer.finish()
+    assert done.returncode == 0 and 'attempt 1,' in done.stderr, done.stderr
+    assert [r[6] for r in rows(fleet[0], 'show proxies')].count(False) == 1
     fleet[1].start()
-    assert stage(fleet[1]) == 'live' and count(fleet[1]) == '100'
+    assert stage(fleet[1]) == 'live' and count(fleet[1]) == count(fleet[0])
 
 
-def test_a_proxy_that_froze_serves_the_right_side_afterwards(fleet):
-    with psycopg.connect(fleet[1].dsn(dbname='moves'), autocommit=True) as c:
-        assert c.execute('select count(*) from public.prices').fetchone()[0] == 100
-        fleet[1].process.send_signal(signal.SIGSTOP)
+@pytest.mark.skipif(not STRICT, reason='waits for a lease to end: tests/full/fleet.sh')
+def test_sessions_of_a_frozen_proxy_are_in_the_way(fleet, db):
+    with psycopg.connect(fleet[1].dsn(user='app', dbname='bank', application_name='frozen'), autocommit=True) as c:
+        c.execute('select count(*) from public.books')
+        time.sleep(2)  # it has told of this session by then
+        many.freeze(fleet[1])
         try:
-            fleet[0].console.order("cutover public.prices timeout '60s'")
+            done = cutover(fleet[0], options="TIMEOUT '10s'")
+            assert done.returncode == 1 and 'out of reach' in done.stderr and 'application frozen' in done.stderr, done.stderr
+            assert many.place(db) == 'public.books'
+            db.psql('-c', f'grant pg_signal_backend to {many.MOVER}')
+            done = cutover(fleet[0], options="TIMEOUT '60s' FORCE REASON 'it is gone for good'")
+            assert done.returncode == 0, done.stderr
         finally:
-            fleet[1].process.send_signal(signal.SIGCONT)
-        assert c.execute('select count(*) from public.prices').fetchone()[0] == 100
+            many.thaw(fleet[1])
+            db.psql('-c', f'revoke pg_signal_backend from {many.MOVER}')
+        with pytest.raises(psycopg.OperationalError):
+            c.execute('select 1')
     wait_for(lambda: stage(fleet[1]) == 'live', 15, 'it has caught up', 0.1)
+    assert count(fleet[1]) == count(fleet[1], 'data.ledger_lines') == '0'
+    assert rows(fleet[1], 'show history public.books')[0][9], 'forced'
+
+
+def test_a_frozen_proxy_that_goes_on_is_waited_for(fleet, db):
+    with psycopg.connect(fleet[1].dsn(user='app', dbname='bank'), autocommit=True) as c:
+        c.execute('select count(*) from public.books')
+        many.freeze(fleet[1])
+        said = []
+        thread = threading.Thread(target=lambda: said.append(cutover(fleet[0])))
+        thread.start()
+        wait_for(lambda: 'wait' in fleet[0].console.psql('-Atc', 'show cutovers').stdout, 10, 'it waits')
+        many.thaw(fleet[1])
+        thread.join(60)
+        assert said[0].returncode == 0, said[0].stderr
+        assert c.execute('select count(*) from public.books').fetchone() == (0,)
+
+
+def test_another_map_cannot_take_part(fleet, db, make_proxy):
+    other = bank.MAP.replace('amount: delta', 'amount: sum')
+    third = many.join(db, make_proxy, map_text=other)
+    many.wait_live(fleet[0], len(fleet) + 1)
+    dry = cutover(fleet[0], options='DRY RUN')
+    assert dry.returncode == 0 and 'have another map' in dry.stderr, dry.stderr
+    done = cutover(fleet[0])
+    assert done.returncode == 1 and 'cannot take part: its map says something else of public.books' in done.stderr
+    assert str(third.port) in done.stderr and many.place(db) == 'public.books'
+    assert cutover(fleet[0], table='public.accounts').returncode == 0, 'they agree about this one'
+    third.map_file.write_text(bank.MAP)
+    third.console.order('RELOAD')
+    assert cutover(fleet[0]).returncode == 0
+    assert count(third) == '0'
+
+
+def test_the_one_that_moves_is_killed_and_the_others_go_on_at_once(fleet, db):
+    with psycopg.connect(db.dsn(user='app', dbname='bank')) as reader, \
+            psycopg.connect(fleet[1].dsn(user='app', dbname='bank'), autocommit=True) as c:
+        reader.execute('select 1 from public.books')
+        thread = threading.Thread(target=lambda: cutover(fleet[0], options="MAX STALL '60s' TIMEOUT '90s'"))
+        thread.start()
+        wait_for(lambda: 'drain' in fleet[0].console.psql('-Atc', 'show cutovers').stdout, 10, 'it drains')
+        waiting = threading.Thread(target=lambda: c.execute('select count(*) from public.books'))
+        waiting.start()
+        wait_for(lambda: any(r[6] == 'the end of a pause' for r in rows(fleet[1], 'show clients')), 10, 'held up there too')
+        fleet[0].kill()
+        thread.join(20)
+        waiting.join(20)  # far less than the stall that was allowed
+        assert not waiting.is_alive()
+    fleet[0].start()
+    assert many.place(db) == 'public.books' and cutover(fleet[1]).returncode == 0
+
+
+def test_a_schema_of_the_version_before_is_used_and_brought_up_to_date(db, make_proxy):
+    """… and a proxy of that version, which answers no calls and tells nothing, is waited for in the old way."""
+    db.psql('-v', 'ON_ERROR_STOP=1', '-c', f'set role {many.MOVER}', '-c', VERSION_1, PGDATABASE='bank')
+    proxy = many.join(db, make_proxy)
+    many.wait_live(proxy, 2)
+    done = cutover(proxy, options="TIMEOUT '1s'")
+    assert done.returncode == 1 and 'old one has not paused the tables' in done.stderr, done.stderr
+    db.psql('-c', "delete from crossfade.proxies where name = 'old one'", PGDATABASE='bank')
+    assert cutover(proxy).returncode == 0
+    assert db.psql('-Atc', 'select version, oldest_reader from crossfade.about', PGDATABASE='bank').stdout == '2|1\n'
+
+
+VERSION_1 = """
+create table crossfade.about (version int not null, oldest_reader int not null); insert into crossfade.about values (1, 1);
+create table crossfade.stages (table_name text primary key, stage text not null,
+ changed_at timestamptz not null default clock_timestamp(), journal uuid);
+create table crossfade.journal (id uuid primary key, at timestamptz not null default clock_timestamp(), kind text not null,
+ tables text[] not null, from_stages text[] not null, to_stages text[] not null, who text,
+ role text not null default current_user, reason text, outcome text not null, detail text);
+create table crossfade.pauses (id uuid primary key, tables text[] not null, owner text not null,
+ began_at timestamptz not null default clock_timestamp(), expires_at timestamptz not null, ended_at timestamptz, outcome text);
+create table crossfade.proxies (id uuid primary key, name text not null, address text, version text not null,
+ standby boolean not null default false, started_at timestamptz not null default clock_timestamp(),
+ lease_until timestamptz not null);
+create table crossfade.acknowledgements (pause uuid not null references crossfade.pauses on delete cascade,
+ proxy uuid not null references crossfade.proxies on delete cascade, at timestamptz not null default clock_timestamp(),
+ primary key (pause, proxy));
+insert into crossfade.proxies (id, name, version, lease_until)
+ values ('00000000-0000-4000-8000-000000000001', 'old one', '0.0', clock_timestamp() + interval '1 hour');
+"""

@@ -1,0 +1,71 @@
+/* What the files of a member (member*.c) share; nobody else includes this. */
+#ifndef CROSSFADE_FLEET_MEMBER_PARTS_H
+#define CROSSFADE_FLEET_MEMBER_PARTS_H
+
+#include "fleet/member.h"
+
+#include "base/list.h"
+
+#include <pthread.h>
+
+enum {
+	MEMBER_CONNECT_MS = 3000,
+	MEMBER_QUERY_MS = 3000, /* an unanswered one is noticed before our lease is over */
+	MEMBER_BACKOFF_MS = 1000,
+};
+
+struct member {
+	struct member_settings settings;
+	struct member_callbacks callbacks;
+	char id[STATE_ID_BYTES];
+	pthread_t thread;
+	int stop_fd, poke_fd;
+	_Atomic bool stopped;
+	/* the thread's own */
+	struct catalog_connection *own;	    /* to the server of the sessions */
+	struct catalog_connection *primary; /* NULL: the same server, or it cannot be reached */
+	struct list_link held;		    /* pauses: member_pauses.c */
+	struct buf stages;		    /* as last handed out */
+	bool standby, joined, told, troubled, called;
+	uint64_t renewed_us; /* when our lease was last asked for; 0: never */
+	uint64_t transforms; /* the pause of all transforms while there is no lease; 0: none */
+};
+
+/* ---- member_row.c: connections, and our row ---- */
+
+/* False: not connected and registered; what can be done without is done all the same. */
+bool member_join(struct member *member, struct error *error_out);
+bool member_renew_if_due(struct member *member, struct error *error_out);
+/* Says that we are there to all cutovers that ask. */
+bool member_answer_calls(struct member *member, struct error *error_out);
+/* Takes the row out; the end. */
+void member_leave(struct member *member);
+void member_disconnect(struct member *member);
+
+/* Where rows about proxies and pauses are; NULL: out of reach. */
+struct catalog_connection *member_shared(struct member *member);
+void member_append_text(struct member *member, struct buf *sql, const char *text);
+bool member_execute(struct member *member, struct buf *sql, struct error *error_out); /* frees sql */
+
+/* False with the reason: our map says something else of these tables than that of whoever asks. One a line each. */
+bool member_agrees(struct member *member, const char *tables, const char *digests, struct error *error_out);
+
+/* ---- member_pauses.c ---- */
+
+bool member_follow_pauses(struct member *member, struct error *error_out);
+/* What was under way when the tables were paused: told once it is answered. True: something still is. */
+bool member_report_drained(struct member *member);
+/* The end: all goes on. */
+void member_open_all(struct member *member);
+/* Transforms wait while there is no lease. */
+void member_mind_lease(struct member *member);
+
+/* ---- member.c ---- */
+
+/* The stages as they are, as the text of a flags file. */
+bool member_read_stages(struct member *member, struct buf *stages_out, struct error *error_out);
+/* Has the catalog read again; both are in force then. NULL: the stages are those of before. */
+void member_refresh(struct member *member, struct buf *stages);
+void member_hand_out(struct member *member, struct buf *stages);
+
+#endif
