@@ -190,3 +190,66 @@ def test_the_server_restarts(make_proxy, victim):
         fleet.check()
     for gate in fleet.gates:
         gate.close()
+
+
+@pytest.mark.parametrize('step', STEPS)
+def test_one_joins_in_the_middle(fleet, step, make_proxy):
+    fleet.begin(set())
+    late = many.join(fleet.pg, make_proxy, start=False)
+    joining = threading.Thread(target=late.start)
+    fleet.gates[0].on(STEPS[step], joining.start)
+    said = []
+    order(fleet, said).join(90)
+    joining.join(30)
+    assert said and said[0].returncode == 0, said
+    assert count(late) == count(late, 'data.ledger_lines')
+    late.stop()
+    late.process = None
+    fleet.all_go_on()
+    fleet.check()
+
+
+@pytest.mark.parametrize('step', STEPS)
+def test_one_leaves_in_the_middle(fleet, step):
+    fleet.begin({1})
+    fleet.gates[0].on(STEPS[step], lambda: fleet.proxies[1].process.terminate())
+    said = []
+    order(fleet, said).join(90)
+    assert said and said[0].returncode == 0, said
+    assert fleet.proxies[1].process.wait(30) == 0
+    fleet.proxies[1].start()
+    fleet.all_go_on()
+    fleet.check()
+
+
+TRANSFORM = """old: v10
+new: v13
+tables:
+  public.accounts: data.accounts
+  public.branches: {to: data.offices, shape: {id: integer, name: text}, read: {name: title}, write: {title: name}}
+"""
+
+
+def test_transforms_wait_while_there_is_no_lease(server, make_proxy):
+    """Where their rows are only the stage says, and it may change unseen; a move goes on."""
+    many.grant(server, make_proxy)
+    server.psql('-c', 'create table data.offices (id int, title text)', PGDATABASE='bank')
+    gate = Gate(server.port)
+    proxy = many.join(server, make_proxy, map_text=TRANSFORM, relay=gate, start=False)
+    text = proxy.config_file.read_text()
+    proxy.config_file.write_text(text.replace(f'server: 127.0.0.1:{gate.port}', f'server: 127.0.0.1:{server.port}'))
+    proxy.start()
+    assert count(proxy, 'branches') == '1'
+    gate.cut()
+    proxy.wait_log('fleet_transforms_held', seconds=30)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(count(proxy, 'branches')))
+    thread.start()
+    assert count(proxy, 'accounts') == str(bank.ACCOUNTS)
+    thread.join(1)
+    assert not got
+    gate.heal()
+    thread.join(30)
+    assert got == ['1']
+    proxy.wait_log('fleet_transforms_go_on')
+    gate.close()
