@@ -238,8 +238,8 @@ def test_pgbouncer_1_25_an_error_without_sqlstate(newer, error):
                 assert c.message() == ('Z', b'I') and len(body) >= len(ODD_ERRORS[error]) - 20
             else:
                 break
-    proxy.settle()
-    assert proxy.alive()
+    with Raw(proxy.address).startup():
+        assert proxy.alive()
 
 
 # --- cancel
@@ -307,6 +307,7 @@ def tuples(n):
     return 'select * from data.items where (id, name) in (' + ', '.join(f"({n}, v{n}.c{k})" for k in range(600)) + ')'
 
 
+@pytest.mark.full
 def test_pgdog_1261_and_854_memory_of_distinct_statements_is_bounded(newer):
     """Lists of 600 tuples, and what else is long: what is remembered of them has its limits in bytes."""
     mapped = {'map_text': 'old: public\nnew: data\ntables: {public.items: data.items}\n',
