@@ -1,5 +1,6 @@
 """A new process takes over the sockets of an old one: nobody is refused, and systemd is told."""
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,11 +26,11 @@ class Held:
         self.notify.bind(self.path)
         self.notify.settimeout(20)
 
-    def start(self, proxy):
+    def start(self, proxy, binary=BINARY):
         # LISTEN_PID must be the process's own, so a shell puts it there and becomes the server.
         script = f'exec 3<&{self.socket.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
         with open(proxy.dir / 'log', 'ab') as log:
-            return subprocess.Popen(['bash', '-c', script, 'bash', str(BINARY), 'serve', '-c', str(proxy.config_file)],
+            return subprocess.Popen(['bash', '-c', script, 'bash', str(binary), 'serve', '-c', str(proxy.config_file)],
                                     pass_fds=[self.socket.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                     env={**os.environ, 'NOTIFY_SOCKET': self.path}, cwd=proxy.dir)
 
@@ -64,8 +65,17 @@ def connect(port):
         return b'42' in answer or b'57P01' in answer
 
 
-def test_a_restart_refuses_nobody(configured, held):
-    old = held.start(configured)
+def install(program):
+    """A new file under the old name, as packages do it; who runs keeps the old one."""
+    fresh = program.with_suffix('.new')
+    shutil.copy(BINARY, fresh)
+    fresh.rename(program)
+    return program
+
+
+def test_a_restart_with_a_new_program_refuses_nobody(configured, held, tmp_path):
+    program = install(tmp_path / 'crossfade')
+    old = held.start(configured, program)
     held.hears('READY=1')
     stop, failures, done = threading.Event(), [], []
 
@@ -81,7 +91,7 @@ def test_a_restart_refuses_nobody(configured, held):
         t.start()
     try:
         for _ in range(3):
-            new = held.start(configured)
+            new = held.start(configured, install(program))
             held.hears('READY=1')
             old.send_signal(signal.SIGTERM)
             assert old.wait(30) == 0
@@ -120,6 +130,24 @@ def test_systemd_hears_of_reloads(configured, held):
     process.send_signal(signal.SIGHUP)
     assert held.hears('RELOADING=1') and held.hears('READY=1')
     process.terminate()
+    assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(not shutil.which('systemd-socket-activate'), reason='systemd is not installed')
+def test_systemds_own_activation(configured, held):
+    """Whoever connects first has it started; systemd's tool makes the socket and hands it over."""
+    held.socket.close()
+    with open(configured.dir / 'log', 'ab') as log:
+        process = subprocess.Popen(['systemd-socket-activate', '-l', f'127.0.0.1:{held.port}', '-E', f'NOTIFY_SOCKET={held.path}',
+                                    str(BINARY), 'serve', '-c', str(configured.config_file)], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, cwd=configured.dir)
+    configured.log_file = configured.dir / 'log'
+    configured.wait_log('Listening on')
+    assert connect(held.port)
+    held.hears('READY=1')
+    assert 'sockets_unused' not in configured.log()
+    process.terminate()
+    held.hears('STOPPING=1')
     assert process.wait(30) == 0
 
 
