@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { KEY_FORMAT = 256, KEY_TABLE, KEY_APP, KEY_USER, KEY_SINCE, KEY_UNTIL, KEY_SIDE, KEY_LEDGER, KEY_STATEMENTS,
@@ -110,6 +111,21 @@ static void take_statements(struct argp_state *state, struct arguments *argument
 		argp_error(state, "not a number of statements: \"%s\"", value);
 }
 
+/* What it counts would count twice. */
+static void refuse_twice(struct argp_state *state, const struct arguments *arguments)
+{
+	const char *last = arguments->ledgers[arguments->ledger_count - 1];
+	struct stat one, other;
+	bool is_file = stat(last, &one) == 0;
+	for (size_t i = 0; i + 1 < arguments->ledger_count; i++) {
+		bool same = strcmp(arguments->ledgers[i], last) == 0 ||
+			    (is_file && stat(arguments->ledgers[i], &other) == 0 && one.st_dev == other.st_dev &&
+			     one.st_ino == other.st_ino);
+		if (same)
+			argp_error(state, "the ledger \"%s\" is given twice", last);
+	}
+}
+
 static void take_ledger(struct argp_state *state, struct arguments *arguments, const char *value)
 {
 	if (arguments->ledger_count == LEDGERS_MAX)
@@ -118,6 +134,7 @@ static void take_ledger(struct argp_state *state, struct arguments *arguments, c
 	if (place && strchr(place, ' '))
 		*strchr(place, ' ') = '\n'; /* as usage/shared.h has it */
 	arguments->ledgers[arguments->ledger_count++] = place ? place : value;
+	refuse_twice(state, arguments);
 }
 
 static void take_place(struct argp_state *state, struct arguments *arguments, const char *value)

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/memory.h"
+#include "logs/message.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -68,6 +69,14 @@ static bool starts_copy(struct slice text)
 	return text.len > 5 && strncasecmp(text.data, "copy ", 5) == 0;
 }
 
+/* The statements of a file run one after the other, in one session. */
+static void give(struct sql_text *t, struct slice sql, bool ends)
+{
+	struct log_record record = { .sql = sql, .application = t->application, .count = 1, .ends = ends,
+				     .session = log_session_hash(t->application) };
+	t->reader->record(t->reader->context, &record);
+}
+
 static void end_statement(struct sql_text *t)
 {
 	struct slice sql = buf_slice(&t->statement);
@@ -75,7 +84,7 @@ static void end_statement(struct sql_text *t)
 	if (t->cut)
 		t->reader->losses.cut++;
 	else if (t->has_words)
-		t->reader->record(t->reader->context, &(struct log_record){ .sql = sql, .application = t->application, .count = 1 });
+		give(t, sql, false);
 	buf_clear(&t->statement);
 	t->cut = t->has_words = false;
 	t->atomic = 0;
@@ -270,6 +279,7 @@ void sql_text_end(struct sql_text *text)
 		text->reader->losses.cut++;
 	else if (text->state != STATE_COPY_DATA)
 		end_statement(text);
+	give(text, slice_of("", 0), true);
 }
 
 struct sql_text *sql_text_new(const char *application, struct log_reader *reader)

@@ -499,6 +499,33 @@ static bool send_rest(struct sender *s)
 
 /* ---- the observation ---- */
 
+static bool break_off(struct sender *s, const PGresult *unended)
+{
+	bool ok = true;
+	for (int row = 0; ok && row < PQntuples(unended); row++) {
+		if (!usage_run_is_gone(strtol(PQgetvalue(unended, row, 1), NULL, 10)))
+			continue;
+		buf_printf(&s->sql, "UPDATE %s.usage_observations SET broken_off = 1 WHERE id = %s", s->shared->schema,
+			   PQgetvalue(unended, row, 0));
+		ok = run(s, NULL);
+	}
+	return ok;
+}
+
+/* As in a file: runs on this host that were killed would look alive until their heartbeat is old. */
+static bool break_off_gone(struct sender *s, const char *host)
+{
+	PGresult *result;
+	buf_printf(&s->sql, "SELECT id, pid FROM %s.usage_observations WHERE stopped_ms IS NULL AND broken_off = 0 AND id <> %lld"
+			    " AND host = ", s->shared->schema, (long long)s->shared->observation);
+	catalog_append_literal(s->shared->connection, &s->sql, host);
+	if (!run(s, &result))
+		return false;
+	bool ok = break_off(s, result);
+	PQclear(result);
+	return ok;
+}
+
 static bool begin_observation(struct sender *s)
 {
 	PGresult *result;
@@ -514,7 +541,7 @@ static bool begin_observation(struct sender *s)
 		return false;
 	s->shared->observation = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
 	PQclear(result);
-	return true;
+	return break_off_gone(s, host);
 }
 
 static bool send_heartbeat(struct sender *s)

@@ -355,14 +355,20 @@ static int by_statement(const void *a, const void *b)
 {
 	const struct report_statement *x = *(struct report_statement *const *)a;
 	const struct report_statement *y = *(struct report_statement *const *)b;
-	return busier(&x->counts, &y->counts) ? -1 : busier(&y->counts, &x->counts) ? 1 : strcmp(x->text, y->text);
+	int order = busier(&x->counts, &y->counts) ? -1 : busier(&y->counts, &x->counts);
+	order = order ? order : strcmp(x->text, y->text);
+	return order ? order : (x->kind > y->kind) - (x->kind < y->kind);
 }
 
 static int by_who(const void *a, const void *b)
 {
 	const struct report_who *x = *(struct report_who *const *)a, *y = *(struct report_who *const *)b;
-	return busier(&x->counts, &y->counts) ? -1 :
-	       busier(&y->counts, &x->counts) ? 1 : strcmp(x->application, y->application);
+	const char *const of_x[] = { x->application, x->user, x->database, x->address, x->controller, x->route, x->action };
+	const char *const of_y[] = { y->application, y->user, y->database, y->address, y->controller, y->route, y->action };
+	int order = busier(&x->counts, &y->counts) ? -1 : busier(&y->counts, &x->counts);
+	for (size_t i = 0; !order && i < sizeof(of_x) / sizeof(of_x[0]); i++)
+		order = strcmp(of_x[i], of_y[i]);
+	return order;
 }
 
 static void make_room(struct report *report)

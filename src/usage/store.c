@@ -141,7 +141,7 @@ static bool add_observation(struct usage_store *store)
 }
 
 /* Our own pid in an older row is that of a predecessor: in a container every run is number 1. */
-static bool is_gone(int64_t pid)
+bool usage_run_is_gone(int64_t pid)
 {
 	return pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
@@ -154,7 +154,7 @@ static bool next_gone(struct usage_store *store, const char *host, int64_t *id_o
 	store_bind_text(statement, 1, host);
 	sqlite3_bind_int64(statement, 2, store->observation->id);
 	while (found < 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (is_gone(sqlite3_column_int64(statement, 1)))
+		if (usage_run_is_gone(sqlite3_column_int64(statement, 1)))
 			found = sqlite3_column_int64(statement, 0);
 	}
 	sqlite3_reset(statement);

@@ -46,6 +46,9 @@ bool usage_store_open(const struct usage_settings *settings, struct usage_observ
 /* The observation ends as a clean stop, with this many statements lost. */
 void usage_store_close(struct usage_store *store, uint64_t lost);
 
+/* Whether the run of a proxy on this host that did not end its observation is over. */
+bool usage_run_is_gone(int64_t pid);
+
 /* What one transaction puts into the file. */
 struct usage_batch {
 	struct usage_table *const *tables;

@@ -154,6 +154,15 @@ def test_a_tree_of_sql_files(report, tmp_path):
     assert counts(tables['public.prices'])[('jobs/a.sql', '')] == (1, 0)
 
 
+def test_a_file_is_one_session(report, tmp_path):
+    (tmp_path / 'a.sql').write_text('set search_path = archive; select * from prices;')
+    (tmp_path / 'b.sql').write_text('select code from prices; create temp table stocks (a int); select a from stocks;\n'
+                                    'prepare p as select close from public.prices; execute p; execute p;')
+    tables = report('--from', tmp_path)
+    assert counts(tables['public.prices']) == {('b.sql', ''): (3, 0)}
+    assert tables['public.stocks']['old']['count'] == 0
+
+
 def test_standard_input_and_damaged_logs(report, logged):
     text = open(file_of(logged, 'all.log'), errors='replace').read()
     whole = report('--from', 'stderr:-', '--line-prefix', PREFIX, stdin=text)

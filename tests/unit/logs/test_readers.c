@@ -189,21 +189,23 @@ Test(json_log, lines)
 	expect_all(JSON, "{\"timestamp\":\"20\n[]\nnull\n{}\n", "", 4, 0);
 }
 
+#define END "END |- - f.sql -\n"
+
 Test(sql_text, statements)
 {
 	expect(SQL, "SELECT ';' ; select E'\\';' || 'a''b;';\n\\c other\nSELECT $$;$$, $a$ $$ ; $a$, \"x;\"; -- ; nothing\n/* ; /* ; */ ; */ SELECT 1",
-	       "SELECT ';' ; |- - f.sql - no session\n"
-	       " select E'\\';' || 'a''b;'; |- - f.sql - no session\n"
-	       "\nSELECT $$;$$, $a$ $$ ; $a$, \"x;\"; |- - f.sql - no session\n"
-	       " -- ; nothing\n/* ; /* ; */ ; */ SELECT 1 |- - f.sql - no session\n");
-	expect(SQL, "COPY t FROM STDIN;\n1;\t'\n\\.\nSELECT 2;", "COPY t FROM STDIN; |- - f.sql - no session\nSELECT 2; |- - f.sql - no session\n");
+	       "SELECT ';' ; |- - f.sql -\n"
+	       " select E'\\';' || 'a''b;'; |- - f.sql -\n"
+	       "\nSELECT $$;$$, $a$ $$ ; $a$, \"x;\"; |- - f.sql -\n"
+	       " -- ; nothing\n/* ; /* ; */ ; */ SELECT 1 |- - f.sql -\n" END);
+	expect(SQL, "COPY t FROM STDIN;\n1;\t'\n\\.\nSELECT 2;", "COPY t FROM STDIN; |- - f.sql -\nSELECT 2; |- - f.sql -\n" END);
 	expect(SQL, "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END; SELECT 3;",
-	       "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END; |- - f.sql - no session\n"
-	       " SELECT 3; |- - f.sql - no session\n");
-	expect(SQL, "SELECT 1 \\gset\nSELECT 2", "SELECT 1  |- - f.sql - no session\nSELECT 2 |- - f.sql - no session\n");
-	expect(SQL, " ; ;\n-- only a comment\n", "");
-	expect(SQL, "SELECT E'a''\\'; b';SELECT 1", "SELECT E'a''\\'; b'; |- - f.sql - no session\nSELECT 1 |- - f.sql - no session\n");
-	expect_all(SQL, "SELECT 1; SELECT 'open", "SELECT 1; |- - f.sql - no session\n", 0, 1);
+	       "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END; |- - f.sql -\n"
+	       " SELECT 3; |- - f.sql -\n" END);
+	expect(SQL, "SELECT 1 \\gset\nSELECT 2", "SELECT 1  |- - f.sql -\nSELECT 2 |- - f.sql -\n" END);
+	expect(SQL, " ; ;\n-- only a comment\n", END);
+	expect(SQL, "SELECT E'a''\\'; b';SELECT 1", "SELECT E'a''\\'; b'; |- - f.sql -\nSELECT 1 |- - f.sql -\n" END);
+	expect_all(SQL, "SELECT 1; SELECT 'open", "SELECT 1; |- - f.sql -\n" END, 0, 1);
 }
 
 /* Bytes of every kind in every order end, and nothing grows. */
