@@ -160,4 +160,7 @@ SELECT code, date, (ARRAY['earnings','dividend','split','disclosure'])[1 + (k + 
 FROM levels JOIN days ON n % 25 = 0 AND k % 4 = 0 ORDER BY date, code;
 
 COMMIT;
-ANALYZE;
+ANALYZE public.stocks, public.prices, public.fundamentals, public.investor, brain.analysis_results,
+  brain.stage_outputs, brain.ai_analysis_log, execution.orders, execution.executions,
+  execution.positions, portfolio.holdings, portfolio.balance_snapshots, feedback.learning_data,
+  feedback.performance, forecast.predictions, forecast.events;

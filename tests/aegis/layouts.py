@@ -39,7 +39,7 @@ class Databases:
 
     def copy(self, layout):
         name = f'aegis_{layout}_{next(self.numbers)}'
-        self.admin.execute(f'create database {name} template tpl_{layout} owner {ROLE}')
+        self.admin.execute(f'create database {name} template tpl_{layout} owner {ROLE} strategy file_copy')
         return name
 
     def drop(self, name):
