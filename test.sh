@@ -124,10 +124,19 @@ build_ahead() {
   CC=$compiler tests/lib/setup-build.sh "$dir" -Dwerror=true -Dtests=enabled "$@" && nice -n 19 ninja -C "$dir" -j 1
 }
 begin_ahead() {
+  set -m # a process group of its own
   { build_ahead build-clang clang; build_ahead build-asan "${CC:-gcc}" "${asan[@]}"; } \
     </dev/null >"$results/ahead.log" 2>&1 &
   ahead=$!
+  set +m
 }
+# What is not done by then is done on all cores.
+end_ahead() {
+  [ -n "${ahead:-}" ] || return 0
+  kill -- "-$ahead"
+  wait "$ahead"
+  ahead=''
+} 2>/dev/null
 
 install() {
   local -a sections=(build demo test)
@@ -138,7 +147,7 @@ install() {
 asan=(-Db_sanitize=address,undefined -Dbuildtype=debug)
 
 clean_up() {
-  [ -z "${ahead:-}" ] || kill "$ahead" 2>/dev/null
+  end_ahead
   rm -rf -- "$scratch"
 }
 
@@ -167,7 +176,7 @@ main() {
     script_test demo 180 ./demo.sh
   fi
 
-  [ -z "${ahead:-}" ] || wait "$ahead"
+  end_ahead
   say 'clang: build and unit tests'
   compile build-clang clang && unit_tests build-clang
 
