@@ -193,6 +193,10 @@ class Postgres(Endpoint):
         self.set(ssl='on', ssl_cert_file=crt, ssl_key_file=key)
         wait_for(lambda: self.psql('-Atc', 'show ssl').stdout == 'on\n', what='ssl')
 
+    def wait_active(self, pid):
+        """Until the session works on a statement: a cancel request that comes before it goes nowhere."""
+        wait_for(lambda: self.sessions(f"pid = {pid} and state = 'active'") == 1, 10, f'the statement of {pid} runs')
+
     def sessions(self, where='true'):
         out = self.psql('-Atc', 'select count(*) from pg_stat_activity where backend_type='
                         f"'client backend' and pid <> pg_backend_pid() and ({where})")

@@ -239,7 +239,7 @@ def test_client_closes_while_its_statement_runs(ep, pg):
     with Raw(ep.address).startup(client_connection_check_interval='100') as c:
         pid = c.pid
         c.send(query('select pg_sleep(60)'))
-        time.sleep(0.2)
+        pg.wait_active(c.pid)
     wait_for(lambda: pg.sessions(f'pid = {pid}') == 0, 5, 'server session ended')
 
 

@@ -131,7 +131,7 @@ def test_pg_terminate_backend(ep, pg):
 def test_pg_terminate_backend_in_a_statement(ep, pg):
     def disturb(c):
         c.send(query('select pg_sleep(30)'))
-        time.sleep(0.15)
+        pg.wait_active(c.pid)
         pg.psql('-c', f'select pg_terminate_backend({c.pid})')
     assert same_last_words(ep, pg, disturb)[-1][1]['C'] == '57P01'
 

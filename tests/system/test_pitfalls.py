@@ -283,7 +283,7 @@ def test_pgdog_1505_a_cancel_while_others_connect_reaches_only_its_own(ep, pg):
         for _ in range(5):
             with Raw(ep.address).startup() as c:
                 c.send(query('select pg_sleep(30)'))
-                time.sleep(0.05)
+                pg.wait_active(c.pid)
                 raw.send_cancel(ep.address, c.cancel_packet())
                 codes = [raw.error_fields(b)['C'] for k, b in c.until() if k == 'E']
                 assert codes == ['57014']

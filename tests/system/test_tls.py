@@ -410,12 +410,12 @@ def test_a_slow_reader_over_tls_holds_up_the_server_not_the_memory(both):
         assert sum(k == 'D' for k, _ in c.until()) == 800
 
 
-def test_cancel_over_tls_on_both_legs(both):
+def test_cancel_over_tls_on_both_legs(both, tls_pg):
     """A cancel request finds its session inside TLS and in clear, as libpq before 17 sends it."""
     for kind in (Secure, Raw):
         with Secure(both.address).startup() as c:
             c.send(query('select pg_sleep(30)'))
-            time.sleep(0.2)
+            tls_pg.wait_active(c.pid)
             with kind(both.address) as other:
                 other.send(c.cancel_packet())
                 other.rest()
@@ -426,7 +426,7 @@ def test_cancel_in_clear_is_taken_where_tls_is_required(make_proxy, pki, tls_pg)
     proxy = make_proxy(tls_pg, config=client_tls(pki, 'require'))
     with Secure(proxy.address).startup() as c:
         c.send(query('select pg_sleep(30)'))
-        time.sleep(0.2)
+        tls_pg.wait_active(c.pid)
         raw.send_cancel(proxy.address, c.cancel_packet())
         assert raw.error_fields(dict(c.until())['E'])['C'] == '57014'
 
