@@ -13,6 +13,7 @@ enum {
 	SEEN_BITS = 1 << 19,	    /* texts seen once, roughly: … */
 	SEEN_MOST = SEEN_BITS / 16, /* … of so many, one in sixteen new ones is taken for known */
 	TEXT_MAX_BYTES = 64 * 1024, /* longer texts are not worth their room */
+	RECENT_TEXTS = 256,	    /* that recipes have served: few, so that asking for one stays in the nearest memory */
 	BUCKETS_LEAST = 256,
 	SKELETON_CONTEXT = 1 << 16, /* told apart from texts of the same context */
 };
@@ -53,6 +54,7 @@ struct rewrite_cache {
 	struct remembered remembered[STAMPS];
 	uint8_t seen[SEEN_BITS / 8];
 	uint32_t seen_count;
+	uint64_t recent_texts[RECENT_TEXTS]; /* hashes */
 	struct rewrite_cache_stats stats;
 };
 
@@ -294,10 +296,20 @@ static void keep(struct rewrite_cache *cache, struct entry *kept, struct slice b
 	}
 }
 
-void rewrite_cache_put(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql,
-		       struct rewrite *rewrite)
+static bool seen_a_moment_ago(struct rewrite_cache *cache, uint64_t hash)
 {
-	if (!key.context || rewrite->outcome > REWRITE_REFUSED || !seen_before(cache, key.hash))
+	uint64_t *slot = &cache->recent_texts[hash % RECENT_TEXTS];
+	bool same = *slot == hash;
+	*slot = hash;
+	return same;
+}
+
+void rewrite_cache_put(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql,
+		       struct rewrite *rewrite, bool cheap)
+{
+	if (!key.context || rewrite->outcome > REWRITE_REFUSED)
+		return;
+	if (!(cheap ? seen_a_moment_ago(cache, key.hash) : seen_before(cache, key.hash)))
 		return;
 	size_t bytes = sizeof(struct entry) + sql.len + result_bytes(rewrite);
 	if (bytes <= cache->most_bytes / 8)

@@ -4,7 +4,7 @@
  * skeleton) and everything else a result depends on (the ruleset, the role,
  * search_path, how text is read), compared in full, never by hash alone. What
  * is kept has been seen a second time, so that statements that come only once
- * flush nothing. Sessions with temporary tables bypass it.
+ * flush nothing; what a recipe serves, a second time within a moment. Sessions with temporary tables bypass it.
  */
 #ifndef CROSSFADE_REWRITE_REWRITE_CACHE_H
 #define CROSSFADE_REWRITE_REWRITE_CACHE_H
@@ -30,9 +30,9 @@ struct rewrite_cache_key rewrite_cache_skeleton_key(uint32_t context, struct sli
 
 /* NULL or a result with a reference of its own. */
 struct rewrite *rewrite_cache_get(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql);
-/* Takes a reference of its own when it keeps the result. */
+/* Takes a reference of its own when it keeps the result. cheap: it came of a recipe, as it would again. */
 void rewrite_cache_put(struct rewrite_cache *cache, struct rewrite_cache_key key, struct slice sql,
-		       struct rewrite *rewrite);
+		       struct rewrite *rewrite, bool cheap);
 
 enum recipe_answer {
 	RECIPE_UNKNOWN,

@@ -615,7 +615,8 @@ static struct rewrite *run_in_full(struct rewriter *rewriter, const struct recip
 
 /* Lexes first. NULL: not without a parse, and that was not wanted. */
 static struct rewrite *run_lexed(struct rewriter *rewriter, struct slice sql, uint32_t context,
-				 const struct session_state *state, const struct ruleset *ruleset, bool may_parse)
+				 const struct session_state *state, const struct ruleset *ruleset, bool may_parse,
+				 bool *cheap_out)
 {
 	const struct recipe *recipe;
 	struct rewrite_cache_key key = { 0, 0 };
@@ -627,6 +628,7 @@ static struct rewrite *run_lexed(struct rewriter *rewriter, struct slice sql, ui
 	if (key.context) {
 		switch (rewrite_cache_recipe(rewriter->cache, key, &text, &recipe)) {
 		case RECIPE_KNOWN:
+			*cheap_out = true;
 			return recipe_apply(recipe, &text, session_state_encoding(state));
 		case RECIPE_NONE:
 			key.context = 0;
@@ -647,9 +649,10 @@ static struct rewrite *run_cached(struct rewriter *rewriter, struct slice sql, c
 	struct rewrite *known = rewrite_cache_get(rewriter->cache, key, sql);
 	if (known)
 		return known;
-	known = run_lexed(rewriter, sql, context, state, ruleset, may_parse);
+	bool cheap = false;
+	known = run_lexed(rewriter, sql, context, state, ruleset, may_parse, &cheap);
 	if (known)
-		rewrite_cache_put(rewriter->cache, key, sql, known);
+		rewrite_cache_put(rewriter->cache, key, sql, known, cheap);
 	return known;
 }
 

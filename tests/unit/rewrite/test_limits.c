@@ -254,7 +254,7 @@ Test(limits, the_cache_stays_within_its_bytes)
 		struct rewrite *kept = rewrite_cache_get(cache, key, text);
 		if (!kept) {
 			kept = rewriter_run(rewriter, text, REWRITE_SIMPLE, state, ruleset);
-			rewrite_cache_put(cache, key, text, kept);
+			rewrite_cache_put(cache, key, text, kept, false);
 		}
 		rewrite_unref(kept);
 	}
