@@ -48,9 +48,9 @@ static bool same_text(void *opaque, uint64_t number)
 
 static bool other_literals(void *opaque, uint64_t number)
 {
-	char sql[] = "SELECT abalance FROM pgbench_accounts WHERE aid = 1000000;";
-	for (size_t at = sizeof(sql) - 3; number; number /= 10)
-		sql[at--] += (char)(number % 10);
+	static char sql[] = "SELECT abalance FROM pgbench_accounts WHERE aid = 1000000;";
+	for (char *digit = &sql[sizeof(sql) - 3]; ++*digit > '9'; digit--)
+		*digit = '0';
 	return run(opaque, slice_of(sql, sizeof(sql) - 1), REWRITE_REWRITTEN);
 }
 

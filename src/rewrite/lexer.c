@@ -6,6 +6,7 @@
 #include "rewrite/lexer.h"
 
 #include "base/memory.h"
+#include "rewrite/chars.h"
 
 #include <stdlib.h>
 
@@ -393,40 +394,68 @@ static inline const char *end_of_class(const char *at, const char *end, unsigned
 	return at;
 }
 
-/* Words, integers, punctuation and lone operators with blanks between them, which are most of any text:
- * what scan_token would find, up to the first thing that needs a closer look. */
+static inline const char *end_of_word(const char *at, const char *end)
+{
+	while (end - at >= CHARS_AT_ONCE) {
+		unsigned count = chars_of_word(at);
+		at += count;
+		if (count < CHARS_AT_ONCE)
+			return at;
+	}
+	return end_of_class(at, end, CHAR_CONT);
+}
+
+/* The end of the word, integer, punctuation or lone operator that starts at `start`; NULL: it needs a closer look. */
+static inline const char *simple_end(const char *start, const char *end, enum token_class *class_out)
+{
+	uint8_t class = char_classes[(uint8_t)*start];
+	const char *at = start + 1;
+	if (class & CHAR_START) {
+		*class_out = TOKEN_WORD;
+		at = end_of_word(at, end);
+		return at - start == 1 && at < end && (*at == '\'' || *at == '&') ? NULL : at;
+	}
+	if (class & CHAR_DIGIT) {
+		*class_out = TOKEN_NUMBER;
+		at = end_of_class(at, end, CHAR_DIGIT);
+		return at < end && (*at == '.' || (char_classes[(uint8_t)*at] & CHAR_CONT)) ? NULL : at;
+	}
+	if (class & CHAR_SELF) {
+		*class_out = TOKEN_PUNCTUATION;
+		return *start == '.' || *start == ':' ? NULL : at;
+	}
+	*class_out = TOKEN_OPERATOR;
+	return (class & CHAR_OPERATOR) && at < end && !(char_classes[(uint8_t)*at] & CHAR_OPERATOR) ? at : NULL;
+}
+
+/* Simple tokens with blanks between them, which are most of any text: what scan_token would find, up to the
+ * first thing that needs a closer look. */
 static void scan_simple(struct scan *s)
 {
-	const char *const data = s->data, *const end = data + s->len;
-	for (const char *at = data + s->at;; at = data + s->at) {
-		at = end_of_class(at, end, CHAR_SPACE);
-		const char *start = at;
-		if (at == end)
+	struct token_list *tokens = s->tokens;
+	const char *const data = s->data, *const end = data + s->len, *at = data + s->at;
+	struct token *out = tokens->items + tokens->count, *full = tokens->items + tokens->capacity;
+	for (;;) {
+		enum token_class class;
+		const char *start = at < end && *at == ' ' ? at + 1 : at;
+		if (start < end && (char_classes[(uint8_t)*start] & CHAR_SPACE))
+			start = end_of_class(start, end, CHAR_SPACE);
+		const char *stop_at = start < end ? simple_end(start, end, &class) : NULL;
+		if (!stop_at)
 			break;
-		uint8_t class = char_classes[(uint8_t)*at];
-		enum token_class token;
-		if (class & CHAR_START) {
-			token = TOKEN_WORD;
-			at = end_of_class(at + 1, end, CHAR_CONT);
-			if (at - start == 1 && at < end && (*at == '\'' || *at == '&'))
-				break;
-		} else if (class & CHAR_DIGIT) {
-			token = TOKEN_NUMBER;
-			at = end_of_class(at + 1, end, CHAR_DIGIT);
-			if (at < end && (*at == '.' || (char_classes[(uint8_t)*at] & CHAR_CONT)))
-				break;
-		} else if ((class & CHAR_SELF) && *at != '.' && *at != ':') {
-			token = TOKEN_PUNCTUATION;
-			at++;
-		} else if ((class & CHAR_OPERATOR) && at + 1 < end && !(char_classes[(uint8_t)at[1]] & CHAR_OPERATOR)) {
-			token = TOKEN_OPERATOR;
-			at++;
-		} else {
-			break;
+		if (out == full) {
+			tokens->count = tokens->capacity;
+			grow(tokens);
+			out = tokens->items + tokens->count;
+			full = tokens->items + tokens->capacity;
 		}
-		s->at = (size_t)(at - data);
-		add_token(s, token, (size_t)(start - data));
+		uint32_t len = (uint32_t)(stop_at - start);
+		*out++ = (struct token){ .offset = (uint32_t)(start - data), .len = len, .body_len = len,
+					 .class = (uint8_t)class, .digits = class == TOKEN_NUMBER };
+		at = stop_at;
 	}
+	tokens->count = (size_t)(out - tokens->items);
+	s->at = (size_t)(at - data);
 }
 
 /* One long text must not keep its tokens' room for ever. */

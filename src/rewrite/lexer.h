@@ -32,6 +32,7 @@ struct token {
 	uint32_t body_len; /* U& tokens: up to the closing quote; else len */
 	uint8_t class;	   /* enum token_class */
 	char escape;	   /* U& tokens: the escape character */
+	bool digits;	   /* known to be nothing else */
 };
 
 enum lexer_status {

@@ -1,6 +1,7 @@
 #include "rewrite/recipe.h"
 
 #include "base/memory.h"
+#include "rewrite/chars.h"
 #include "rewrite/result.h"
 
 #include <stdlib.h>
@@ -369,6 +370,11 @@ static char *copy(char *at, const char *data, size_t len)
 	return at + len;
 }
 
+static uint32_t count_characters(const char *data, size_t len, bool plain, enum encoding_class encoding)
+{
+	return (uint32_t)(plain ? len : position_count_characters(slice_of(data, len), encoding));
+}
+
 struct rewrite *recipe_apply(const struct recipe *recipe, const struct recipe_text *text, enum encoding_class encoding)
 {
 	struct span spans[RECIPE_SPLICES_MAX];
@@ -380,14 +386,15 @@ struct rewrite *recipe_apply(const struct recipe *recipe, const struct recipe_te
 		return rewrite_ref(recipe->rewrite);
 	struct slice sql = text->sql;
 	size_t len = locate(recipe, text, spans);
+	bool plain = chars_are_plain(sql.data, spans[recipe->splice_count - 1].to);
 	struct rewrite *rewrite = result_like(recipe->rewrite, len, recipe->splice_count, &at, &positions);
 	for (size_t i = 0; i < recipe->splice_count; i++) {
 		const struct anchored_splice *anchored = &recipe->splices[i];
 		size_t from = spans[i].from, to = spans[i].to;
 		at = copy(at, sql.data + done, from - done);
 		at = copy(at, anchored->text.data, anchored->text.len);
-		original += (uint32_t)position_count_characters(slice_of(sql.data + done, from - done), encoding);
-		uint32_t replaced = (uint32_t)position_count_characters(slice_of(sql.data + from, to - from), encoding);
+		original += count_characters(sql.data + done, from - done, plain, encoding);
+		uint32_t replaced = count_characters(sql.data + from, to - from, plain, encoding);
 		positions[i] = (struct rewrite_splice){ .original = original, .original_len = replaced,
 							.rewritten = original + moved, .rewritten_len = anchored->characters,
 							.resume = original + replaced };

@@ -1,11 +1,14 @@
 #include "rewrite/skeleton.h"
 
+#include "rewrite/chars.h"
+
 /* Heads of what is written; a single punctuation character stands for itself. */
 enum {
 	HEAD_TOKEN = 0x80, /* plus the class: length and bytes follow, or nothing for literals */
 	HEAD_LIST = 0xA0,  /* the member before it is there more than once */
 	HEAD_LIST_PARAM,   /* a parameter of whatever number */
 	LONG_BYTES = 255,
+	INTEGER_DIGITS = 10, /* numbers of fewer fit into 32 bits */
 };
 
 void skeleton_init(struct skeleton *skeleton)
@@ -53,7 +56,7 @@ bool skeleton_is_integer(struct slice number)
 		if (!is_digit(number.data[i]))
 			return false;
 	}
-	return number.len < 10; /* … of 32 bits */
+	return number.len < INTEGER_DIGITS;
 }
 
 static inline char *put_length(char *at, size_t len)
@@ -68,34 +71,22 @@ static inline char *put_length(char *at, size_t len)
 	return at;
 }
 
-/* Eight characters, A to Z as a to z. */
-static uint64_t fold_eight(uint64_t eight)
-{
-	const uint64_t ones = 0x0101010101010101, high = 0x8080808080808080, low = eight & ~high;
-	uint64_t from_a = low + (0x80 - 'A') * ones, beyond_z = low + (0x7F - 'Z') * ones;
-	return eight | ((from_a & ~beyond_z & ~eight & high) >> 2);
-}
-
-/* left: bytes of the text from data on. What is written may be up to seven bytes more. */
+/* left: bytes of the text from data on. What is written may be up to CHARS_AT_ONCE bytes more. */
 static inline char *put_word(char *at, const char *data, size_t len, size_t left)
 {
-	uint64_t eight;
 	at = put_length(at, len);
 	size_t i = 0;
-	for (; i < len && i + sizeof(eight) <= left; i += sizeof(eight)) {
-		memcpy(&eight, data + i, sizeof(eight));
-		eight = fold_eight(eight);
-		memcpy(at + i, &eight, sizeof(eight));
-	}
+	for (; i < len && i + CHARS_AT_ONCE <= left; i += CHARS_AT_ONCE)
+		chars_fold(at + i, data + i);
 	for (; i < len; i++)
 		at[i] = (char)(data[i] >= 'A' && data[i] <= 'Z' ? data[i] + 32 : data[i]);
 	return at + len;
 }
 
 /* NULL: whether it is one number depends on the server's version. */
-static char *put_number(char *at, struct slice number)
+static inline char *put_number(char *at, struct slice number, bool digits)
 {
-	bool integer = skeleton_is_integer(number);
+	bool integer = digits ? number.len < INTEGER_DIGITS : skeleton_is_integer(number);
 	*at++ = (char)integer;
 	return integer || is_plain_number(number.data, number.len) ? at : NULL;
 }
@@ -117,7 +108,7 @@ static char *put_token(char *at, struct slice text, const struct token *token, b
 	case TOKEN_WORD:
 		return put_word(at, data, token->len, text.len - token->offset);
 	case TOKEN_NUMBER:
-		return put_number(at, slice_of(data, token->len));
+		return put_number(at, slice_of(data, token->len), token->digits);
 	case TOKEN_STRING:
 	case TOKEN_ESTRING:
 	case TOKEN_USTRING:
@@ -133,10 +124,10 @@ static char *put_token(char *at, struct slice text, const struct token *token, b
 	return at + token->len;
 }
 
-/* A token of n bytes takes at most n + 6, and of a list HEAD_LIST is one more; words need seven at the end. */
+/* A token of n bytes takes at most n + 6, and of a list HEAD_LIST is one more; words need some at the end. */
 static size_t room_for(struct slice text, const struct token_list *tokens)
 {
-	return text.len + tokens->count * 7 + 7;
+	return text.len + tokens->count * 7 + CHARS_AT_ONCE;
 }
 
 static bool begins_list(struct slice text, const struct token_list *tokens, size_t i)
@@ -170,7 +161,8 @@ bool skeleton_build(struct skeleton *skeleton, struct slice text, const struct t
 	skeleton->list_count = 0;
 	if (tokens->status != LEXER_OK || tokens->count == 0)
 		return false;
-	buf_reserve(&skeleton->bytes, room_for(text, tokens));
+	if (skeleton->bytes.capacity < room_for(text, tokens))
+		buf_reserve(&skeleton->bytes, room_for(text, tokens));
 	char *at = skeleton->bytes.data;
 	for (size_t i = 0; i < tokens->count && at;) {
 		const struct token *token = &tokens->items[i];
@@ -178,6 +170,11 @@ bool skeleton_build(struct skeleton *skeleton, struct slice text, const struct t
 		if (token->class == TOKEN_WORD) {
 			*at++ = (char)(HEAD_TOKEN + TOKEN_WORD);
 			at = put_word(at, text.data + token->offset, token->len, text.len - token->offset);
+			i++;
+		} else if (token->class == TOKEN_OPERATOR && token->len == 1) {
+			*at++ = (char)(HEAD_TOKEN + TOKEN_OPERATOR);
+			*at++ = 1;
+			*at++ = text.data[token->offset];
 			i++;
 		} else if (begins_list(text, tokens, i) && skeleton->list_count < SKELETON_LISTS_MAX &&
 			   value_list_at(text, tokens, i, tokens->count, VALUES_OF_ONE_CLASS, &list)) {
