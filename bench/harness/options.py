@@ -17,8 +17,8 @@ def parser():
     p.add_argument("--quick", action="store_true", help="2 rounds of 1 s on little data: does it work?")
     p.add_argument("--rounds", type=positive, metavar="N", help="interleaved rounds (default 5)")
     p.add_argument("--seconds", type=positive, metavar="S", help="length of one measurement (default 1)")
-    p.add_argument("--few", type=positive, metavar="N", default=3,
-                   help="rounds for what decides no aim (default 3)")
+    p.add_argument("--few", type=positive, metavar="N", default=2,
+                   help="rounds for what decides no aim (default 2)")
     p.add_argument("--clients", type=client_counts, metavar="N[,N…]",
                    help="clients of pgbench -S (default 16,1; with --all also 64)")
     p.add_argument("--only", action="append", metavar="WORKLOAD", default=[],
