@@ -1,5 +1,8 @@
 #include "catalog/fact_rows.h"
 
+#include "base/memory.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the queries ---- */
@@ -34,7 +37,10 @@ const char fact_rows_denied[] =
 
 /* Check constraints are never deferred. */
 const char fact_rows_constraints[] =
-	"SELECT n.nspname, c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+	"SELECT n.nspname, c.relname, k.conname, CASE WHEN k.contype IN ('u','p') AND NOT k.condeferrable THEN"
+	" (SELECT string_agg(a.attname, E'\\n' ORDER BY x.place) FROM unnest(k.conkey) WITH ORDINALITY x (number, place)"
+	" JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = x.number) END"
+	" FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
 	" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE k.contype IN ('f','u','p','x','t')"
 	" AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
@@ -132,10 +138,26 @@ void fact_rows_take_denied(const PGresult *result, struct facts *facts)
 		facts_add_denied(facts, result_text(result, row, 0), result_text(result, row, 1));
 }
 
+enum { KEY_COLUMNS_MAX = 32 }; /* as many as an index may have */
+
+/* Of a key the names of its columns come one a line. */
+static void take_constraint(const PGresult *result, int row, struct facts *facts)
+{
+	struct rel_name table = { result_text(result, row, 0), result_text(result, row, 1) };
+	const char *names[KEY_COLUMNS_MAX];
+	size_t count = 0;
+	char *lines = PQgetisnull(result, row, 3) ? NULL : memory_strdup(PQgetvalue(result, row, 3)), *at = lines;
+	for (char *line; (line = strsep(&at, "\n")) && count < KEY_COLUMNS_MAX;)
+		names[count++] = line;
+	if (count)
+		facts_add_key(facts, table, result_text(result, row, 2), names, count);
+	else
+		facts_add_constraint(facts, table, result_text(result, row, 2));
+	free(lines);
+}
+
 void fact_rows_take_constraints(const PGresult *result, struct facts *facts)
 {
 	for (int row = 0; row < PQntuples(result); row++)
-		facts_add_constraint(facts,
-				     (struct rel_name){ result_text(result, row, 0), result_text(result, row, 1) },
-				     result_text(result, row, 2));
+		take_constraint(result, row, facts);
 }

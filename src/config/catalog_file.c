@@ -164,15 +164,42 @@ static bool read_constraints(struct loader *loader, const struct yaml_value *lis
 	return true;
 }
 
+static bool read_key(struct loader *loader, const struct yaml_value *name, const struct yaml_value *list,
+		     struct rel_name table)
+{
+	const char *constraint, **columns;
+	if (!read_single(loader, name, "constraint", &constraint) ||
+	    !yaml_expect(loader->doc, list, YAML_LIST, "the columns of a key", loader->error))
+		return false;
+	columns = ARENA_ARRAY(loader->scratch, list->count + 1, const char *);
+	for (size_t i = 0; i < list->count; i++) {
+		if (!read_single(loader, &list->items[i], "column", &columns[i]))
+			return false;
+	}
+	facts_add_key(loader->facts, table, constraint, columns, list->count);
+	return true;
+}
+
+static bool read_keys(struct loader *loader, const struct yaml_value *map, struct rel_name table)
+{
+	if (!yaml_expect(loader->doc, map, YAML_MAP, "`keys`", loader->error))
+		return false;
+	for (size_t i = 0; i < map->count; i++) {
+		if (!read_key(loader, &map->keys[i], &map->items[i], table))
+			return false;
+	}
+	return true;
+}
+
 static bool read_relation(struct loader *loader, const struct yaml_value *key, const struct yaml_value *value)
 {
-	static const char *const keys[] = { "kind", "owned_by", "columns", "constraints" };
+	static const char *const keys[] = { "kind", "owned_by", "columns", "constraints", "keys" };
 	struct rel_name name, owner = { 0 };
 	size_t kind = FACT_TABLE;
 	if (!read_table(loader, key, &name))
 		return false;
 	bool is_map = value->kind == YAML_MAP;
-	if (is_map && !yaml_check_keys(loader->doc, value, keys, 4, "a relation", loader->error))
+	if (is_map && !yaml_check_keys(loader->doc, value, keys, 5, "a relation", loader->error))
 		return false;
 	const struct yaml_value *kind_value = is_map ? yaml_get(value, "kind") : value;
 	const struct yaml_value *owned_by = yaml_get(value, "owned_by"), *columns = yaml_get(value, "columns");
@@ -182,10 +209,12 @@ static bool read_relation(struct loader *loader, const struct yaml_value *key, c
 	if (is_given(owned_by) && !read_table(loader, owned_by, &owner))
 		return false;
 	struct fact_relation *relation = facts_add_relation(loader->facts, name, (enum fact_kind)kind, 0);
-	const struct yaml_value *constraints = yaml_get(value, "constraints");
+	const struct yaml_value *constraints = yaml_get(value, "constraints"), *unique = yaml_get(value, "keys");
 	if (owner.name)
 		facts_set_owner(loader->facts, relation, owner);
 	if (is_given(constraints) && !read_constraints(loader, constraints, name))
+		return false;
+	if (is_given(unique) && !read_keys(loader, unique, name))
 		return false;
 	return !is_given(columns) || read_columns(loader, columns, relation);
 }

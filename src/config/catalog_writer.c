@@ -49,12 +49,30 @@ static void write_constraints(const struct facts *facts, const struct fact_relat
 {
 	size_t count = 0;
 	for (size_t i = 0; i < facts->constraint_count; i++) {
-		if (!rel_name_eq(facts->constraints[i].table, relation->name))
+		if (facts->constraints[i].column_count || !rel_name_eq(facts->constraints[i].table, relation->name))
 			continue;
 		buf_append_str(out, count++ ? ", " : "    constraints: [");
 		append_name(out, NULL, facts->constraints[i].name);
 	}
 	buf_append_str(out, count ? "]\n" : "");
+}
+
+static void write_keys(const struct facts *facts, const struct fact_relation *relation, struct buf *out)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < facts->constraint_count; i++) {
+		const struct fact_constraint *key = &facts->constraints[i];
+		if (!key->column_count || !rel_name_eq(key->table, relation->name))
+			continue;
+		buf_append_str(out, count++ ? ", " : "    keys: {");
+		append_name(out, NULL, key->name);
+		for (size_t k = 0; k < key->column_count; k++) {
+			buf_append_str(out, k ? ", " : ": [");
+			append_name(out, NULL, key->columns[k]);
+		}
+		buf_append_byte(out, ']');
+	}
+	buf_append_str(out, count ? "}\n" : "");
 }
 
 static void write_code(const struct facts *facts, struct buf *out)
@@ -81,6 +99,7 @@ static void write_relation(const struct facts *facts, const struct fact_relation
 		buf_append_byte(out, '\n');
 	}
 	write_constraints(facts, relation, out);
+	write_keys(facts, relation, out);
 	if (relation->column_count)
 		buf_append_str(out, "    columns:\n");
 	for (size_t i = 0; i < relation->column_count; i++)

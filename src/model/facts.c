@@ -111,8 +111,18 @@ void facts_add_constraint(struct facts *facts, struct rel_name table, const char
 	facts->constraints = grow(facts->constraints, facts->constraint_count, &facts->constraint_capacity,
 				  sizeof(*facts->constraints));
 	facts->constraints[facts->constraint_count++] = (struct fact_constraint){
-		arena_strdup(&facts->arena, name), rel_name_copy(&facts->arena, table)
+		.name = arena_strdup(&facts->arena, name), .table = rel_name_copy(&facts->arena, table)
 	};
+}
+
+void facts_add_key(struct facts *facts, struct rel_name table, const char *name, const char *const *columns, size_t count)
+{
+	facts_add_constraint(facts, table, name);
+	struct fact_constraint *key = &facts->constraints[facts->constraint_count - 1];
+	key->columns = ARENA_ARRAY(&facts->arena, count, const char *);
+	key->column_count = count;
+	for (size_t i = 0; i < count; i++)
+		key->columns[i] = arena_strdup(&facts->arena, columns[i]);
 }
 
 static size_t bucket_of(const struct facts *facts, const char *schema, const char *name)
@@ -246,6 +256,17 @@ const struct fact_constraint *facts_constraints(const struct facts *facts, const
 		first--;
 	*count_out = (size_t)(last - first);
 	return first;
+}
+
+const struct fact_constraint *facts_key(const struct facts *facts, struct rel_name table, const char *name)
+{
+	size_t count = 0;
+	const struct fact_constraint *known = facts_constraints(facts, name, &count);
+	for (size_t i = 0; known && i < count; i++) {
+		if (known[i].column_count && rel_name_eq(known[i].table, table))
+			return &known[i];
+	}
+	return NULL;
 }
 
 bool facts_may_use(const struct facts *facts, const char *role, const char *schema)

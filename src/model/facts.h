@@ -61,6 +61,8 @@ struct fact_code {
 struct fact_constraint {
 	const char *name;
 	struct rel_name table;
+	const char **columns; /* of a primary key or a unique constraint, in its order */
+	size_t column_count;  /* 0: another, or not known */
 };
 
 /* A schema a role may not use, so that search_path skips it. */
@@ -106,6 +108,8 @@ void facts_add_setting(struct facts *facts, const char *role, bool this_database
 void facts_add_denied(struct facts *facts, const char *role, const char *schema);
 void facts_add_code(struct facts *facts, const char *function, unsigned flags);
 void facts_add_constraint(struct facts *facts, struct rel_name table, const char *name);
+/* One whose columns are known, and that ON CONFLICT may name. */
+void facts_add_key(struct facts *facts, struct rel_name table, const char *name, const char *const *columns, size_t count);
 void facts_seal(struct facts *facts);
 
 const struct fact_relation *facts_find(const struct facts *facts, const char *schema, const char *name);
@@ -114,6 +118,8 @@ bool facts_has_schema(const struct facts *facts, const char *schema);
 bool facts_may_use(const struct facts *facts, const char *role, const char *schema);
 /* What a function or procedure of that name, in any schema, may do; 0: nothing of interest. */
 unsigned facts_code_flags(const struct facts *facts, const char *function);
+/* NULL: the table has none of that name, or its columns are not known. */
+const struct fact_constraint *facts_key(const struct facts *facts, struct rel_name table, const char *name);
 /* Those of that name; NULL: none. */
 const struct fact_constraint *facts_constraints(const struct facts *facts, const char *name, size_t *count_out);
 /* The search_path a new session of role gets when it says nothing itself. */

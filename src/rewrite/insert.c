@@ -222,16 +222,39 @@ static void splice_renamed(const struct insert *insert)
 
 /* ---- ON CONFLICT ---- */
 
+/* A unique constraint of the table that was written is its columns, wherever the rows are. */
+static void splice_constraint(const struct insert *insert, const char *constraint)
+{
+	struct analysis *a = insert->a;
+	size_t on = insert->source_last + 3; /* ON CONFLICT ON CONSTRAINT name */
+	const struct fact_constraint *key = facts_key(a->ruleset->facts, insert->sinks->name->written, constraint);
+	struct buf text;
+	if (!key || !clause_is_word(a, on + 1, "constraint") || on + 2 >= a->end) {
+		insert_refuse(insert, "ON CONFLICT ON CONSTRAINT", "Its constraints have other names in the table that holds the rows.");
+		return;
+	}
+	buf_init(&text);
+	for (size_t i = 0; i < key->column_count && !a->refused; i++) {
+		size_t column = sinks_written(insert->sinks->shape, key->columns[i]);
+		if (column == insert->sinks->shape->written_count || !insert_partner(insert, column))
+			targets_refuse_index(a, insert->target, clause_offset(a, on + 2));
+		else
+			append_physical_name(insert, column, &text);
+	}
+	if (!a->refused)
+		splice_add(a->splices, clause_offset(a, on), clause_end_offset(a, on + 2) - clause_offset(a, on),
+			   slice_str(arena_printf(a->arena, "(%.*s)", (int)text.len, text.data)));
+	buf_deinit(&text);
+}
+
 static void splice_conflict(struct insert *insert, const struct dml *dml)
 {
 	struct analysis *a = insert->a;
 	const PgQuery__OnConflictClause *clause = insert->statement->on_conflict_clause;
 	const PgQuery__InferClause *infer = clause->infer;
-	if (infer && infer->conname[0] && insert->sinks->name->entry->kind == MAP_TRANSFORM) {
-		insert_refuse(insert, "ON CONFLICT ON CONSTRAINT", "Its constraints have other names in the table that holds the rows.");
-		return;
-	}
-	if (infer) /* ON CONFLICT ( */
+	if (infer && infer->conname[0] && insert->sinks->name->entry->kind == MAP_TRANSFORM)
+		splice_constraint(insert, infer->conname);
+	else if (infer) /* ON CONFLICT ( */
 		index_columns_splice(a, insert->target, infer->index_elems, infer->n_index_elems, insert->source_last + 4);
 	if (clause->n_target_list)
 		assign_splice(a, insert->sinks, dml->target, clause->target_list, clause->n_target_list);

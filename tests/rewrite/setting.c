@@ -89,7 +89,18 @@ static void add_constraint(const struct suite *suite, unsigned line, struct fact
 {
 	if (strncmp(rest, "of ", 3) != 0)
 		suite_broken(suite, line, "a constraint is of a table");
-	facts_add_constraint(facts, parse_name(arena, rest + 3), name);
+	char *open = strchr(rest, '(');
+	const char *columns[16];
+	size_t count = 0;
+	struct rel_name table = parse_name(arena, arena_copy(arena, rest + 3, strcspn(rest + 3, " ")));
+	for (char *at = open ? open + 1 : NULL, *column; (column = strsep(&at, ", )")) && count < 16;) {
+		if (*column)
+			columns[count++] = column;
+	}
+	if (count)
+		facts_add_key(facts, table, name, columns, count);
+	else
+		facts_add_constraint(facts, table, name);
 }
 
 static void add_fact(const struct suite *suite, unsigned line, struct facts *facts, struct arena *arena, char *text)

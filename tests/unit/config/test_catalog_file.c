@@ -24,6 +24,7 @@ static const struct bad_input bad_catalogs[] = {
 	{ "functions: {f: [sesion]}\n", 1, 17, "what a function changes cannot be `sesion`", "Did you mean `session`?" },
 	{ "relations:\n  a.b: {constraints: {x: y}}\n", 2, 22,
 	  "`constraints` must be a list, but is a mapping", NULL },
+	{ "relations:\n  a.b: {keys: {k: c}}\n", 2, 18, "the columns of a key must be a list, but is a text", NULL },
 	{ "schemas: [a.b]\n", 1, 11, "schema `a.b` must be a single name without a dot", NULL },
 };
 
@@ -51,6 +52,7 @@ static const char sample[] =
 	"relations:\n"
 	"  public.prices:\n"
 	"    constraints: [prices_pkey, '\"Odd fk\"']\n"
+	"    keys: {prices_key: [id, '\"Odd Name\"']}\n"
 	"    columns:\n"
 	"      id: {type: integer, not_null: true, default: \"nextval('public.prices_id_seq'::regclass)\"}\n"
 	"      Code: varchar(10)\n"
@@ -62,6 +64,10 @@ static const char sample[] =
 
 static void check_sample(const struct facts *facts)
 {
+	const struct fact_constraint *key = facts_key(facts, (struct rel_name){ "public", "prices" }, "prices_key");
+	cr_assert(key && key->column_count == 2);
+	cr_expect_str_eq(key->columns[1], "Odd Name");
+	cr_expect_null(facts_key(facts, (struct rel_name){ "public", "prices" }, "prices_pkey"));
 	cr_expect_str_eq(facts->database, "aegis");
 	cr_expect_eq(facts->server_version, 150004);
 	cr_expect(facts_has_schema(facts, "empty") && facts_has_schema(facts, "data"));
