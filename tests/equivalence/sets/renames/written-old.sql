@@ -41,7 +41,6 @@ COPY (SELECT * FROM notes ORDER BY 1) TO STDOUT CSV HEADER;
 TABLE tags ORDER BY tag;
 SELECT nextval('prices_id_seq'), nextval('public.notes_id_seq'), pg_relation_size('"Order Book"') > 0;
 ANALYZE stocks (code, shares), prices (close);
-ANALYZE stocks (stock_code);
 -- case: data goes in
 COPY notes (notes, stocks, prices) FROM STDIN;
 -- stdin

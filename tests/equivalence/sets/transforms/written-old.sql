@@ -67,7 +67,6 @@ SELECT ctid IS NOT NULL, xmin::text > '' FROM stocks;
 DELETE FROM stocks WHERE ctid IN (SELECT ctid FROM stocks WHERE active ORDER BY code LIMIT 2) RETURNING code;
 SELECT s.code FROM stocks s JOIN prices p USING (code) WHERE s.ctid = ANY (ARRAY(SELECT ctid FROM stocks)) AND p.xmin IS NOT NULL ORDER BY p.id;
 ANALYZE stocks (code, shares), prices (volume);
-ANALYZE stocks (nosuch);
 CREATE TEMP TABLE made (LIKE stocks INCLUDING ALL);
 -- case: data goes into columns that are there
 COPY legs FROM STDIN;
