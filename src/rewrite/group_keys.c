@@ -202,6 +202,22 @@ static void find_used(struct grouping *grouping, struct column_names *added)
 	}
 }
 
+static void splice_item(struct grouping *grouping, struct slice item)
+{
+	splice_add(grouping->a->splices, clause_end_offset(grouping->a, grouping->last), 0,
+		   slice_str(arena_printf(grouping->a->arena, ", %.*s", (int)item.len, item.data)));
+}
+
+/* The row as a value is not covered by its columns, but by itself. */
+static bool can_group_row(const struct range *range)
+{
+	for (size_t i = 0; i < range->shape->written_count; i++) {
+		if (!has_equality(range->shape->written[i].type))
+			return false;
+	}
+	return range->whole_row;
+}
+
 static void splice_level(struct analysis *a, const struct level *level)
 {
 	struct grouping grouping = { .a = a, .level = level };
@@ -214,11 +230,10 @@ static void splice_level(struct analysis *a, const struct level *level)
 		    !covers_unseen(&grouping))
 			continue;
 		find_used(&grouping, &added);
-		for (size_t i = 0; i < added.count; i++) {
-			struct slice column = expression_column(a, scope_name_after(r), added.names[i]);
-			splice_add(a->splices, clause_end_offset(a, grouping.last), 0,
-				   slice_str(arena_printf(a->arena, ", %.*s", (int)column.len, column.data)));
-		}
+		for (size_t i = 0; i < added.count; i++)
+			splice_item(&grouping, expression_column(a, scope_name_after(r), added.names[i]));
+		if (can_group_row(r))
+			splice_item(&grouping, expression_column(a, NULL, scope_name_after(r)));
 	}
 }
 

@@ -68,6 +68,9 @@ DELETE FROM stocks WHERE ctid IN (SELECT ctid FROM stocks WHERE active ORDER BY 
 SELECT s.code FROM stocks s JOIN prices p USING (code) WHERE s.ctid = ANY (ARRAY(SELECT ctid FROM stocks)) AND p.xmin IS NOT NULL ORDER BY p.id;
 ANALYZE stocks (code, shares), prices (volume);
 CREATE TEMP TABLE made (LIKE stocks INCLUDING ALL);
+SELECT prices::text, count(*) FROM prices GROUP BY prices.code, prices.date ORDER BY prices.id;
+INSERT INTO results (date, code, scores) VALUES ('2023-01-02', '001001', '{}') ON CONFLICT ON CONSTRAINT results_date_code_key DO UPDATE SET scores = excluded.scores RETURNING *;
+INSERT INTO spans (id, span) VALUES (1, 5) ON CONFLICT ON CONSTRAINT spans_pkey DO NOTHING RETURNING *;
 -- case: data goes into columns that are there
 COPY legs FROM STDIN;
 -- stdin
