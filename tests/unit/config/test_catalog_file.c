@@ -24,7 +24,7 @@ static const struct bad_input bad_catalogs[] = {
 	{ "functions: {f: [sesion]}\n", 1, 17, "what a function changes cannot be `sesion`", "Did you mean `session`?" },
 	{ "relations:\n  a.b: {constraints: {x: y}}\n", 2, 22,
 	  "`constraints` must be a list, but is a mapping", NULL },
-	{ "relations:\n  a.b: {keys: {k: c}}\n", 2, 18, "the columns of a key must be a list, but is a text", NULL },
+	{ "relations:\n  a.b: {keys: {k: c}}\n", 2, 19, "the columns of a key must be a list, but is a text", NULL },
 	{ "schemas: [a.b]\n", 1, 11, "schema `a.b` must be a single name without a dot", NULL },
 };
 
