@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 5000, FRESH_FOR_MS = 10000, WAIT_MS = 2000 };
+enum { TIMEOUT_MS = 5000, FRESH_FOR_MS = 5000, WAIT_MS = 2000 };
 /* Reading every function of a large database takes a while: it may take 5 % of a core. */
 enum { SHARE = 20 };
 
