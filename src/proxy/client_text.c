@@ -131,7 +131,9 @@ static enum verdict use_rewrite(struct conversation *conversation, const struct 
 		rewrite_unref(rewrite);
 		return from_client_hold(conversation, HOLD_FACT);
 	}
-	if (rewrite->outcome == REWRITE_NEED_SEARCH_PATH) {
+	if (rewrite->outcome == REWRITE_NEED_SEARCH_PATH ||
+	    (conversation->snapshot == SNAPSHOT_ASK && from_client_may_wait(conversation) &&
+	     conversation_must_ask_level(conversation, rewrite))) {
 		rewrite_unref(rewrite);
 		return client_text_ask_search_path(conversation, text, round);
 	}

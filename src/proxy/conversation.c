@@ -193,16 +193,22 @@ static void forget_relations(struct conversation *conversation)
 	conversation->vars.predicted_valid = false;
 }
 
+static bool keeps_snapshot(const struct conversation *conversation)
+{
+	return conversation->snapshot == SNAPSHOT_ASK || conversation->snapshot == SNAPSHOT_KEPT;
+}
+
 static bool keeps_place(void *context, const struct ruleset_entry *entry)
 {
 	const struct conversation *conversation = context;
-	return pins_hold(&conversation->pins, conversation->ruleset, entry);
+	return pins_hold(&conversation->pins, conversation->ruleset, entry) ||
+	       (entry->kind == MAP_TRANSFORM && keeps_snapshot(conversation));
 }
 
 static void take_rules(struct conversation *conversation, struct ruleset *now)
 {
 	struct ruleset *before = conversation->ruleset;
-	conversation->ruleset = now && before && conversation->pins.count ?
+	conversation->ruleset = now && before && (conversation->pins.count || keeps_snapshot(conversation)) ?
 					ruleset_keep(now, before, keeps_place, conversation) :
 					ruleset_ref(now);
 	if (before && conversation->ruleset)
@@ -212,6 +218,47 @@ static void take_rules(struct conversation *conversation, struct ruleset *now)
 	ruleset_ref(now);
 	ruleset_unref(conversation->followed);
 	conversation->followed = now;
+}
+
+static bool moves_transform(const struct ruleset *before, const struct ruleset *now)
+{
+	for (size_t i = 0; i < before->entry_count; i++) {
+		const struct ruleset_entry *entry = &before->entries[i];
+		const struct ruleset_entry *same =
+			entry->kind == MAP_TRANSFORM ? ruleset_entry_by_key(now, entry->key) : NULL;
+		if (same && same->physical != entry->physical)
+			return true;
+	}
+	return false;
+}
+
+/* BEGIN alone, the first request of a transaction, takes no snapshot. */
+static bool may_have_snapshot(const struct conversation *conversation)
+{
+	return conversation->pipeline.pushed > conversation->pins.since;
+}
+
+bool conversation_must_ask_level(const struct conversation *conversation, const struct rewrite *rewrite)
+{
+	if (conversation->snapshot != SNAPSHOT_ASK || !rewrite || conversation->hidden_failed)
+		return false;
+	for (size_t i = 0; i < rewrite->statement_count; i++) {
+		const struct statement_shape *shape = rewrite->statements[i].shape;
+		for (size_t k = 0; shape && k < shape->use_count; k++) {
+			const struct ruleset_entry *entry =
+				ruleset_entry_by_key(conversation->ruleset, shape->uses[k].table);
+			if (entry && entry->kind == MAP_TRANSFORM)
+				return true;
+		}
+	}
+	return false;
+}
+
+void conversation_level_told(struct conversation *conversation, bool keeps)
+{
+	conversation->snapshot = keeps ? SNAPSHOT_KEPT : SNAPSHOT_FOLLOWS;
+	ruleset_unref(conversation->followed); /* rules are taken up again */
+	conversation->followed = NULL;
 }
 
 /*
@@ -225,8 +272,10 @@ void conversation_adopt_ruleset(struct conversation *conversation)
 	bool begins = begins_transaction(conversation);
 	if (now && now->names_nothing)
 		now = NULL; /* texts pass blind, until a map has entries */
-	if (begins)
+	if (begins) {
 		pins_begin(&conversation->pins, conversation->pipeline.pushed + 1);
+		conversation->snapshot = SNAPSHOT_UNASKED;
+	}
 	if (conversation->own_relations && !conversation->fact_ticket && conversation_idle(conversation))
 		forget_relations(conversation);
 	if (now == conversation->followed && (now == conversation->ruleset || !begins))
@@ -235,6 +284,9 @@ void conversation_adopt_ruleset(struct conversation *conversation)
 		return;
 	if (now && !conversation->ruleset)
 		begin_to_look(conversation);
+	if (!begins && conversation->snapshot == SNAPSHOT_UNASKED && may_have_snapshot(conversation) &&
+	    moves_transform(conversation->ruleset, now))
+		conversation->snapshot = SNAPSHOT_ASK;
 	take_rules(conversation, now);
 }
 

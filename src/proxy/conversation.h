@@ -93,6 +93,18 @@ enum violation { VIOLATION_NONE, VIOLATION_CLIENT, VIOLATION_SERVER };
 
 enum { PLACED_MAX = 8 }; /* origins that a session remembers; a power of two */
 
+/*
+ * Under REPEATABLE READ and above a transaction sees rows as of its first
+ * statement: no table of a transform may change its place in it, touched or
+ * not. Only the server knows the level, and is asked when it matters.
+ */
+enum transform_snapshot {
+	SNAPSHOT_UNASKED, /* no transform has changed its place in this transaction */
+	SNAPSHOT_ASK,	  /* one has; until the server has told, all keep theirs */
+	SNAPSHOT_KEPT,
+	SNAPSHOT_FOLLOWS, /* READ COMMITTED: what it has not touched follows */
+};
+
 struct conversation {
 	const struct conversation_env *env;
 	struct pipeline pipeline;
@@ -104,6 +116,7 @@ struct conversation {
 	struct ruleset *ruleset;	  /* what texts are rewritten by: what is published, but for what is pinned */
 	uint64_t view;			  /* another number with each other `ruleset`; never 0 */
 	struct pins pins;		  /* entries of `ruleset` */
+	enum transform_snapshot snapshot;
 	struct text_account texts;	  /* of prepared statements */
 	bool blind;			  /* texts have passed without a ruleset */
 
@@ -195,6 +208,9 @@ void conversation_unpause(struct conversation *conversation);
 /* Takes the published ruleset up, but for what an open transaction has pinned. Also to be
  * called once at the beginning, before the client's first message. */
 void conversation_adopt_ruleset(struct conversation *conversation);
+/* Whether the server must be asked for the isolation level before the statement can be sent. */
+bool conversation_must_ask_level(const struct conversation *conversation, const struct rewrite *rewrite);
+void conversation_level_told(struct conversation *conversation, bool keeps_snapshot);
 /* ParameterStatus, at login or later. */
 void conversation_reported(struct conversation *conversation, struct slice name, struct slice value);
 

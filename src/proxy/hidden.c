@@ -23,7 +23,7 @@ struct request *hidden_push(struct conversation *conversation, enum request_kind
 }
 
 /* In the order in which they are asked. SHOW takes no snapshot, which a transaction would keep. */
-enum question { ASK_PATH, ASK_SESSION_USER, ASK_ROLE, ASK_TEMPS };
+enum question { ASK_PATH, ASK_SESSION_USER, ASK_ROLE, ASK_TEMPS, ASK_LEVEL };
 
 static void ask(struct conversation *conversation, struct buf *out, enum question question)
 {
@@ -31,6 +31,7 @@ static void ask(struct conversation *conversation, struct buf *out, enum questio
 		[ASK_PATH] = "SHOW search_path",
 		[ASK_SESSION_USER] = "SHOW session_authorization",
 		[ASK_ROLE] = "SHOW role",
+		[ASK_LEVEL] = "SHOW transaction_isolation",
 		[ASK_TEMPS] = ("SELECT relname FROM pg_catalog.pg_class"
 			       " WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"),
 	};
@@ -57,6 +58,8 @@ void hidden_start(struct conversation *conversation, struct round *round)
 	}
 	if (!session_state_temps_known(conversation->vars.confirmed))
 		ask(conversation, out, ASK_TEMPS);
+	if (conversation->snapshot == SNAPSHOT_ASK)
+		ask(conversation, out, ASK_LEVEL);
 	if (conversation->in_segment) {
 		flush_append(out);
 	} else {
@@ -103,6 +106,9 @@ static void take_setting(struct conversation *conversation, enum question questi
 	case ASK_ROLE:
 		if (conversation->hidden_user)
 			session_state_learnt_role(state, conversation->hidden_user, value);
+		break;
+	case ASK_LEVEL:
+		conversation_level_told(conversation, strcmp(value, "repeatable read") == 0 || strcmp(value, "serializable") == 0);
 		break;
 	case ASK_TEMPS:
 		break;

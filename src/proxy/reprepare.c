@@ -292,7 +292,7 @@ static enum verdict look_again(struct conversation *conversation, struct name *s
 		rewrite_unref(rewrite);
 		return from_client_hold(conversation, HOLD_SETTLE);
 	}
-	if (rewrite->outcome == REWRITE_NEED_SEARCH_PATH) {
+	if (rewrite->outcome == REWRITE_NEED_SEARCH_PATH || conversation_must_ask_level(conversation, rewrite)) {
 		rewrite_unref(rewrite);
 		return client_text_ask_search_path(conversation, &text, round);
 	}

@@ -107,8 +107,9 @@ def there_and_back(console, times, pause=0.1, what='GROUP bank', options=''):
 def test_cutovers_back_and_forth_under_load(proxy, console, db, tmp_path):
     times, seconds = int(os.environ.get('CROSSFADE_CUTOVERS', '8')), float(os.environ.get('CROSSFADE_LOAD_S', '8'))
     tmp_path.chmod(0o755)
-    others = bank.driver_loads(proxy, 4 if 'CROSSFADE_STRICT' in os.environ else 1)
-    loads = [bank.Load(proxy, tmp_path, mode, 2, int(seconds)) for mode in MODES]
+    strict = 'CROSSFADE_STRICT' in os.environ
+    others = bank.driver_loads(proxy, 2 if strict else 1)
+    loads = [bank.Load(proxy, tmp_path, mode, 8 if strict else 2, int(seconds)) for mode in MODES]
     prober = Prober(proxy)
     prober.start()
     began = time.monotonic()
