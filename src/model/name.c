@@ -8,6 +8,11 @@ static bool text_eq(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+bool name_is_word(const char *name)
+{
+	return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_$")] == '\0';
+}
+
 bool rel_name_eq(struct rel_name a, struct rel_name b)
 {
 	return text_eq(a.schema, b.schema) && text_eq(a.name, b.name);

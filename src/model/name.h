@@ -15,6 +15,9 @@ struct rel_name {
 	const char *name;
 };
 
+/* Lower-case ASCII letters, digits, _ and $: an unquoted word can mean it. */
+bool name_is_word(const char *name);
+
 bool rel_name_eq(struct rel_name a, struct rel_name b);
 struct rel_name rel_name_copy(struct arena *arena, struct rel_name name);
 

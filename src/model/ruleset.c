@@ -368,6 +368,42 @@ static bool add_names(struct builder *b)
 	return true;
 }
 
+/* ---- how names are spelled ---- */
+
+static bool is_wide(const char *name)
+{
+	for (; name && *name; name++) {
+		if ((unsigned char)*name >= 0x80)
+			return true;
+	}
+	return false;
+}
+
+static bool has_wide_columns(const struct shape *shape)
+{
+	for (size_t i = 0; shape && i < shape->written_count; i++) {
+		if (is_wide(shape->written[i].name) || is_wide(shape->written[i].expression))
+			return true;
+	}
+	for (size_t i = 0; shape && i < shape->physical_count; i++) {
+		if (is_wide(shape->physical[i].name) || is_wide(shape->physical[i].expression))
+			return true;
+	}
+	return false;
+}
+
+static void note_spelling(struct ruleset *rs)
+{
+	for (size_t i = 0; i < rs->bucket_count; i++) {
+		for (const struct ruleset_name *name = rs->by_full_name[i]; name; name = name->hash_next) {
+			rs->has_wide_names |= is_wide(name->written.schema) || is_wide(name->written.name);
+			rs->has_quoted_names |= !name_is_word(name->written.name);
+		}
+	}
+	for (size_t i = 0; i < rs->entry_count && !rs->has_wide_names; i++)
+		rs->has_wide_names = has_wide_columns(rs->entries[i].shape);
+}
+
 /* ---- interface ---- */
 
 static bool fill(struct builder *b)
@@ -404,6 +440,7 @@ static bool build(struct builder *b, struct map *map, struct facts *facts, struc
 		return false;
 	}
 	rs->names_nothing = !rs->entry_count && !rs->has_patterns;
+	note_spelling(rs);
 	*ruleset_out = rs;
 	return true;
 }
@@ -520,8 +557,10 @@ struct ruleset *ruleset_keep(struct ruleset *now, struct ruleset *before, rulese
 		if (keeps(context, &before->entries[i]))
 			keep_entry(rs, before, &before->entries[i]);
 	}
-	if (add_names(&b))
+	if (add_names(&b)) {
+		note_spelling(rs);
 		return rs;
+	}
 	ruleset_unref(rs); /* the places kept and the new map do not go together */
 	return ruleset_ref(before);
 }

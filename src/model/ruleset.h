@@ -76,6 +76,8 @@ struct ruleset {
 	size_t entry_count;
 	bool names_nothing; /* an empty map: no text needs a look */
 	bool has_patterns; /* facts decide which names are mapped */
+	bool has_wide_names;   /* some name or column has characters beyond ASCII: known as UTF-8 */
+	bool has_quoted_names; /* some table's name cannot be written without quotes */
 	struct ruleset **parts; /* private: rulesets whose memory this one uses, each with a reference */
 	size_t part_count;
 	struct ruleset_name **by_full_name; /* private */

@@ -309,6 +309,8 @@ enum encoding_class encoding_class_of(const char *name)
 	plain[len] = '\0';
 	if (strcmp(plain, "utf8") == 0 || strcmp(plain, "unicode") == 0)
 		return ENCODING_UTF8;
+	if (strcmp(plain, "sqlascii") == 0)
+		return ENCODING_AS_STORED;
 	for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
 		if (strcmp(plain, unsafe[i]) == 0)
 			return ENCODING_UNSAFE;

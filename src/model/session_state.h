@@ -19,7 +19,8 @@ struct session_state;
 /* How the bytes of a client's text may be read. */
 enum encoding_class {
 	ENCODING_UTF8,
-	ENCODING_SINGLE_BYTE,	/* LATIN1, …: every byte a character; also SQL_ASCII */
+	ENCODING_SINGLE_BYTE,	/* LATIN1, …: every byte a character */
+	ENCODING_AS_STORED,	/* SQL_ASCII: the bytes that the server has, every one a character */
 	ENCODING_SAFE_MULTI,	/* EUC_*: later bytes are never ASCII */
 	ENCODING_UNSAFE,	/* SJIS, BIG5, GBK, …: cannot be lexed as bytes */
 };

@@ -295,6 +295,7 @@ static bool was_tried(const struct sighting *sighting, size_t shape, size_t use)
 static struct session_state *state_of(const struct sighting *sighting)
 {
 	static const char *const encodings[] = { [ENCODING_UTF8] = "UTF8", [ENCODING_SINGLE_BYTE] = "LATIN1",
+						 [ENCODING_AS_STORED] = "SQL_ASCII",
 						 [ENCODING_SAFE_MULTI] = "EUC_JP", [ENCODING_UNSAFE] = "SJIS" };
 	struct session_state *state = session_state_new(sighting->database, sighting->user, sighting->path);
 	session_state_reported(state, "client_encoding", encodings[sighting->encoding]);

@@ -5,7 +5,7 @@ static size_t character_bytes(const uint8_t *data, size_t left, enum encoding_cl
 	size_t want = 1;
 	if (encoding == ENCODING_UTF8)
 		want = *data < 0xC0 ? 1 : *data < 0xE0 ? 2 : *data < 0xF0 ? 3 : 4;
-	else if (encoding != ENCODING_SINGLE_BYTE && *data >= 0x80)
+	else if (encoding != ENCODING_SINGLE_BYTE && encoding != ENCODING_AS_STORED && *data >= 0x80)
 		want = *data == 0x8F ? 3 : 2;
 	return want < left ? want : left;
 }

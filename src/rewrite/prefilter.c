@@ -56,8 +56,16 @@ static bool is_name_byte(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
 }
 
+static bool spells_by_number(struct slice text)
+{
+	return memmem(text.data, text.len, "U&\"", 3) || memmem(text.data, text.len, "u&\"", 3);
+}
+
 bool prefilter_mentions_bytes(struct slice text, const struct ruleset *ruleset)
 {
+	/* A name in quotes may be spelled with anything, U& included. */
+	if (memchr(text.data, '"', text.len) && (ruleset->has_quoted_names || spells_by_number(text)))
+		return true;
 	for (size_t at = 0; at < text.len;) {
 		size_t end = at;
 		while (end < text.len && is_name_byte(text.data[end]))

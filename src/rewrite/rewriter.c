@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "rewrite/analysis.h"
+#include "rewrite/encoding.h"
 #include "rewrite/explain.h"
 #include "rewrite/normalise.h"
 #include "rewrite/parse.h"
@@ -164,19 +165,6 @@ static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, str
 	return result_new(&parts);
 }
 
-static struct rewrite *finish_text(struct run *run)
-{
-	splice_sort(&run->splices);
-	if (run->splices.count == 0)
-		return finish(run, REWRITE_UNCHANGED, slice_of(NULL, 0), run->sql.len);
-	struct buf text;
-	buf_init(&text);
-	splice_apply(&run->splices, run->sql, run->sql.len, &text);
-	struct rewrite *rewrite = finish(run, REWRITE_REWRITTEN, buf_slice(&text), run->sql.len);
-	buf_deinit(&text);
-	return rewrite;
-}
-
 /* What stands before the refused statement, then one that fails where it would have begun. */
 static struct rewrite *finish_refused(struct run *run, size_t end)
 {
@@ -192,6 +180,42 @@ static struct rewrite *finish_refused(struct run *run, size_t end)
 	splice_apply(&run->splices, run->sql, end, &text);
 	buf_append_str(&text, end ? " SELECT " REWRITE_REFUSAL_MARK : "SELECT " REWRITE_REFUSAL_MARK);
 	struct rewrite *rewrite = finish(run, REWRITE_REFUSED, buf_slice(&text), end);
+	buf_deinit(&text);
+	return rewrite;
+}
+
+/* ---- encodings ---- */
+
+static void refuse_encoding(struct run *run, const char *why)
+{
+	struct error *error = analysis_refuse(&run->analysis, 0, SQLSTATE_FEATURE_NOT_SUPPORTED,
+					      "statement cannot be read in this client_encoding");
+	error_detail(error, "%s", why);
+	error_hint(error, "SET client_encoding TO UTF8.");
+}
+
+/* None of the text's statements is sent. */
+static struct rewrite *refuse_all(struct run *run, const char *why)
+{
+	refuse_encoding(run, why);
+	while (run->statement_count > 1)
+		statement_shape_unref(run->statements[--run->statement_count].shape);
+	if (run->statement_count)
+		run->statements[0].effect_count = 0;
+	return finish_refused(run, 0);
+}
+
+static struct rewrite *finish_text(struct run *run)
+{
+	splice_sort(&run->splices);
+	if (encoding_garbles(&run->splices, run->state, run->ruleset))
+		return refuse_all(run, "What it becomes has names of the map beyond ASCII, which are UTF-8.");
+	if (run->splices.count == 0)
+		return finish(run, REWRITE_UNCHANGED, slice_of(NULL, 0), run->sql.len);
+	struct buf text;
+	buf_init(&text);
+	splice_apply(&run->splices, run->sql, run->sql.len, &text);
+	struct rewrite *rewrite = finish(run, REWRITE_REWRITTEN, buf_slice(&text), run->sql.len);
 	buf_deinit(&text);
 	return rewrite;
 }
@@ -392,12 +416,9 @@ static struct rewrite *pass_with_unknown_effects(struct run *run)
 /* Bytes that cannot be lexed: a name in them cannot be found, so it must not matter. */
 static struct rewrite *run_unlexable(struct run *run)
 {
-	if (!prefilter_mentions_bytes(run->sql, run->ruleset))
+	if (!run->ruleset->has_wide_names && !prefilter_mentions_bytes(run->sql, run->ruleset))
 		return prefilter_effect_in_bytes(run->sql) ? pass_with_unknown_effects(run) : result_nothing();
-	struct error *error = analysis_refuse(&run->analysis, 0, SQLSTATE_FEATURE_NOT_SUPPORTED,
-					      "statement cannot be read in this client_encoding");
-	error_detail(error, "It seems to name a mapped table, and its characters may contain bytes of other characters.");
-	error_hint(error, "SET client_encoding TO UTF8.");
+	refuse_encoding(run, "It seems to name a mapped table, and its characters may contain bytes of other characters.");
 	return finish_refused(run, 0);
 }
 
@@ -412,15 +433,6 @@ static void start(struct run *run, struct rewriter *rewriter, struct slice sql, 
 	analysis_init(&run->analysis, &rewriter->arena, sql, tokens, ruleset, &run->splices);
 }
 
-static bool has_high_bytes(struct slice sql)
-{
-	for (size_t i = 0; i < sql.len; i++) {
-		if ((uint8_t)sql.data[i] >= 0x80)
-			return true;
-	}
-	return false;
-}
-
 enum {
 	LONGEST_NAME_BYTES = 1024, /* three quoted names, each character written twice */
 	LONGEST_ARRAY_BYTES = 64 * 1024,
@@ -431,7 +443,7 @@ size_t rewriter_parameter(struct rewriter *rewriter, struct slice value, const s
 {
 	struct run run;
 	size_t count = 0, longest = memchr(value.data, '{', value.len) ? LONGEST_ARRAY_BYTES : LONGEST_NAME_BYTES;
-	if (value.len > longest || (session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(value)))
+	if (value.len > longest || encoding_cannot_be_lexed(value, state))
 		return 0;
 	start(&run, rewriter, value, &rewriter->tokens, state, ruleset);
 	run.analysis.state = state;
@@ -656,17 +668,13 @@ static struct rewrite *run_cached(struct rewriter *rewriter, struct slice sql, c
 	return known;
 }
 
-static bool cannot_be_lexed(struct slice sql, const struct session_state *state)
-{
-	return session_state_encoding(state) == ENCODING_UNSAFE && has_high_bytes(sql);
-}
-
 enum { QUICK_BYTES = 256 * 1024 };
 
 struct rewrite *rewriter_known(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
 			       const struct ruleset *ruleset)
 {
-	if (sql.len > QUICK_BYTES || cannot_be_lexed(sql, state))
+	if (sql.len > QUICK_BYTES || encoding_cannot_be_lexed(sql, state) ||
+	    encoding_may_hide_names(sql, state, ruleset, &rewriter->tokens))
 		return NULL;
 	return run_cached(rewriter, sql, state, ruleset, false);
 }
@@ -674,10 +682,14 @@ struct rewrite *rewriter_known(struct rewriter *rewriter, struct slice sql, cons
 struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
 			     const struct session_state *state, const struct ruleset *ruleset)
 {
-	if (cannot_be_lexed(sql, state)) {
-		struct run run;
+	struct run run;
+	if (encoding_cannot_be_lexed(sql, state)) {
 		start(&run, rewriter, sql, &rewriter->tokens, state, ruleset);
 		return run_unlexable(&run);
+	}
+	if (encoding_may_hide_names(sql, state, ruleset, &rewriter->tokens)) {
+		start(&run, rewriter, sql, &rewriter->tokens, state, ruleset);
+		return refuse_all(&run, "It has names beyond ASCII, and so has the map, whose names are UTF-8.");
 	}
 	return run_cached(rewriter, sql, state, ruleset, true);
 }
@@ -696,7 +708,7 @@ struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, en
 	struct run run;
 	bool literals_read;
 	*explanation_out = (struct rewrite_explanation){ NULL, 0 };
-	if (cannot_be_lexed(sql, state))
+	if (encoding_cannot_be_lexed(sql, state) || encoding_may_hide_names(sql, state, ruleset, &rewriter->tokens))
 		return rewriter_run(rewriter, sql, protocol, state, ruleset);
 	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
 	struct rewrite *known = without_run(rewriter, sql, state, ruleset, &literals_read);
