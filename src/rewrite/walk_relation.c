@@ -100,7 +100,8 @@ static void settle_range(struct analysis *a, struct range *range, const struct t
 	if (range->role != RANGE_OTHER)
 		range->use->use.all_columns = !located;
 	range->changes = verdict == VERDICT_CHANGE;
-	if (range->changes && range->role != RANGE_OTHER && !rel_name_eq(resolved.name->written, resolved.name->physical))
+	if (range->changes && range->role != RANGE_OTHER && resolved.name->kind == NAME_TABLE &&
+	    !rel_name_eq(resolved.name->written, resolved.name->physical))
 		range->shape = own_shape(a, resolved.name->entry);
 	if (range->changes && (!located || strcmp(where->parts[where->count - 1], resolved.name->written.name) != 0)) {
 		range->changes = false;
