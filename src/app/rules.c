@@ -101,16 +101,25 @@ static bool build(struct rules *rules, const struct rules_inputs *inputs, struct
 	return ok;
 }
 
+/* A file that cannot be read at all: which key names it? */
+static bool say_who_names(const char *key, struct error *error)
+{
+	if (!error->line && !error->hint[0])
+		error_hint(error, "`%s` in the configuration names it; paths there are relative to that file.", key);
+	return false;
+}
+
 static bool load_inputs(const struct rules_files *files, struct rules_inputs *inputs, struct error *error_out)
 {
 	inputs->policy = files->policy;
 	if (!map_file_load(files->map_path, &inputs->map, error_out))
-		return false;
+		return say_who_names("map", error_out);
 	if (files->flags_text.data)
 		return flags_file_parse(files->flags_text, files->flags_path, &inputs->arena, &inputs->flags,
 					error_out);
 	return !files->flags_path ||
-	       flags_file_load(files->flags_path, &inputs->arena, &inputs->flags, error_out);
+	       flags_file_load(files->flags_path, &inputs->arena, &inputs->flags, error_out) ||
+	       say_who_names("flags", error_out);
 }
 
 bool rules_prepare(struct rules *rules, const struct rules_files *files, struct rules_change **change_out,

@@ -1,4 +1,5 @@
 """`serve --check`: every mistake has its file, line, column and message."""
+import os
 import re
 import subprocess
 
@@ -159,6 +160,27 @@ def test_bad_usage_exits_with_2(endpoint_kind, arguments, tmp_path):
     done = subprocess.run([str(servers.BINARY), *arguments], capture_output=True, text=True, timeout=20, cwd=tmp_path)
     no_sanitizer_report(done)
     assert done.returncode == 2 and done.stderr.strip()
+
+
+@pytest.mark.parametrize('name, key', [('map.yaml', 'map'), ('flags.yaml', 'flags')])
+def test_a_file_that_is_not_there_is_said_with_the_key_that_names_it(check, tmp_path, name, key):
+    done = check(**{'crossfade.yaml': GOOD['crossfade.yaml'].replace(name, 'absent.yaml')})
+    assert done.returncode == 2 and f'HINT:  `{key}` in the configuration names it' in done.stderr
+
+
+def test_a_pipe_without_a_writer_holds_up_nobody(check, tmp_path):
+    check()
+    os.mkfifo(tmp_path / 'pipe')
+    done = check(**{'crossfade.yaml': GOOD['crossfade.yaml'].replace('map.yaml', 'pipe')})
+    assert done.returncode == 2 and 'pipe: cannot read the file' in done.stderr
+
+
+def test_a_configuration_through_a_pipe(check, tmp_path):
+    check()
+    done = subprocess.run(['bash', '-c', f'cd {tmp_path}; {servers.BINARY} serve --check -c <(sleep 0.2; sed s,map.yaml,'
+                           f'{tmp_path}/map.yaml,\;s,flags.yaml,{tmp_path}/flags.yaml, crossfade.yaml)'],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_huge_file_is_refused(check):
