@@ -177,8 +177,8 @@ def test_a_pipe_without_a_writer_holds_up_nobody(check, tmp_path):
 
 def test_a_configuration_through_a_pipe(check, tmp_path):
     check()
-    done = subprocess.run(['bash', '-c', f'cd {tmp_path}; {servers.BINARY} serve --check -c <(sleep 0.2; sed s,map.yaml,'
-                           f'{tmp_path}/map.yaml,\;s,flags.yaml,{tmp_path}/flags.yaml, crossfade.yaml)'],
+    done = subprocess.run(['bash', '-c', f'cd {tmp_path}; {servers.BINARY} serve --check -c <(sleep 0.2; sed "s,map.yaml,'
+                           f'{tmp_path}/map.yaml,;s,flags.yaml,{tmp_path}/flags.yaml," crossfade.yaml)'],
                           capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
 

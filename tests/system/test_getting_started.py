@@ -53,11 +53,12 @@ class Newcomer:
     def run(self, command, **kw):
         path = f'{servers.BINARY.parent}:{servers.PGBIN}:{os.environ["PATH"]}'
         env = self.pg.env(PATH=path, PGUSER='postgres')
+        del env['PGHOST'], env['PGPORT']  # the commands say where
         return subprocess.run(['bash', '-c', self.localised(command)], cwd=self.folder, env=env, text=True,
                               capture_output=True, timeout=30, **kw)
 
     def psql(self, sql, port=6432):
-        done = self.run(f"psql -XAt -p {port} aegis -c '{sql}'")
+        done = self.run(f"psql -XAt -h 127.0.0.1 -p {port} aegis -c '{sql}'")
         return done.stdout.strip() or done.stderr.strip()
 
     def serve(self):
@@ -80,7 +81,8 @@ def newcomer(pg, endpoint_kind, tmp_path):
     if endpoint_kind != 'crossfade':
         pytest.skip('about crossfade itself')
     assert pg.psql('-c', 'create database aegis').returncode == 0
-    setup = f"""create role crossfade login; create schema data; create table public.prices (code text, close numeric);
+    setup = f"""create role crossfade login; create schema data;
+        create table public.prices (code text, close numeric); alter table prices owner to app;
         insert into prices select '005930', i from generate_series(1, {ROWS}) i"""
     done = pg.psql('-v', 'ON_ERROR_STOP=1', '-c', setup, PGDATABASE='aegis')
     assert done.returncode == 0, done.stderr
@@ -88,7 +90,7 @@ def newcomer(pg, endpoint_kind, tmp_path):
     yield newcomer
     newcomer.stop()
     pg.psql('-c', 'drop database aegis with (force)')
-    pg.psql('-c', 'drop role crossfade')
+    pg.psql('-c', 'drop role if exists crossfade, crossfade_mover, crossfade_observer')
 
 
 def test_every_step_of_getting_started_works(newcomer):
@@ -96,22 +98,25 @@ def test_every_step_of_getting_started_works(newcomer):
         done = newcomer.run(command)
         assert done.returncode == 0, done.stderr
     newcomer.serve()
-    for command in commands(r'^psql -p 6432 '):
+    for command in commands(r'^psql .* -p 6432 '):
         assert str(ROWS) in newcomer.run(command).stdout
     for command in commands(r'crossfade rewrite'):
         assert 'becomes public.prices' in newcomer.run(command).stdout
     servers.wait_for(lambda: 'data.prices' in newcomer.run(commands(r'^crossfade report$')[0]).stdout,
                      what='the report shows the use')
 
-    move, = commands(r'^psql -p 5432 .*SET SCHEMA data')
-    assert newcomer.run(move).returncode == 0
-    servers.wait_for(lambda: newcomer.psql('SELECT count(*) FROM prices') == str(ROWS), what='the moved table is found')
-    flip, = commands(r'^sed .*flags\.yaml')
-    assert newcomer.run(flip).returncode == 0
-    assert 'public.prices: live' in (newcomer.folder / 'flags.yaml').read_text()
-    servers.wait_for(lambda: 'event=reload' in newcomer.log(), what='the flag is taken up')
-    for table in ('prices', 'public.prices', 'data.prices'):
-        assert newcomer.psql(f'SELECT count(*) FROM {table}') == str(ROWS)
+    for command in commands(r'^crossfade check --grants') + commands(r'^psql .* -f grants.sql'):
+        done = newcomer.run(command)
+        assert done.returncode == 0 and 'ERROR' not in done.stderr, done.stderr
+    look, do, back = commands(r'^crossfade cutover')
+    done = newcomer.run(look)
+    assert done.returncode == 0 and 'SET SCHEMA data' in done.stdout, done.stdout + done.stderr
+    for command, stage in ((do, 'live'), (back, 'old'), (do, 'live')):
+        done = newcomer.run(command)
+        assert done.returncode == 0 and 'Longest stall' in done.stdout, done.stdout + done.stderr
+        assert f'public.prices: {stage}' in (newcomer.folder / 'flags.yaml').read_text()
+        for table in ('prices', 'public.prices', 'data.prices'):
+            assert newcomer.psql(f'SELECT count(*) FROM {table}') == str(ROWS)
 
     retire, = commands(r'^crossfade flags set')
     too_early = newcomer.run(retire)
