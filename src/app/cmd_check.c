@@ -5,6 +5,7 @@
 #include "app/stages.h"
 #include "base/buf.h"
 #include "catalog/loader.h"
+#include "check/expressions.h"
 #include "check/grants.h"
 #include "check/propose.h"
 #include "check/run.h"
@@ -159,22 +160,43 @@ static int fail_database(const struct look *look, const struct error *error, int
 	return fail(error, status);
 }
 
+/* With the search_path of the role, and no way to change anything. */
+static bool ask_server(const struct look *look, const struct ruleset *ruleset, struct findings *findings,
+		       struct error *error_out)
+{
+	static const char settings[] = "RESET search_path; SET default_transaction_read_only = on";
+	struct catalog_connection *connection;
+	if (!catalog_connect(look->database->admin_dsn, -1, CATALOG_TIMEOUT_MS, &connection, error_out))
+		return false;
+	bool ok = catalog_execute(connection, settings, CATALOG_TIMEOUT_MS, error_out) &&
+		  expressions_check(connection, ruleset, CATALOG_TIMEOUT_MS, findings, error_out);
+	catalog_connection_free(connection);
+	return ok;
+}
+
+static int check_all_of(struct look *look, const struct ruleset *ruleset)
+{
+	struct findings findings;
+	struct error error;
+	findings_init(&findings);
+	int status = EXIT_HOLDS_NOT;
+	if (!ask_server(look, ruleset, &findings, &error)) {
+		fail_database(look, &error, status);
+	} else {
+		check_run(ruleset, &look->dependents, &findings);
+		status = tell(look, &findings);
+	}
+	findings_deinit(&findings);
+	return status;
+}
+
 static int verify(struct look *look)
 {
 	struct ruleset *ruleset;
-	struct findings findings;
 	struct error error;
 	if (!build_rules(look, &ruleset, &error))
 		return fail_database(look, &error, EXIT_USAGE);
-	int status;
-	if (look->chosen->grants) {
-		status = print_grants(ruleset, &look->dependents);
-	} else {
-		findings_init(&findings);
-		check_run(ruleset, &look->dependents, &findings);
-		status = tell(look, &findings);
-		findings_deinit(&findings);
-	}
+	int status = look->chosen->grants ? print_grants(ruleset, &look->dependents) : check_all_of(look, ruleset);
 	ruleset_unref(ruleset);
 	return status;
 }

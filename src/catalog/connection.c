@@ -342,6 +342,16 @@ bool catalog_query_for(struct catalog_connection *connection, const char *sql, c
 	return false;
 }
 
+bool catalog_try(struct catalog_connection *connection, const char *sql, const char *parameter, uint32_t timeout_ms,
+		 struct error *error_out)
+{
+	PGresult *result;
+	if (!catalog_query_for(connection, sql, parameter, timeout_ms, &result, error_out))
+		return false;
+	PQclear(result);
+	return true;
+}
+
 void catalog_append_literal(struct catalog_connection *connection, struct buf *sql, const char *text)
 {
 	char *literal = PQescapeLiteral(connection->pg, text, strlen(text));

@@ -45,6 +45,9 @@ bool catalog_execute(struct catalog_connection *connection, const char *sql, uin
 /* A single statement with one text for its $1. The caller PQclears the result. */
 bool catalog_query_for(struct catalog_connection *connection, const char *sql, const char *parameter,
 		       uint32_t timeout_ms, struct pg_result **result_out, struct error *error_out);
+/* Whether the server takes a single statement with one text for its $1, whatever it answers. */
+bool catalog_try(struct catalog_connection *connection, const char *sql, const char *parameter, uint32_t timeout_ms,
+		 struct error *error_out);
 /* Appends text as a string literal. */
 void catalog_append_literal(struct catalog_connection *connection, struct buf *sql, const char *text);
 

@@ -223,6 +223,20 @@ def test_any_role_finds_the_same_and_says_what_it_cannot_see(trapped, findings):
     assert [f for f in theirs if f['kind'] != 'unseen'] == mine
 
 
+@pytest.mark.parametrize('find, bad, severity, entry, words', [
+    ("(scores->>'momentum')::numeric", "(scores->>'momentum'))::numeric", 'error', 'brain.analysis_results', 'syntax error'),
+    ('(score * 10)::integer', '(skore * 10)::integer', 'error', 'forecast.events', 'column "skore" does not exist'),
+    ('trades - wins', "trades - 'x'::text", 'warning', 'feedback.performance', 'operator does not exist'),
+    ('trades - wins', '0); drop table public.prices; select (1', 'error', 'feedback.performance', 'syntax error'),
+    ('scores: jsonb, created_at', 'scores: jsonbb, created_at', 'warning', 'brain.analysis_results', '"jsonbb" does not exist'),
+])
+def test_sql_of_the_map_that_the_server_does_not_understand(findings, find, bad, severity, entry, words):
+    assert MAP.count(find) == 1
+    found, = pick(findings('aegis_clean', text=MAP.replace(find, bad)), kind='expression')
+    assert (found['severity'], found['entry']) == (severity, entry) and words in found['text'], found
+    assert MAP.splitlines()[found['line'] - 1].split(':')[0].strip() and found['column'], found
+
+
 def test_grants_make_roles_that_can_do_their_work(check, pg):
     done = check('aegis_both', '--grants')
     assert (done.returncode, done.stderr) == (0, '')
