@@ -54,7 +54,7 @@ class BoundsTest(unittest.TestCase):
         samples = Samples()
         for p99 in (2000.0, 3000.0, 4000.0):
             samples.add("beside-long", "crossfade-rewrite", Sample(1.0, latency_us={"p99": p99, "p99 alone": 1000.0}))
-        limit = Bound("beside-long", "crossfade-rewrite", "ms added to p99 by statements of 1 MB", at_most=5.0)
+        limit = Bound("beside-long", "crossfade-rewrite", "ms added to p99", at_most=5.0)
         checked = check(samples, "beside-long", limit)
         self.assertEqual(checked["ratio"][0], 2.0)
         self.assertTrue(checked["holds"])
