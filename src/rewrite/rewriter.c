@@ -38,6 +38,7 @@ struct rewriter {
 	struct arena arena;
 	struct session_state *follow; /* effects between the statements of one text */
 	struct rewrite_cache *cache; /* NULL: none */
+	uint32_t recipes_in_a_row;   /* texts that recipes have served since another one came */
 	bool stack_measured;
 };
 
@@ -653,16 +654,28 @@ static struct rewrite *run_lexed(struct rewriter *rewriter, struct slice sql, ui
 	return known || !may_parse ? known : run_in_full(rewriter, &text, key, state, ruleset);
 }
 
+enum { MANY_RECIPES = 64, LOOKS_EVERY = 16, SHORT_BYTES = 256 };
+
+/* Where each text has other literals, the exact text is looked for in vain: of short ones, a few
+ * are enough to see when that changes. */
+static bool may_be_the_same(const struct rewriter *rewriter, struct slice sql)
+{
+	return rewriter->recipes_in_a_row < MANY_RECIPES || rewriter->recipes_in_a_row % LOOKS_EVERY == 0 || sql.len > SHORT_BYTES;
+}
+
 static struct rewrite *run_cached(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
 				  const struct ruleset *ruleset, bool may_parse)
 {
 	uint32_t context = rewrite_cache_context(rewriter->cache, state, ruleset);
-	struct rewrite_cache_key key = rewrite_cache_text_key(context, sql);
+	struct rewrite_cache_key key = rewrite_cache_text_key(may_be_the_same(rewriter, sql) ? context : 0, sql);
 	struct rewrite *known = rewrite_cache_get(rewriter->cache, key, sql);
-	if (known)
-		return known;
 	bool cheap = false;
+	if (known) {
+		rewriter->recipes_in_a_row = 0;
+		return known;
+	}
 	known = run_lexed(rewriter, sql, context, state, ruleset, may_parse, &cheap);
+	rewriter->recipes_in_a_row = cheap ? rewriter->recipes_in_a_row + 1 : 0;
 	if (known)
 		rewrite_cache_put(rewriter->cache, key, sql, known, cheap);
 	return known;

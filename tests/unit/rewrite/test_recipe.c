@@ -62,6 +62,20 @@ Test(recipe, the_third_text_is_not_parsed)
 	cr_expect_eq(learnt(), 2, "a string is no number");
 }
 
+Test(recipe, a_text_that_comes_again_and_again_is_found_as_it_is_after_many_others)
+{
+	char sql[80], rewritten[80];
+	for (int i = 0; i < 500; i++) {
+		snprintf(sql, sizeof(sql), "SELECT a FROM prices WHERE b = %d", i);
+		snprintf(rewritten, sizeof(rewritten), "SELECT a FROM data.prices WHERE b = %d", i);
+		expect(sql, rewritten);
+	}
+	uint64_t before = rewriter_cache_stats(rewriter).hits;
+	for (int i = 0; i < 500; i++)
+		expect("SELECT a FROM prices WHERE b = 7", "SELECT a FROM data.prices WHERE b = 7");
+	cr_expect_gt(rewriter_cache_stats(rewriter).hits, before + 400);
+}
+
 Test(recipe, a_literal_that_was_looked_at_must_be_the_same)
 {
 	expect("SELECT 'prices'::regclass, 1", "SELECT 'data.prices'::regclass, 1");
