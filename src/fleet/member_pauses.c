@@ -68,15 +68,17 @@ void member_open_all(struct member *member)
 	member->transforms = 0;
 }
 
-/* "1,2,3" */
+/* "1,2,3"; 0 is nobody. */
 static struct pid_list parse_numbers(const char *text, size_t most)
 {
 	struct pid_list list = { memory_zalloc((most + 1) * sizeof(*list.pids)), 0 };
 	while (*text && list.count < most) {
 		char *end;
-		list.pids[list.count++] = (uint32_t)strtoll(text, &end, 10);
+		uint32_t number = (uint32_t)strtoll(text, &end, 10);
 		if (end == text)
 			break;
+		list.pids[list.count] = number;
+		list.count += number != 0;
 		text = *end ? end + 1 : end;
 	}
 	return list;
@@ -369,7 +371,8 @@ void member_mind_lease(struct member *member)
 		proxy_resume(member->settings.proxy, member->transforms);
 		member->transforms = 0;
 		LOG(LOG_INFO, "fleet_transforms_go_on", LOG_STR("database", member->settings.database));
-	} else if (!member->transforms) {
+	} else if (!member->transforms ||
+		   !proxy_pause_renew(member->settings.proxy, member->transforms, NO_LEASE_TTL_MS)) {
 		hold_transforms(member);
 	}
 }
