@@ -256,7 +256,7 @@ static const struct argp_option option_rows[] = {
 	COMMAND_OPTION_CONFIG,
 	{ "console", KEY_CONSOLE, "DSN", 0, "The console to speak to (default: the one of the configuration)", 0 },
 	{ "reason", KEY_REASON, "TEXT", 0, "Why, for the journal", 0 },
-	{ "force", KEY_FORCE, NULL, 0, "Against the rules of stages; needs --reason", 0 },
+	{ "force", KEY_FORCE, NULL, 0, "Against the rules of stages, and past proxies that are out of reach; needs --reason", 0 },
 	{ 0 },
 };
 

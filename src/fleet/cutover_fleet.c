@@ -163,7 +163,7 @@ static enum gathered await_answers(struct cutover *cutover, uint64_t *said_us, s
 		if (!find_silent(cutover, true, &count, name, sizeof(name), error_out))
 			return GATHER_AGAIN;
 		if (count) {
-			error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "proxy %s", name);
+			error_set(error_out, "55000", "proxy %s", name);
 			error_hint(error_out, "All proxies need the same map for a table that moves: bring it up to date there, and "
 					      "RELOAD. SHOW PROXIES lists them.");
 			return GATHER_REFUSED;
