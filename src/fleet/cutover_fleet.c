@@ -111,7 +111,7 @@ void cutover_dismiss(struct cutover *cutover)
 {
 	struct error ignored;
 	struct buf sql;
-	if (!cutover->called || !catalog_connection_is_alive(cutover->connection))
+	if (!cutover->called || !cutover->connection || !catalog_connection_is_alive(cutover->connection))
 		return; /* it expires */
 	buf_init(&sql);
 	buf_append_str(&sql, "DELETE FROM crossfade.calls WHERE id = ");
@@ -421,7 +421,7 @@ void cutover_withdraw(struct cutover *cutover)
 	if (!cutover->announced)
 		return;
 	cutover->announced = false;
-	if (!catalog_connection_is_alive(cutover->connection))
+	if (!cutover->connection || !catalog_connection_is_alive(cutover->connection))
 		return; /* it expires */
 	buf_init(&sql);
 	append_end(cutover, &sql, "given up");
