@@ -131,7 +131,7 @@ def check_lines(pg, writers):
     done = {n for w in writers for n in w.done}
     doubtful = {n for w in writers for n in w.doubtful}
     assert done <= set(got), f'{len(done - set(got))} lines are lost'
-    assert set(got) - done <= doubtful
+    assert set(got) - done <= doubtful, sorted(set(got) - done - doubtful)[:20]
 
 
 class Gate:
