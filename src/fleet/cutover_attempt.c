@@ -134,8 +134,6 @@ static enum look look_once(struct cutover *cutover, struct error *error_out)
 	bool held = census.in_flight || holders.count;
 	if (ok && held && cutover->pause)
 		release_blockers(cutover, &census, &holders, &blockers);
-	if (ok && held)
-		ok = cutover_release_others(cutover, &holders, &blockers, error_out);
 	if (ok && !held)
 		ok = cutover_others_are_busy(cutover, &held, error_out);
 	free(census.parked);

@@ -22,7 +22,6 @@ enum {
 	LOST_POLL_MS = 200,
 	CALL_MS = 30000,
 	SAY_EVERY_MS = 2000,
-	RELEASE_AFTER_MS = 20, /* most transactions end by themselves before */
 };
 
 static void append_text(struct cutover *cutover, struct buf *sql, const char *text)
@@ -310,7 +309,6 @@ bool cutover_announce(struct cutover *cutover, struct error *error_out)
 	char name[128];
 	long left;
 	cutover->announced = false;
-	cutover->released_us = clock_monotonic_us();
 	if (!cutover->request.member && !count_others(cutover, false, &left, name, sizeof(name), error_out))
 		return false;
 	if (!cutover->request.member && !left)
@@ -350,32 +348,6 @@ bool cutover_others_are_busy(struct cutover *cutover, bool *busy_out, struct err
 		return false;
 	*busy_out = count > 0;
 	return true;
-}
-
-static void append_pids(struct buf *sql, const struct pid_list *list)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->pids[i]) /* a prepared transaction has none */
-			buf_printf(sql, "%d,", (int)list->pids[i]);
-	}
-}
-
-bool cutover_release_others(struct cutover *cutover, const struct pid_list *holders, const struct pid_list *blockers,
-			    struct error *error_out)
-{
-	uint64_t now_us = clock_monotonic_us();
-	struct buf sql;
-	if (!cutover->announced || now_us - cutover->released_us < RELEASE_AFTER_MS * UINT64_C(1000))
-		return true;
-	cutover->released_us = now_us;
-	buf_init(&sql);
-	buf_append_str(&sql, "UPDATE crossfade.pauses SET released = '{");
-	append_pids(&sql, holders);
-	append_pids(&sql, blockers);
-	buf_append_str(&sql, "0}' WHERE ended_at IS NULL AND id = ");
-	append_text(cutover, &sql, cutover->pause_id);
-	buf_append_str(&sql, "; NOTIFY crossfade");
-	return execute(cutover, &sql, error_out);
 }
 
 /* ---- in the transaction ---- */

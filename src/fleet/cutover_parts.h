@@ -44,7 +44,6 @@ struct cutover {
 	bool announced; /* other proxies have paused too: the row pause_id */
 	bool called;	/* the row of status.id in crossfade.calls */
 	char busy_proxy[128]; /* the last look found nothing but statements of this one under way; empty: not so */
-	uint64_t released_us; /* when others were last told which sessions to let through */
 	char pause_id[STATE_ID_BYTES];
 };
 
@@ -97,9 +96,6 @@ void cutover_dismiss(struct cutover *cutover);
 bool cutover_announce(struct cutover *cutover, struct error *error_out);
 /* Whether statements that were sent before the pause are still under way there. */
 bool cutover_others_are_busy(struct cutover *cutover, bool *busy_out, struct error *error_out);
-/* Has them let sessions through that hold the tables, or keep those that do waiting. */
-bool cutover_release_others(struct cutover *cutover, const struct pid_list *holders, const struct pid_list *blockers,
-			    struct error *error_out);
 /* First in the transaction; last in it; after one that did not come to its end. */
 void cutover_append_fence(struct cutover *cutover, struct buf *sql);
 void cutover_append_end(struct cutover *cutover, struct buf *sql);

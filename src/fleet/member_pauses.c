@@ -20,7 +20,6 @@ enum {
 	ACKNOWLEDGE_MS = 2000,
 	CENSUS_MS = 1000,
 	TABLES_MAX = 1000,
-	RELEASED_MAX = 1000,
 	LEASE_SPARE_MS = 1000, /* ours is over before the server says so */
 	NO_LEASE_TTL_MS = 24 * 3600 * 1000,
 };
@@ -167,7 +166,7 @@ static bool take_up(struct member *member, const PGresult *result, int row, long
 	snprintf(held->id, sizeof(held->id), "%s", PQgetvalue(result, row, 0));
 	held->tables = memory_strdup(PQgetvalue(result, row, 1));
 	held->owner = memory_strdup(PQgetvalue(result, row, 2));
-	held->watched = parse_numbers(PQgetvalue(result, row, 8), TABLES_MAX);
+	held->watched = parse_numbers(PQgetvalue(result, row, 7), TABLES_MAX);
 	held->until_us = clock_monotonic_us() + (uint64_t)(left_ms + PAUSE_SPARE_MS) * 1000;
 	held->seen = true;
 	link_append(&member->held, &held->link);
@@ -182,12 +181,12 @@ static bool take_up(struct member *member, const PGresult *result, int row, long
 	return acknowledge(member, held, error_out);
 }
 
-static bool say_drained(struct member *member, struct held *held)
+static bool say_drained(struct member *member, struct held *held, bool drained)
 {
 	struct error ignored;
 	struct buf sql;
 	buf_init(&sql);
-	buf_append_str(&sql, "UPDATE crossfade.acknowledgements SET drained = true WHERE pause = ");
+	buf_printf(&sql, "UPDATE crossfade.acknowledgements SET drained = %s WHERE pause = ", drained ? "true" : "false");
 	member_append_text(member, &sql, held->id);
 	buf_append_str(&sql, " AND proxy = ");
 	member_append_text(member, &sql, member->id);
@@ -202,7 +201,7 @@ bool member_report_drained(struct member *member)
 		struct held *held = LIST_ENTRY(link, struct held, link);
 		if (held->drained || !held->pause || !member_shared(member))
 			continue;
-		held->drained = is_drained(member, held) && say_drained(member, held);
+		held->drained = is_drained(member, held) && say_drained(member, held, true);
 		left = left || !held->drained;
 	}
 	return left;
@@ -224,18 +223,55 @@ static bool end_row(struct member *member, const char *id, const char *outcome, 
 	return member_execute(member, &sql, error_out);
 }
 
-static void keep(struct member *member, struct held *held, const PGresult *result, int row, long left_ms)
+static bool is_in(const struct pid_list *list, uint32_t pid)
 {
-	struct pid_list released = parse_numbers(PQgetvalue(result, row, 6), RELEASED_MAX);
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->pids[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A session that waits at the gate and holds the tables, or keeps one that does
+ * waiting, must go on. It waited before the locks were looked at, so it does
+ * still; and what it sends now has to be waited for again.
+ */
+static void release_blockers(struct member *member, struct held *held)
+{
+	struct proxy_census census;
+	struct pid_list holders, blockers;
+	struct error ignored;
+	size_t count = 0;
+	if (member->standby || !held->pause || !held->watched.count ||
+	    !proxy_pause_census(member->settings.proxy, held->pause, CENSUS_MS, &census))
+		return;
+	if (census.parked_count && holders_poll(member->own, held->watched.pids, held->watched.count, MEMBER_QUERY_MS,
+						&holders, &blockers, &ignored)) {
+		for (size_t i = 0; i < census.parked_count; i++) {
+			uint32_t pid = census.parked[i];
+			if (pid && (is_in(&holders, pid) || is_in(&blockers, pid)))
+				census.parked[count++] = pid;
+		}
+		free(holders.pids);
+		free(blockers.pids);
+	}
+	if (count && say_drained(member, held, false)) {
+		held->drained = false;
+		proxy_pause_release(member->settings.proxy, held->pause, census.parked, count);
+	}
+	free(census.parked);
+}
+
+static void keep(struct member *member, struct held *held, long left_ms)
+{
 	uint32_t ttl_ms = (uint32_t)(left_ms > 0 ? left_ms : 0) + PAUSE_SPARE_MS;
 	held->seen = true;
 	held->until_us = clock_monotonic_us() + ttl_ms * UINT64_C(1000);
 	bool closed = held->pause && proxy_pause_renew(member->settings.proxy, held->pause, ttl_ms);
 	if (!closed && is_serving(member))
 		close_gate(member, held, left_ms > 0 ? left_ms : 0); /* late, if at all */
-	if (held->pause && released.count)
-		proxy_pause_release(member->settings.proxy, held->pause, released.pids, released.count);
-	free(released.pids);
+	release_blockers(member, held);
 }
 
 /* One row of a pause that has not ended. */
@@ -243,10 +279,10 @@ static bool look_at_pause(struct member *member, const PGresult *result, int row
 {
 	const char *id = PQgetvalue(result, row, 0);
 	long left_ms = strtol(PQgetvalue(result, row, 3), NULL, 10);
-	bool acknowledged = PQgetvalue(result, row, 4)[0] == 't', abandoned = PQgetvalue(result, row, 7)[0] != 't';
+	bool acknowledged = PQgetvalue(result, row, 4)[0] == 't', abandoned = PQgetvalue(result, row, 6)[0] != 't';
 	struct held *held = find_held(member, id);
 	if (held)
-		keep(member, held, result, row, left_ms);
+		keep(member, held, left_ms);
 	if (left_ms <= 0 || abandoned)
 		return end_row(member, id, abandoned ? "abandoned" : "expired", error_out);
 	return held || acknowledged || take_up(member, result, row, left_ms, error_out);
@@ -263,7 +299,7 @@ static bool look_at_all(struct member *member, struct error *error_out)
 		       "a.pause = p.id AND a.proxy = ");
 	member_append_text(member, &sql, member->id);
 	buf_append_str(&sql,
-		       "), pg_catalog.array_to_string(p.digests, E'\\n'), pg_catalog.array_to_string(p.released, ','),"
+		       "), pg_catalog.array_to_string(p.digests, E'\\n'),"
 		       " p.owner NOT IN ('cutover', 'reverse') OR EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype ="
 		       " 'advisory' AND l.classid = 0 AND l.objid = " STATE_MOVER_LOCK " AND l.objsubid = 1 AND l.granted AND"
 		       " l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),"

@@ -52,8 +52,7 @@ static const char make_tables[] =
 static const char add_to_tables[] =
 	ONE_AT_A_TIME
 	"ALTER TABLE crossfade.journal ADD COLUMN IF NOT EXISTS forced boolean NOT NULL DEFAULT false;"
-	"ALTER TABLE crossfade.pauses ADD COLUMN IF NOT EXISTS digests text[], ADD COLUMN IF NOT EXISTS watched oid[],"
-	" ADD COLUMN IF NOT EXISTS released int[];"
+	"ALTER TABLE crossfade.pauses ADD COLUMN IF NOT EXISTS digests text[], ADD COLUMN IF NOT EXISTS watched oid[];"
 	"ALTER TABLE crossfade.proxies ADD COLUMN IF NOT EXISTS map text, ADD COLUMN IF NOT EXISTS sessions int[];"
 	"ALTER TABLE crossfade.acknowledgements ADD COLUMN IF NOT EXISTS drained boolean NOT NULL DEFAULT true;"
 	"CREATE TABLE IF NOT EXISTS crossfade.calls (id uuid PRIMARY KEY, tables text[] NOT NULL, digests text[] NOT NULL,"

@@ -175,6 +175,7 @@ def test_commit_is_not_answered(fleet, passes_it_on):
 
 
 def test_the_server_restarts(make_proxy, victim):
+    victim.set(synchronous_commit='on')  # what was told is written survives the crash
     bank.create(victim)
     many.grant(victim, make_proxy)
     fleet = Fleet(victim, make_proxy)
