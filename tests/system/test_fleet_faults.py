@@ -1,5 +1,6 @@
 """Three proxies, load through all of them, and something that breaks at each step of a cutover: one consistent state
 comes of it, nothing is written to the wrong side, and what was broken comes back by itself."""
+import itertools
 import os
 import threading
 
@@ -23,6 +24,9 @@ def server(pg):
     return pg
 
 
+number = itertools.count()
+
+
 class Fleet:
     def __init__(self, pg, make_proxy):
         self.pg = pg
@@ -31,7 +35,7 @@ class Fleet:
         many.wait_live(self.proxies[0], 3)
 
     def begin(self, may_lose):
-        self.writers = [Writer(proxy, f'{id(self)}w{i}', may_lose=i in may_lose) for i, proxy in enumerate(self.proxies)]
+        self.writers = [Writer(proxy, f'{next(number)}w{i}', may_lose=i in may_lose) for i, proxy in enumerate(self.proxies)]
         for writer in self.writers:
             writer.start()
         wait_for(lambda: all(w.error or len(w.done) > 5 for w in self.writers), 20, 'load', 0.02)
