@@ -27,7 +27,7 @@ from pki import Pki, client_tls, server_tls, use_certificate  # noqa: E402
 from raw import Raw, msg, query  # noqa: E402
 from secure import Secure  # noqa: E402
 
-GIGABYTE, TURNS, TURN = 1 << 30, 21, 1000
+GIGABYTE, TURNS, TURN = 1 << 30, 21, 500
 READY = msg('R', raw.i32(0)) + msg('K', raw.i32(1) + raw.i32(2)) + msg('Z', b'I')
 ANSWER = msg('T', b'\0\0') + msg('C', b'SELECT 0\0') + msg('Z', b'I')
 
@@ -123,6 +123,7 @@ class Bad:
         self.ours, theirs = socket.socketpair()
         self.pid = os.fork()
         if not self.pid:
+            self.ours.close()
             try:
                 self._run(theirs, address, count)
             finally:
