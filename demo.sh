@@ -172,6 +172,7 @@ flags: flags.yaml
 usage: usage.db
 admin: {dsn: "host=127.0.0.1 port=$pg_PGPORT user=crossfade dbname=aegis"}
 console: {listen: [$run]}
+limits: {usage_flush: 200ms}
 YAML
     # Of a session of its own: Ctrl-C and the terminal's end are for this script.
     setsid "$crossfade" serve -c "$here/crossfade.yaml" </dev/null >"$here/crossfade.log" 2>&1 &
