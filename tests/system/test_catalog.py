@@ -181,7 +181,7 @@ def test_the_servers_own_path_is_not_the_admin_roles(probe, server, sql):
     try:
         for user in 'reader', 'postgres':
             p = probe(user)
-            servers.wait_for(lambda: p.ask('path', 'app') == 'from_file, public', 5, 'the new default')
+            servers.wait_for(lambda: p.ask('path', 'app') == 'from_file, public', 20, 'the new default')
         sql("alter role postgres set search_path = 'of_the_admin'")
         p = probe('postgres')
         assert p.ask('path', 'app') == 'from_file, public'
@@ -296,7 +296,7 @@ def test_a_server_that_restarts_is_taken_up_again(probe, server, sql):
     p = probe()
     before = p.loads()
     server.stop()
-    servers.wait_for(lambda: any('catalog_unreachable' in line for line in p.errors), 5, 'a log line')
+    servers.wait_for(lambda: any('catalog_unreachable' in line for line in p.errors), 20, 'a log line')
     ticket = p.ask('poke').split()[1]
     servers.wait_for(lambda: ['checked', ticket, 'stale'] in [w for _, w in p.events], 3, 'the poke is answered')
     time.sleep(1)
@@ -342,7 +342,7 @@ def test_a_server_that_accepts_and_says_nothing_holds_up_nobody():
 
 def test_no_password_reaches_the_log(server):
     p = Probe(server.dsn(user='nobody_there', password='hush-hush', dbname='absent'))
-    servers.wait_for(lambda: p.errors, 5, 'a log line')
+    servers.wait_for(lambda: p.errors, 20, 'a log line')
     assert p.stop() < 1
     assert 'hush' not in ''.join(p.errors)
 

@@ -347,10 +347,10 @@ def test_kill_switch(console, proxy, pg):
     assert count(proxy, 'data.prices') == '100'
     with console.connect() as k:
         k.execute("rewrite off reason 'in doubt'")
-        wait_for(lambda: 'does not exist' in count(proxy, 'data.prices'), 5, 'passes', 0.1)
+        wait_for(lambda: 'does not exist' in count(proxy, 'data.prices'), 20, 'passes', 0.1)
         assert stats(console)['rewriting'] == 'off'
         k.execute('rewrite on')
-    wait_for(lambda: count(proxy, 'data.prices') == '100', 5, 'rewritten', 0.1)
+    wait_for(lambda: count(proxy, 'data.prices') == '100', 20, 'rewritten', 0.1)
     moves.move(pg, 'prices')
     wait_for(lambda: rows(console, 'show tables')[0][5] == 'new', 10, 'moved', 0.1)
     assert 'public.prices' in refused(console, 'rewrite off').message_primary

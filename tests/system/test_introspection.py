@@ -192,7 +192,7 @@ def test_a_retired_name_is_not_shown(proxy):
     proxy.stop()
     proxy.flags_file.write_text(FLAGS.replace('live', 'complete'))
     proxy.start()
-    wait_for(lambda: seen() == 'data\n', 5, 'complete', 0.1)
+    wait_for(lambda: seen() == 'data\n', 20, 'complete', 0.1)
 
 
 def test_psql_describes_the_old_table(proxy, pg):

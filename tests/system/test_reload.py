@@ -64,11 +64,11 @@ def replaced(proxy, text):
 def test_flag_flips_under_a_session(proxy, pg, how):
     two_tables(pg)
     with Raw(proxy.address).startup(database='moves') as c:
-        wait_for(lambda: c.value('select count(*) from prices') == '100', 5, 'old at first', 0.1)
+        wait_for(lambda: c.value('select count(*) from prices') == '100', 20, 'old at first', 0.1)
         how(proxy, moves.flags(prices='live'))
-        wait_for(lambda: c.value('select count(*) from prices') == '7', 5, 'flipped', 0.05)
+        wait_for(lambda: c.value('select count(*) from prices') == '7', 20, 'flipped', 0.05)
         how(proxy, moves.flags(prices='old'))
-        wait_for(lambda: c.value('select count(*) from data.prices') == '100', 5, 'flipped back', 0.05)
+        wait_for(lambda: c.value('select count(*) from data.prices') == '100', 20, 'flipped back', 0.05)
 
 
 def test_flag_flips_by_a_symlink_swap(db, make_proxy, pg):
@@ -85,7 +85,7 @@ def test_flag_flips_by_a_symlink_swap(db, make_proxy, pg):
     assert works(proxy, 'prices')
     os.symlink('v2', proxy.dir / 'config/..new')
     os.rename(proxy.dir / 'config/..new', proxy.dir / 'config/..data')
-    wait_for(lambda: works(proxy, 'prices', 7), 5, 'flipped', 0.1)
+    wait_for(lambda: works(proxy, 'prices', 7), 20, 'flipped', 0.1)
 
 
 BAD = ['flags:\n  public.prices: lively\n', 'flags: [\n', '', 'flags:\n\tx: y\n',
@@ -96,13 +96,13 @@ BAD = ['flags:\n  public.prices: lively\n', 'flags: [\n', '', 'flags:\n\tx: y\n'
 def test_bad_flags_change_nothing_and_say_why(proxy, pg, bad, how):
     two_tables(pg)
     how(proxy, moves.flags(prices='live'))
-    wait_for(lambda: works(proxy, 'prices', 7), 5, 'flipped', 0.1)
+    wait_for(lambda: works(proxy, 'prices', 7), 20, 'flipped', 0.1)
     mark = how(proxy, bad)
     if bad:  # an empty file may also mean: no flags; then the map decides
         proxy.wait_log(r'flags\.yaml', mark)
         assert works(proxy, 'prices', 7)
     how(proxy, moves.flags(prices='old'))
-    wait_for(lambda: works(proxy, 'prices', 100), 5, 'good again', 0.1)
+    wait_for(lambda: works(proxy, 'prices', 100), 20, 'good again', 0.1)
 
 
 def test_bad_map_changes_nothing(proxy, pg):
@@ -114,7 +114,7 @@ def test_bad_map_changes_nothing(proxy, pg):
     assert works(proxy, 'prices', 100)  # not even the flags, which were good
     proxy.map_file.write_text(moves.MAP)
     proxy.reload()
-    wait_for(lambda: works(proxy, 'prices', 7), 5, 'all good', 0.1)
+    wait_for(lambda: works(proxy, 'prices', 7), 20, 'all good', 0.1)
 
 
 def test_map_gains_a_table(proxy, pg):
@@ -122,7 +122,7 @@ def test_map_gains_a_table(proxy, pg):
     assert 'does not exist' in count(proxy, 'public.later')
     proxy.map_file.write_text(moves.MAP + '  public.later: data.later\n')
     proxy.reload()
-    wait_for(lambda: works(proxy, 'public.later', 0), 5, 'the new entry', 0.1)
+    wait_for(lambda: works(proxy, 'public.later', 0), 20, 'the new entry', 0.1)
 
 
 def test_many_reloads_in_a_row(proxy, pg):
@@ -131,7 +131,7 @@ def test_many_reloads_in_a_row(proxy, pg):
         for i in range(40):
             write_and_hup(proxy, moves.flags(prices='live' if i % 2 else 'old'))
             assert c.value('select count(*) from prices') in ('7', '100')
-        wait_for(lambda: c.value('select count(*) from prices') == '7', 5, 'the last one', 0.1)
+        wait_for(lambda: c.value('select count(*) from prices') == '7', 20, 'the last one', 0.1)
 
 
 def test_statements_prepared_after_a_flip_follow_it(proxy, pg):
@@ -145,9 +145,9 @@ def test_statements_prepared_after_a_flip_follow_it(proxy, pg):
             return n
     assert rows() == 100
     write_and_hup(proxy, moves.flags(prices='live'))
-    wait_for(lambda: rows() == 7, 5, 'flipped', 0.05)
+    wait_for(lambda: rows() == 7, 20, 'flipped', 0.05)
     write_and_hup(proxy, moves.flags(prices='old'))
-    wait_for(lambda: rows() == 100, 5, 'flipped back', 0.05)
+    wait_for(lambda: rows() == 100, 20, 'flipped back', 0.05)
 
 
 def test_another_database_is_untouched(proxy, pg):
@@ -175,7 +175,7 @@ def test_complete_refuses_the_old_name(proxy, pg):
                 c.value('select  *  from public.prices')
         except ServerError as e:
             return e.fields
-    fields = wait_for(lambda: (error() or {}).get('C') == '42P01' and error(), 5, 'refused', 0.1)
+    fields = wait_for(lambda: (error() or {}).get('C') == '42P01' and error(), 20, 'refused', 0.1)
     assert 'public.prices' in fields['M'] and 'data.prices' in fields['H'] and fields['P'] == '17'
     assert works(proxy, 'data.prices')
 

@@ -157,7 +157,7 @@ SCRIPTS = {
                                       'drop view fresh.prices', WHICH],
     'names in arrays and in EXECUTE': ["select array_length('{public.prices,stocks}'::regclass[], 1)",
                                        'prepare n as select pg_relation_size($1::regclass) > 0', "execute n('prices')",
-                                       "execute n('public.nowhere')", 'deallocate n'],
+                                       "execute n('a.b.public.nowhere')", 'deallocate n'],
     'constraints': ['begin', 'set constraints public.prices_code_fkey immediate', 'rollback', 'begin',
                     'set constraints prices_code_fkey, stocks_pk deferred', 'rollback', 'begin',
                     'alter table prices add constraint late_fk foreign key (code) references stocks deferrable; set constraints late_fk immediate',

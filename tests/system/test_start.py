@@ -102,13 +102,13 @@ def test_the_first_start_takes_the_file_as_it_is(db, make_proxy):
 def test_the_kill_switch_stays_off_and_is_a_gap_in_the_ledger(proxy, db):
     console = Console(proxy)
     console.order("rewrite off reason 'in doubt'")
-    wait_for(lambda: 'does not exist' in count(proxy, 'data.prices'), 5, 'passes', 0.1)
+    wait_for(lambda: 'does not exist' in count(proxy, 'data.prices'), 20, 'passes', 0.1)
     restart(proxy)
     assert 'does not exist' in count(proxy, 'data.prices'), 'still off'
     proxy.wait_log('stays so until REWRITE ON')
     assert 'rewriting is OFF' in proxy.command('status', '-c', proxy.config_file).stdout
     console.order('rewrite on')
-    wait_for(lambda: count(proxy, 'data.prices') == '100', 5, 'rewritten', 0.1)
+    wait_for(lambda: count(proxy, 'data.prices') == '100', 20, 'rewritten', 0.1)
 
     def gaps():
         return json.loads(proxy.report().stdout)['observed']['gaps']
