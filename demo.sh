@@ -239,13 +239,16 @@ new_code_before() {
 
 # While the load runs: the tables move, and nothing fails.
 move() {
-  local before loading stall
+  local before loading stall i
   begin 'the move'
   before=$(direct aegis aegis -c 'SELECT sum(volume) FROM public.prices')
   progress 'under load'
   load $((load_seconds + 1)) &
   loading=$!
-  sleep 0.5
+  for ((i = 0; i < 100; i++)); do
+    [ "$(direct aegis aegis -c 'SELECT sum(volume) FROM public.prices')" = "$before" ] || break
+    sleep 0.05
+  done
   "$crossfade" cutover -c "$here/crossfade.yaml" --group core --no-view --reason 'the demo' >"$here/cutover.log" 2>&1 ||
     fail 'the cutover failed' "$here/cutover.log"
   wait $loading || fail 'the load failed during the move' "$here/pgbench.log"
