@@ -1,5 +1,7 @@
 #include "catalog/activity.h"
 
+#include "catalog/own_schema.h"
+
 #include <libpq-fe.h>
 #include <stdlib.h>
 
@@ -53,7 +55,8 @@ bool activity_tell(struct catalog_connection *connection, const struct activity_
 	struct buf sql;
 	if (!find_place(connection, timeout_ms, &place, error_out))
 		return false;
-	if (place == PLACE_SCHEMA && !catalog_execute(connection, table_sql, timeout_ms, error_out))
+	if (place == PLACE_SCHEMA && (!catalog_execute(connection, table_sql, timeout_ms, error_out) ||
+				      !own_schema_grant(connection, "crossfade", timeout_ms, error_out)))
 		return false;
 	if (place == PLACE_NONE)
 		return true;

@@ -1,5 +1,6 @@
 #include "fleet/state.h"
 
+#include "catalog/own_schema.h"
 #include "config/yaml_tree.h"
 
 #include <libpq-fe.h>
@@ -94,7 +95,8 @@ static bool upgrade(struct catalog_connection *connection, uint32_t timeout_ms, 
 	long version = 0;
 	if (!ask(connection, "SELECT max(version) FROM crossfade.about", timeout_ms, &version, error_out))
 		return false;
-	if (version >= STATE_VERSION || catalog_execute(connection, add_to_tables, timeout_ms, &why))
+	if (version >= STATE_VERSION || (catalog_execute(connection, add_to_tables, timeout_ms, &why) &&
+					 own_schema_grant(connection, "crossfade", timeout_ms, &why)))
 		return true;
 	error_set(error_out, why.sqlstate, "cannot bring the schema crossfade to version %d: %s", STATE_VERSION, why.message);
 	error_hint(error_out, "The role of `admin` must own it: let the owner of the database run ALTER SCHEMA crossfade OWNER "
