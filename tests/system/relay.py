@@ -15,7 +15,7 @@ class Relay:
     def __init__(self, target, size_to_client=None, pause=0.0001):
         self.target, self.size, self.pause = target, size_to_client, pause
         self.hold, self.refuses = threading.Event(), False
-        self.open = []
+        self.open, self.muted = [], {}
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
         self.host, self.port = self.listener.getsockname()
         self.address = (self.host, self.port)
@@ -49,6 +49,9 @@ class Relay:
                 data = a.recv(65536)
                 if not data:
                     break
+                if a in self.muted:
+                    self.muted[a](data)
+                    continue
                 if size is None and self.breaks_off(a, b, data):
                     break
                 if not size:
@@ -94,9 +97,12 @@ class CutsAtCommit(Relay):
     def breaks_off(self, client, server, data):
         if not self.armed or not data.endswith(query('COMMIT')):
             return False
-        client.shutdown(socket.SHUT_RDWR)  # before the server can answer
         if self.armed == 'done':
+            answered = threading.Event()
+            self.muted[server] = lambda data: b'COMMIT\0' in data and answered.set()
             server.sendall(data)
+            assert answered.wait(60)
+        client.shutdown(socket.SHUT_RDWR)
         self.armed = None
         self.cuts += 1
         return True
