@@ -57,7 +57,7 @@ static void add(struct csv_log *log, const char *data, size_t len)
 	if (log->column >= COLUMN_KEPT || !is_kept(log->column))
 		return;
 	struct buf *field = &log->fields[log->column];
-	size_t most = is_long(log->column) ? LOG_STATEMENT_MAX_BYTES : LOG_FIELD_MAX_BYTES;
+	size_t most = is_long(log->column) ? LOG_STATEMENT_MAX_BYTES : LOG_FIELD_MAX_BYTES - 1;
 	if (field->len + len > most) {
 		log->cut |= log->column == COLUMN_MESSAGE || log->column == COLUMN_QUERY;
 		len = most - field->len;

@@ -194,7 +194,7 @@ static bool match(const struct text_log *log, size_t item, struct slice text, st
 	if (most > LOG_FIELD_MAX_BYTES)
 		most = LOG_FIELD_MAX_BYTES;
 	for (size_t taken = is_fixed ? most : 0; taken <= most; taken++) {
-		struct slice rest = slice_of(text.data + taken, text.len - taken);
+		struct slice rest = taken ? slice_of(text.data + taken, text.len - taken) : text;
 		bool could = item + 1 == log->item_count || log->items[item + 1].escape ||
 			     (rest.len && rest.data[0] == log->items[item + 1].literal);
 		if (could && match(log, item + 1, rest, fields, steps, rest_out, kind_out, consumed + taken)) {

@@ -433,6 +433,10 @@ static inline const char *simple_end(const char *start, const char *end, enum to
 static void scan_simple(struct scan *s)
 {
 	struct token_list *tokens = s->tokens;
+	if (s->at == s->len)
+		return;
+	if (!tokens->capacity)
+		grow(tokens);
 	const char *const data = s->data, *const end = data + s->len, *at = data + s->at;
 	struct token *out = tokens->items + tokens->count, *full = tokens->items + tokens->capacity;
 	for (;;) {

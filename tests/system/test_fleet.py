@@ -2,6 +2,7 @@
 
 Their role has what `check --grants` prints and nothing else."""
 import os
+import subprocess
 import threading
 import time
 
@@ -11,7 +12,7 @@ import pytest
 import bank
 import fleet as many
 from fleet import Writer, count, rows, stage
-from servers import wait_for
+from servers import PGBIN, wait_for
 
 STRICT = 'CROSSFADE_STRICT' in os.environ
 
@@ -64,6 +65,22 @@ def test_a_stage_set_through_one_holds_in_all(fleet, db):
     many.wait_live(second, len(fleet) - 1)
     first.start()
     assert count(first, 'branches') == '1'
+
+
+def test_the_databases_owner_can_still_dump_it(db, make_proxy):
+    db.psql('-c', 'alter database bank owner to app', '-c', 'drop schema crossfade cascade',
+            '-c', f'create schema crossfade authorization {many.MOVER}', PGDATABASE='bank')
+    try:
+        many.wait_live(many.join(db, make_proxy), 1)
+        wait_for(lambda: '1' in db.psql('-Atc', "select 1 from pg_class where relname = 'presences'", PGDATABASE='bank').stdout,
+                 20, 'sessions are told')
+        dump = subprocess.run([str(PGBIN / 'pg_dump'), '-n', 'crossfade', 'bank'], env=db.env(PGUSER='app'), text=True,
+                              capture_output=True, timeout=60)
+        assert dump.returncode == 0 and 'crossfade.journal' in dump.stdout and 'crossfade.presences' in dump.stdout, dump.stderr
+        refused = db.psql('-c', 'delete from crossfade.journal', PGDATABASE='bank', PGUSER='app')
+        assert 'permission denied' in refused.stderr
+    finally:
+        db.psql('-c', 'alter database bank owner to postgres', PGDATABASE='bank')
 
 
 def test_cutovers_under_load_through_all(fleet, db, tmp_path):
