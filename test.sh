@@ -125,7 +125,8 @@ build_ahead() {
 }
 begin_ahead() {
   set -m # a process group of its own
-  { build_ahead build-clang clang; build_ahead build-asan "${CC:-gcc}" "${asan[@]}"; } \
+  { build_ahead build-clang clang; build_ahead build-asan "${CC:-gcc}" "${asan[@]}"
+    build_ahead build-tsan "${CC:-gcc}" "${tsan[@]}"; } \
     </dev/null >"$results/ahead.log" 2>&1 &
   ahead=$!
   set +m
@@ -145,6 +146,7 @@ install() {
 }
 
 asan=(-Db_sanitize=address,undefined -Dbuildtype=debug)
+tsan=(-Db_sanitize=thread -Dtests=disabled)
 
 clean_up() {
   end_ahead
@@ -186,6 +188,11 @@ main() {
     # Not the many clients, whose own code is not ours, nor what measures memory.
     python_tests system-asan build-asan 900 "${side_by_side[@]}" tests/system/test_{bad_input,protocol,auth,config,reload,usage}.py
   fi
+
+  say 'thread sanitizer'
+  # (What has most to do with several threads; Criterion does not start under it.)
+  compile build-tsan "${CC:-gcc}" "${tsan[@]}" &&
+    python_tests system-tsan build-tsan 900 "${side_by_side[@]}" tests/system/test_{console,cutover,fleet,long_statements,pause,reload,shared_ledger}.py
 
   if [ $full = yes ]; then
     local script
