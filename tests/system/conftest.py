@@ -173,7 +173,7 @@ def make_endpoint(endpoint_kind, pg, request):
 
 @pytest.fixture
 def victim(request):
-    """A server of the test's own, to stop and to kill."""
-    server = servers.Postgres()
+    """A server of the test's own, to stop and to kill: a crash takes no commit with it."""
+    server = servers.Postgres(synchronous_commit='on')
     request.addfinalizer(server.destroy)
     return server
