@@ -5,7 +5,7 @@
 /* Only what the current role may pass on, so that nothing can fail for want of a right; and
  * without PL/pgSQL, which a database need not have. */
 static const char grants_sql[] =
-	"SELECT pg_catalog.string_agg(pg_catalog.format('GRANT %s ON %s TO %I', given, name,"
+	"SELECT '" OWN_SCHEMA_LOCK "' || pg_catalog.string_agg(pg_catalog.format('GRANT %s ON %s TO %I', given, name,"
 	" (SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database"
 	"   WHERE datname = pg_catalog.current_database())), ';') FROM ("
 	"SELECT 'SCHEMA ' || pg_catalog.quote_ident(nspname) AS name, 'USAGE' AS given FROM pg_catalog.pg_namespace"

@@ -24,8 +24,9 @@ void state_make_id(char id_out[STATE_ID_BYTES])
 
 /* ---- the schema ---- */
 
-/* Several proxies may start at once. */
-#define ONE_AT_A_TIME "BEGIN; SET LOCAL lock_timeout = 5000; SELECT pg_catalog.pg_advisory_xact_lock(1668834917);"
+enum { UPGRADE_TRIES = 3 };
+
+#define ONE_AT_A_TIME "BEGIN; SET LOCAL lock_timeout = 5000; " OWN_SCHEMA_LOCK
 
 static const char make_tables[] =
 	ONE_AT_A_TIME
@@ -89,15 +90,23 @@ static bool make(struct catalog_connection *connection, bool schema_exists, uint
 	return false;
 }
 
+static bool add_what_is_new(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out)
+{
+	return catalog_execute(connection, add_to_tables, timeout_ms, error_out) &&
+	       own_schema_grant(connection, "crossfade", timeout_ms, error_out);
+}
+
+/* Another proxy may do it now, or use the tables already, and the server end one of the two for a deadlock. */
 static bool upgrade(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out)
 {
-	struct error why;
-	long version = 0;
-	if (!ask(connection, "SELECT max(version) FROM crossfade.about", timeout_ms, &version, error_out))
-		return false;
-	if (version >= STATE_VERSION || (catalog_execute(connection, add_to_tables, timeout_ms, &why) &&
-					 own_schema_grant(connection, "crossfade", timeout_ms, &why)))
-		return true;
+	struct error why = { 0 };
+	for (int left = UPGRADE_TRIES; left; left--) {
+		long version = 0;
+		if (!ask(connection, "SELECT max(version) FROM crossfade.about", timeout_ms, &version, error_out))
+			return false;
+		if (version >= STATE_VERSION || add_what_is_new(connection, timeout_ms, &why))
+			return true;
+	}
 	error_set(error_out, why.sqlstate, "cannot bring the schema crossfade to version %d: %s", STATE_VERSION, why.message);
 	error_hint(error_out, "The role of `admin` must own it: let the owner of the database run ALTER SCHEMA crossfade OWNER "
 			      "TO <the role of `admin`>, and the same for its tables.");

@@ -2,6 +2,7 @@
 
 Their role has what `check --grants` prints and nothing else."""
 import os
+import re
 import subprocess
 import threading
 import time
@@ -81,6 +82,23 @@ def test_the_databases_owner_can_still_dump_it(db, make_proxy):
         assert 'permission denied' in refused.stderr
     finally:
         db.psql('-c', 'alter database bank owner to postgres', PGDATABASE='bank')
+
+
+def test_several_can_make_the_schema_at_once(db, make_proxy):
+    proxies = [many.join(db, make_proxy, start=False) for _ in range(4)]
+    for again in (False, True, True):
+        for proxy in proxies if again else ():
+            proxy.stop()
+        db.psql('-c', 'drop schema crossfade cascade', '-c', f'create schema crossfade authorization {many.MOVER}',
+                PGDATABASE='bank')
+        starts = [threading.Thread(target=proxy.start) for proxy in proxies]
+        for start in starts:
+            start.start()
+        for start in starts:
+            start.join()
+        many.wait_live(proxies[0], len(proxies))
+        lines = [line for proxy in proxies for line in re.findall('.*level=(?:warning|error).*', proxy.log())]
+        assert not lines, '\n'.join(lines)
 
 
 def test_cutovers_under_load_through_all(fleet, db, tmp_path):
