@@ -88,12 +88,15 @@ side_by_side=(-n 3 --dist loadfile)
 # These work more: one process for a core, and to each what it needs only once (conftest.py).
 by_group=(-n 2 --dist loadgroup)
 
+# A test that hangs is ended with all its stacks printed, and its process with it: what waits in a library cannot be interrupted.
+no_longer_than=(--timeout=300 --timeout-method=thread)
+
 # python_tests NAME DIR SECONDS PYTEST-ARGUMENT...
 python_tests() {
   local name=$1 dir=$2 limit=$3 status; shift 3
   local -a choose=()
   [ -z "$filter" ] || choose=(-k "$filter")
-  CROSSFADE_BUILD=$top/$dir run "$name" "$limit" "$python" -m pytest -q -rs --tb=short -p no:cacheprovider \
+  CROSSFADE_BUILD=$top/$dir run "$name" "$limit" "$python" -m pytest -q -rs --tb=short -p no:cacheprovider "${no_longer_than[@]}" \
     --junitxml="$results/$name.xml" "$@" "${choose[@]}"
   status=$?
   # 5: no test matched the filter. A broken collection may leave no result.
