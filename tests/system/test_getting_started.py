@@ -77,11 +77,20 @@ class Newcomer:
 
 
 @pytest.fixture
-def newcomer(pg, endpoint_kind, tmp_path):
+def server_of_its_own(endpoint_kind):
+    """The page makes the roles that other tests make, too."""
     if endpoint_kind != 'crossfade':
         pytest.skip('about crossfade itself')
+    server = servers.Postgres()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def newcomer(server_of_its_own, tmp_path):
+    pg = server_of_its_own
     assert pg.psql('-c', 'create database aegis').returncode == 0
-    setup = f"""create role crossfade login; create schema data;
+    setup = f"""create role app login; create role crossfade login; create schema data;
         create table public.prices (code text, close numeric); alter table prices owner to app;
         insert into prices select '005930', i from generate_series(1, {ROWS}) i"""
     done = pg.psql('-v', 'ON_ERROR_STOP=1', '-c', setup, PGDATABASE='aegis')
@@ -89,8 +98,6 @@ def newcomer(pg, endpoint_kind, tmp_path):
     newcomer = Newcomer(pg, tmp_path)
     yield newcomer
     newcomer.stop()
-    pg.psql('-c', 'drop database aegis with (force)')
-    pg.psql('-c', 'drop role if exists crossfade, crossfade_mover, crossfade_observer')
 
 
 def test_every_step_of_getting_started_works(newcomer):
