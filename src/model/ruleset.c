@@ -1,13 +1,13 @@
 /*
  * Building: wildcards are expanded with the catalog, flags are laid over the
  * entries, the catalog decides where a move's rows are, and then every name
- * of every entry, and of what moves with it, goes into two hash tables.
+ * of every entry, and of what moves with it, is entered (ruleset_names.h).
  */
 #include "model/ruleset.h"
 
-#include "base/hash.h"
 #include "base/memory.h"
 #include "model/name_index.h"
+#include "model/ruleset_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -259,151 +259,6 @@ static void shape_entry(struct builder *b, struct ruleset_entry *entry)
 	entry->shape = shape->same ? NULL : shape;
 }
 
-/* ---- names ---- */
-
-static uint64_t hash_name(const char *name, size_t len)
-{
-	return hash_of_bytes(name, len, 0);
-}
-
-static uint64_t hash_full(const char *schema, const char *name)
-{
-	return hash_of_bytes(schema, strlen(schema), hash_name(name, strlen(name)));
-}
-
-static struct ruleset_name *find_name(const struct ruleset *rs, const char *schema, const char *name)
-{
-	if (!rs->bucket_count)
-		return NULL;
-	struct ruleset_name *found = rs->by_full_name[hash_full(schema, name) & (rs->bucket_count - 1)];
-	while (found && !rel_name_eq(found->written, (struct rel_name){ schema, name }))
-		found = found->hash_next;
-	return found;
-}
-
-static void link_name(struct ruleset *rs, struct ruleset_name *name)
-{
-	size_t mask = rs->bucket_count - 1;
-	size_t full = hash_full(name->written.schema, name->written.name) & mask;
-	size_t bare = hash_name(name->written.name, strlen(name->written.name)) & mask;
-	name->hash_next = rs->by_full_name[full];
-	rs->by_full_name[full] = name;
-	name->same_name_next = rs->by_name[bare];
-	rs->by_name[bare] = name;
-}
-
-static bool add_name(struct builder *b, const struct ruleset_entry *entry, enum side side, enum name_kind kind,
-		     struct rel_name written, struct rel_name physical)
-{
-	struct ruleset *rs = b->ruleset;
-	const struct ruleset_name *same = find_name(rs, written.schema, written.name);
-	if (same && same->entry == entry)
-		return true;
-	if (same && kind != NAME_TABLE)
-		return true; /* an explicit table entry of that name wins over an index's */
-	if (same) {
-		error_set(b->error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s.%s belongs to two entries of the map, %s and %s",
-			  written.schema, written.name, same->entry->key, entry->key);
-		error_hint(b->error_out, "Each old and each new table can be in one entry only.");
-		error_at(b->error_out, rs->map->file, entry->map->line, entry->map->column);
-		return false;
-	}
-	struct ruleset_name *name = ARENA_NEW(&rs->arena, struct ruleset_name);
-	name->written = written;
-	name->physical = physical;
-	name->entry = entry;
-	name->side = side;
-	name->kind = kind;
-	link_name(rs, name);
-	return true;
-}
-
-static bool add_table_names(struct builder *b, const struct ruleset_entry *entry)
-{
-	struct rel_name physical = entry->names[entry->physical];
-	for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
-		if (entry->names[side].name &&
-		    !add_name(b, entry, (enum side)side, NAME_TABLE, entry->names[side], physical))
-			return false;
-	}
-	return true;
-}
-
-/* What a move takes along keeps its own name and changes its schema. */
-static bool add_owned_names(struct builder *b, const struct ruleset_entry *entry)
-{
-	const struct fact_relation *table = entry->relation[entry->physical];
-	enum side away = side_other(entry->physical);
-	if (entry->kind != MAP_MOVE || !table)
-		return true;
-	for (const struct fact_relation *owned = table->owned; owned; owned = owned->owner_next) {
-		enum name_kind kind = owned->kind == FACT_SEQUENCE ? NAME_SEQUENCE : NAME_INDEX;
-		struct rel_name elsewhere = { entry->names[away].schema, owned->name.name };
-		if (!add_name(b, entry, entry->physical, kind, owned->name, owned->name))
-			return false;
-		/* Whoever else has that name in the other schema keeps it. */
-		if (!facts_find(b->ruleset->facts, elsewhere.schema, elsewhere.name) &&
-		    !add_name(b, entry, away, kind, elsewhere, owned->name))
-			return false;
-	}
-	return true;
-}
-
-static bool add_names(struct builder *b)
-{
-	struct ruleset *rs = b->ruleset;
-	rs->bucket_count = 64;
-	while (rs->bucket_count < rs->entry_count * 16)
-		rs->bucket_count *= 2;
-	rs->by_full_name = ARENA_ARRAY(&rs->arena, rs->bucket_count, struct ruleset_name *);
-	rs->by_name = ARENA_ARRAY(&rs->arena, rs->bucket_count, struct ruleset_name *);
-	for (size_t i = 0; i < rs->entry_count; i++) {
-		if (!add_table_names(b, &rs->entries[i]))
-			return false;
-	}
-	for (size_t i = 0; i < rs->entry_count; i++) {
-		if (!add_owned_names(b, &rs->entries[i]))
-			return false;
-	}
-	return true;
-}
-
-/* ---- how names are spelled ---- */
-
-static bool is_wide(const char *name)
-{
-	for (; name && *name; name++) {
-		if ((unsigned char)*name >= 0x80)
-			return true;
-	}
-	return false;
-}
-
-static bool has_wide_columns(const struct shape *shape)
-{
-	for (size_t i = 0; shape && i < shape->written_count; i++) {
-		if (is_wide(shape->written[i].name) || is_wide(shape->written[i].expression))
-			return true;
-	}
-	for (size_t i = 0; shape && i < shape->physical_count; i++) {
-		if (is_wide(shape->physical[i].name) || is_wide(shape->physical[i].expression))
-			return true;
-	}
-	return false;
-}
-
-static void note_spelling(struct ruleset *rs)
-{
-	for (size_t i = 0; i < rs->bucket_count; i++) {
-		for (const struct ruleset_name *name = rs->by_full_name[i]; name; name = name->hash_next) {
-			rs->has_wide_names |= is_wide(name->written.schema) || is_wide(name->written.name);
-			rs->has_quoted_names |= !name_is_word(name->written.name);
-		}
-	}
-	for (size_t i = 0; i < rs->entry_count && !rs->has_wide_names; i++)
-		rs->has_wide_names = has_wide_columns(rs->entries[i].shape);
-}
-
 /* ---- interface ---- */
 
 static bool fill(struct builder *b)
@@ -418,7 +273,7 @@ static bool fill(struct builder *b)
 		place_entry(b, &rs->entries[i]);
 	for (size_t i = 0; i < rs->entry_count; i++)
 		shape_entry(b, &rs->entries[i]);
-	return add_names(b);
+	return ruleset_names_fill(rs, b->error_out);
 }
 
 static bool build(struct builder *b, struct map *map, struct facts *facts, struct policy policy, uint64_t version,
@@ -440,7 +295,6 @@ static bool build(struct builder *b, struct map *map, struct facts *facts, struc
 		return false;
 	}
 	rs->names_nothing = !rs->entry_count && !rs->has_patterns;
-	note_spelling(rs);
 	*ruleset_out = rs;
 	return true;
 }
@@ -540,7 +394,6 @@ struct ruleset *ruleset_keep(struct ruleset *now, struct ruleset *before, rulese
 		return ruleset_ref(count ? before : now);
 	struct error error;
 	struct ruleset *rs = memory_zalloc(sizeof(*rs));
-	struct builder b = { .ruleset = rs, .error_out = &error };
 	ref_init(&rs->ref);
 	arena_init(&rs->arena);
 	rs->version = now->version;
@@ -557,10 +410,8 @@ struct ruleset *ruleset_keep(struct ruleset *now, struct ruleset *before, rulese
 		if (keeps(context, &before->entries[i]))
 			keep_entry(rs, before, &before->entries[i]);
 	}
-	if (add_names(&b)) {
-		note_spelling(rs);
+	if (ruleset_names_fill(rs, &error))
 		return rs;
-	}
 	ruleset_unref(rs); /* the places kept and the new map do not go together */
 	return ruleset_ref(before);
 }
@@ -582,27 +433,6 @@ void ruleset_unref(struct ruleset *ruleset)
 	facts_unref(ruleset->facts);
 	arena_deinit(&ruleset->arena);
 	free(ruleset);
-}
-
-const struct ruleset_name *ruleset_find(const struct ruleset *ruleset, const char *schema, const char *name)
-{
-	return find_name(ruleset, schema, name);
-}
-
-static const struct ruleset_name *first_named(const struct ruleset *rs, const char *name, size_t len)
-{
-	if (!rs->bucket_count)
-		return NULL;
-	return rs->by_name[hash_name(name, len) & (rs->bucket_count - 1)];
-}
-
-bool ruleset_mentions(const struct ruleset *ruleset, const char *name, size_t len)
-{
-	for (const struct ruleset_name *n = first_named(ruleset, name, len); n; n = n->same_name_next) {
-		if (strlen(n->written.name) == len && memcmp(n->written.name, name, len) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* The old name of a completed entry is no longer there to be found, unless nothing else is. */
@@ -632,7 +462,7 @@ const struct ruleset_name *ruleset_resolve(const struct ruleset *ruleset, const 
 			schema = user;
 		if (!schema || !facts_may_use(ruleset->facts, user, schema))
 			continue;
-		const struct ruleset_name *mapped = find_name(ruleset, schema, name);
+		const struct ruleset_name *mapped = ruleset_find(ruleset, schema, name);
 		if (mapped && is_retired(mapped))
 			retired = retired ? retired : mapped;
 		else if (mapped)

@@ -202,6 +202,39 @@ void level_end_local(struct level *level)
 	set_temps(level, temps_change(level->temps, NULL, true, NULL, false));
 }
 
+void level_set_search_path(struct level *level, struct path *path, bool local)
+{
+	path_assign(&level->path, path);
+	if (!local)
+		path_assign(&level->session_path, path);
+}
+
+void level_set_role(struct level *level, const char *role, bool local)
+{
+	struct text *text = role && strcmp(role, "none") != 0 ? text_new(role) : NULL;
+	text_assign(&level->role, text);
+	level->role_unknown = false;
+	if (!local) {
+		text_assign(&level->session_role, text);
+		level->session_role_unknown = false;
+	}
+	text_unref(text);
+}
+
+void level_set_standard_strings(struct level *level, bool on, bool local)
+{
+	level->standard_strings = on;
+	if (!local)
+		level->session_standard_strings = on;
+}
+
+void level_set_encoding(struct level *level, enum encoding_class encoding, bool local)
+{
+	level->encoding = encoding;
+	if (!local)
+		level->session_encoding = encoding;
+}
+
 bool level_has_temp(const struct level *level, const char *name)
 {
 	for (size_t i = 0; level->temps && i < level->temps->count; i++) {

@@ -85,6 +85,12 @@ void level_deinit(struct level *level);
 /* SET LOCAL ends with its transaction, ON COMMIT DROP tables too. Touches only what that changes. */
 void level_end_local(struct level *level);
 
+/* Each in effect from now on; not local: also once SET LOCAL ends. role "none" or NULL: none is set. */
+void level_set_search_path(struct level *level, struct path *path, bool local);
+void level_set_role(struct level *level, const char *role, bool local);
+void level_set_standard_strings(struct level *level, bool on, bool local);
+void level_set_encoding(struct level *level, enum encoding_class encoding, bool local);
+
 bool level_has_temp(const struct level *level, const char *name);
 void level_add_temp(struct level *level, const char *name, bool on_commit_drop);
 void level_drop_temp(struct level *level, const char *name);

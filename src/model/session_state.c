@@ -144,41 +144,6 @@ static void rollback_to(struct session_state *state, const char *name)
 
 /* ---- settings ---- */
 
-static void set_search_path(struct session_state *state, struct path *path, bool local)
-{
-	struct level *level = top(state);
-	path_assign(&level->path, path);
-	if (!local)
-		path_assign(&level->session_path, path);
-}
-
-static void set_role(struct session_state *state, const char *role, bool local)
-{
-	struct level *level = top(state);
-	struct text *text = role && strcmp(role, "none") != 0 ? text_new(role) : NULL;
-	text_assign(&level->role, text);
-	level->role_unknown = false;
-	if (!local) {
-		text_assign(&level->session_role, text);
-		level->session_role_unknown = false;
-	}
-	text_unref(text);
-}
-
-static void set_standard_strings(struct session_state *state, bool on, bool local)
-{
-	top(state)->standard_strings = on;
-	if (!local)
-		top(state)->session_standard_strings = on;
-}
-
-static void set_encoding(struct session_state *state, enum encoding_class encoding, bool local)
-{
-	top(state)->encoding = encoding;
-	if (!local)
-		top(state)->session_encoding = encoding;
-}
-
 /* Every prefix of the server's boolean words that is not ambiguous. */
 static bool is_on(const char *value)
 {
@@ -197,14 +162,14 @@ static void set_named(struct session_state *state, const char *name, const char 
 {
 	if (strcasecmp(name, "search_path") == 0) {
 		struct path *path = path_new(value);
-		set_search_path(state, path, local);
+		level_set_search_path(top(state), path, local);
 		path_unref(path);
 	} else if (strcasecmp(name, "role") == 0) {
-		set_role(state, value, local);
+		level_set_role(top(state), value, local);
 	} else if (strcasecmp(name, "standard_conforming_strings") == 0) {
-		set_standard_strings(state, is_on(value), local);
+		level_set_standard_strings(top(state), is_on(value), local);
 	} else if (strcasecmp(name, "client_encoding") == 0) {
-		set_encoding(state, encoding_class_of(value), local);
+		level_set_encoding(top(state), encoding_class_of(value), local);
 	} else {
 		return;
 	}
@@ -216,21 +181,21 @@ static void set_session_user(struct session_state *state, const char *user)
 	struct text *text = user ? text_new(user) : text_ref(state->login_user);
 	text_assign(&top(state)->session_user, text);
 	text_unref(text);
-	set_role(state, NULL, false);
+	level_set_role(top(state), NULL, false);
 }
 
 static void reset(struct session_state *state, const char *name, bool local)
 {
 	if (strcasecmp(name, "search_path") == 0)
-		set_search_path(state, state->default_path, local);
+		level_set_search_path(top(state), state->default_path, local);
 	else if (strcasecmp(name, "role") == 0)
-		set_role(state, NULL, local);
+		level_set_role(top(state), NULL, local);
 	else if (strcasecmp(name, "session_authorization") == 0)
 		set_session_user(state, NULL);
 	else if (strcasecmp(name, "standard_conforming_strings") == 0)
-		set_standard_strings(state, state->default_standard_strings, local);
+		level_set_standard_strings(top(state), state->default_standard_strings, local);
 	else if (strcasecmp(name, "client_encoding") == 0)
-		set_encoding(state, state->default_encoding, local);
+		level_set_encoding(top(state), state->default_encoding, local);
 	else
 		return;
 	touch(state);
@@ -260,7 +225,7 @@ static void set_unknown(struct session_state *state, const char *name, bool loca
 	if (strcasecmp(name, "search_path") != 0)
 		return;
 	struct path *unknown = path_new(NULL);
-	set_search_path(state, unknown, local);
+	level_set_search_path(top(state), unknown, local);
 	path_unref(unknown);
 	touch(state);
 }
@@ -292,33 +257,6 @@ static void drop_temp(struct session_state *state, const char *name)
 }
 
 /* ---- interface ---- */
-
-enum encoding_class encoding_class_of(const char *name)
-{
-	static const char *const unsafe[] = { "sjis", "mskanji", "shiftjis", "win932", "windows932", "big5", "win950",
-					      "windows950", "gbk", "win936", "windows936", "gb18030", "uhc", "win949",
-					      "windows949", "johab", "shiftjis2004" };
-	char plain[64];
-	size_t len = 0;
-	for (const char *c = name; *c && len + 1 < sizeof(plain); c++) {
-		if ((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9'))
-			plain[len++] = *c;
-		else if (*c >= 'A' && *c <= 'Z')
-			plain[len++] = (char)(*c + 32);
-	}
-	plain[len] = '\0';
-	if (strcmp(plain, "utf8") == 0 || strcmp(plain, "unicode") == 0)
-		return ENCODING_UTF8;
-	if (strcmp(plain, "sqlascii") == 0)
-		return ENCODING_AS_STORED;
-	for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
-		if (strcmp(plain, unsafe[i]) == 0)
-			return ENCODING_UNSAFE;
-	}
-	if (strncmp(plain, "euc", 3) == 0 || strcmp(plain, "muleinternal") == 0)
-		return ENCODING_SAFE_MULTI;
-	return ENCODING_SINGLE_BYTE;
-}
 
 struct session_state *session_state_new(const char *database, const char *user, const char *search_path)
 {
@@ -479,7 +417,7 @@ static void apply_setting(struct session_state *state, const struct effect *effe
 		set_unknown(state, effect->name, effect->local);
 		break;
 	case EFFECT_ROLE:
-		set_role(state, effect->value, effect->local);
+		level_set_role(top(state), effect->value, effect->local);
 		touch(state);
 		break;
 	case EFFECT_SESSION_USER:
@@ -587,7 +525,7 @@ void session_state_learnt_role(struct session_state *state, const char *session_
 	struct text *user = text_new(session_user);
 	text_assign(&level->session_user, user);
 	text_unref(user);
-	set_role(state, role, state->depth > 1);
+	level_set_role(top(state), role, state->depth > 1);
 	touch(state);
 }
 

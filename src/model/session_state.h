@@ -12,19 +12,10 @@
 #define CROSSFADE_MODEL_SESSION_STATE_H
 
 #include "model/effect.h"
+#include "model/encoding_class.h"
 #include "model/name.h"
 
 struct session_state;
-
-/* How the bytes of a client's text may be read. */
-enum encoding_class {
-	ENCODING_UTF8,
-	ENCODING_SINGLE_BYTE,	/* LATIN1, …: every byte a character */
-	ENCODING_AS_STORED,	/* SQL_ASCII: the bytes that the server has, every one a character */
-	ENCODING_SAFE_MULTI,	/* EUC_*: later bytes are never ASCII */
-	ENCODING_UNSAFE,	/* SJIS, BIG5, GBK, …: cannot be lexed as bytes */
-};
-enum encoding_class encoding_class_of(const char *name);
 
 /* Texts are copied; search_path is the value a new session starts with (NULL: unknown). */
 struct session_state *session_state_new(const char *database, const char *user, const char *search_path);
