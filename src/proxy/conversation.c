@@ -1,7 +1,5 @@
 #include "proxy/conversation.h"
 
-#include <stdio.h>
-
 void conversation_init(struct conversation *conversation, const struct conversation_env *env,
 		       struct session_state *confirmed)
 {
@@ -37,18 +35,6 @@ static void release(struct conversation *conversation, struct request *request)
 	request->name = NULL;
 }
 
-static void forget_identity(struct conversation *conversation)
-{
-	if (conversation->identity)
-		usage_identity_release(conversation->env->counter, conversation->identity);
-	conversation->identity = NULL;
-	for (size_t i = 0; i < PLACED_MAX; i++) {
-		if (conversation->placed[i].identity)
-			usage_identity_release(conversation->env->counter, conversation->placed[i].identity);
-		conversation->placed[i].identity = NULL;
-	}
-}
-
 void conversation_deinit(struct conversation *conversation)
 {
 	for (uint32_t i = 0; i < conversation->pipeline.count; i++)
@@ -67,7 +53,7 @@ void conversation_deinit(struct conversation *conversation)
 	long_text_deinit(&conversation->long_text);
 	hidden_deinit(conversation);
 	parking_deinit(conversation);
-	forget_identity(conversation);
+	conversation_forget_identity(conversation);
 }
 
 /* ---- requests ---- */
@@ -169,127 +155,6 @@ bool conversation_idle(const struct conversation *conversation)
 	       conversation->vars.ready == 'I' && !retry_pending(&conversation->retry);
 }
 
-/* What was set while nobody looked, only the server knows. */
-static void begin_to_look(struct conversation *conversation)
-{
-	static const struct effect unknown = { .kind = EFFECT_SET_UNKNOWN, .name = "search_path" };
-	if (conversation->blind && conversation->vars.confirmed)
-		session_state_apply(conversation->vars.confirmed, &unknown);
-	conversation->blind = false;
-}
-
-/* Whether what the client sends next begins a transaction; answers may still be under way. */
-static bool begins_transaction(const struct conversation *conversation)
-{
-	return !conversation->in_segment && !conversation->skipping && conversation->vars.ready == 'I' &&
-	       !conversation->vars.unsettled;
-}
-
-/* The facts of the published ruleset tell of all that this session has committed. */
-static void forget_relations(struct conversation *conversation)
-{
-	conversation->own_relations = false;
-	session_state_forget_relations(conversation->vars.confirmed);
-	conversation->vars.predicted_valid = false;
-}
-
-static bool keeps_snapshot(const struct conversation *conversation)
-{
-	return conversation->snapshot == SNAPSHOT_ASK || conversation->snapshot == SNAPSHOT_KEPT;
-}
-
-static bool keeps_place(void *context, const struct ruleset_entry *entry)
-{
-	const struct conversation *conversation = context;
-	return pins_hold(&conversation->pins, conversation->ruleset, entry) ||
-	       (entry->kind == MAP_TRANSFORM && keeps_snapshot(conversation));
-}
-
-static void take_rules(struct conversation *conversation, struct ruleset *now)
-{
-	struct ruleset *before = conversation->ruleset;
-	conversation->ruleset = now && before && (conversation->pins.count || keeps_snapshot(conversation)) ?
-					ruleset_keep(now, before, keeps_place, conversation) :
-					ruleset_ref(now);
-	if (before && conversation->ruleset)
-		pins_translate(&conversation->pins, before, conversation->ruleset);
-	conversation->view += conversation->ruleset != before;
-	ruleset_unref(before);
-	ruleset_ref(now);
-	ruleset_unref(conversation->followed);
-	conversation->followed = now;
-}
-
-static bool moves_transform(const struct ruleset *before, const struct ruleset *now)
-{
-	for (size_t i = 0; i < before->entry_count; i++) {
-		const struct ruleset_entry *entry = &before->entries[i];
-		const struct ruleset_entry *same =
-			entry->kind == MAP_TRANSFORM ? ruleset_entry_by_key(now, entry->key) : NULL;
-		if (same && same->physical != entry->physical)
-			return true;
-	}
-	return false;
-}
-
-/* BEGIN alone, the first request of a transaction, takes no snapshot. */
-static bool may_have_snapshot(const struct conversation *conversation)
-{
-	return conversation->pipeline.pushed > conversation->pins.since;
-}
-
-bool conversation_must_ask_level(const struct conversation *conversation, const struct rewrite *rewrite)
-{
-	if (conversation->snapshot != SNAPSHOT_ASK || !rewrite || conversation->hidden_failed)
-		return false;
-	for (size_t i = 0; i < rewrite->statement_count; i++) {
-		const struct statement_shape *shape = rewrite->statements[i].shape;
-		for (size_t k = 0; shape && k < shape->use_count; k++) {
-			const struct ruleset_entry *entry =
-				ruleset_entry_by_key(conversation->ruleset, shape->uses[k].table);
-			if (entry && entry->kind == MAP_TRANSFORM)
-				return true;
-		}
-	}
-	return false;
-}
-
-void conversation_level_told(struct conversation *conversation, bool keeps)
-{
-	conversation->snapshot = keeps ? SNAPSHOT_KEPT : SNAPSHOT_FOLLOWS;
-	ruleset_unref(conversation->followed); /* rules are taken up again */
-	conversation->followed = NULL;
-}
-
-/*
- * The place where a session takes new rules. Between transactions all of them;
- * inside one those of entries it has not touched, since the others keep their
- * place until it ends. Whether anybody looks at all changes only in between.
- */
-void conversation_adopt_ruleset(struct conversation *conversation)
-{
-	struct ruleset *now = conversation->published ? *conversation->published : NULL;
-	bool begins = begins_transaction(conversation);
-	if (now && now->names_nothing)
-		now = NULL; /* texts pass blind, until a map has entries */
-	if (begins) {
-		pins_begin(&conversation->pins, conversation->pipeline.pushed + 1);
-		conversation->snapshot = SNAPSHOT_UNASKED;
-	}
-	if (conversation->own_relations && !conversation->fact_ticket && conversation_idle(conversation))
-		forget_relations(conversation);
-	if (now == conversation->followed && (now == conversation->ruleset || !begins))
-		return;
-	if ((!begins && (!now || !conversation->ruleset)) || !conversation->vars.confirmed)
-		return;
-	if (now && !conversation->ruleset)
-		begin_to_look(conversation);
-	if (!begins && conversation->snapshot == SNAPSHOT_UNASKED && may_have_snapshot(conversation) &&
-	    moves_transform(conversation->ruleset, now))
-		conversation->snapshot = SNAPSHOT_ASK;
-	take_rules(conversation, now);
-}
-
 /* ---- what is touched ---- */
 
 static struct statement_shape *shape_of_name(const struct name *name)
@@ -367,21 +232,6 @@ void conversation_unpause(struct conversation *conversation)
 	conversation->parking.again = true;
 }
 
-/* What was kept for pins that are gone now is looked for anew. */
-static void follow_again(struct conversation *conversation)
-{
-	if (conversation->followed == conversation->ruleset)
-		return;
-	ruleset_unref(conversation->followed);
-	conversation->followed = NULL;
-}
-
-void conversation_transaction_ended(struct conversation *conversation, uint64_t request)
-{
-	pins_end(&conversation->pins, request);
-	follow_again(conversation);
-}
-
 /* ---- holds ---- */
 
 static bool hold_is_over(const struct conversation *conversation)
@@ -437,68 +287,7 @@ void conversation_fact_arrived(struct conversation *conversation)
 		conversation->hold = HOLD_NONE;
 }
 
-void conversation_reported(struct conversation *conversation, struct slice name, struct slice value)
-{
-	if (slice_is(name, "application_name") && !conversation->application_fixed) {
-		snprintf(conversation->application, sizeof(conversation->application), "%.*s", (int)value.len,
-			 value.data);
-		forget_identity(conversation);
-	}
-	/* Both slices end before a NUL of the message. */
-	session_vars_reported(&conversation->vars, name.data, value.data);
-}
-
 /* ---- settling ---- */
-
-/* Origins are compared by hash: who forges one could as well write the other's name. */
-static struct usage_identity *identity_at(struct conversation *conversation, const struct origin *origin)
-{
-	struct placed *placed = &conversation->placed[origin->hash % PLACED_MAX];
-	struct usage_counter *counter = conversation->env->counter;
-	if (placed->identity && placed->hash == origin->hash)
-		return placed->identity;
-	struct usage_who who = conversation->who;
-	if (*origin->values[ORIGIN_APPLICATION] && !conversation->application_fixed)
-		who.application = origin->values[ORIGIN_APPLICATION];
-	who.controller = origin->values[ORIGIN_CONTROLLER];
-	who.route = origin->values[ORIGIN_ROUTE];
-	who.action = origin->values[ORIGIN_ACTION];
-	if (placed->identity)
-		usage_identity_release(counter, placed->identity);
-	placed->hash = origin->hash;
-	placed->identity = usage_identity_take(counter, &who);
-	return placed->identity;
-}
-
-void conversation_count(struct conversation *conversation, struct rewrite *rewrite, struct statement_shape *shape,
-			enum usage_outcome outcome, uint64_t rows)
-{
-	struct usage_counter *counter = conversation->env->counter;
-	if (!shape || !counter)
-		return;
-	if (conversation->retry.counts.waiting) {
-		late_counts_add(&conversation->retry.counts, rewrite, shape, outcome, rows);
-		return;
-	}
-	if (rewrite && rewrite->origin) {
-		usage_count(counter, identity_at(conversation, rewrite->origin), shape, outcome, rows);
-		return;
-	}
-	if (!conversation->identity)
-		conversation->identity = usage_identity_take(counter, &conversation->who);
-	usage_count(counter, conversation->identity, shape, outcome, rows);
-}
-
-void conversation_count_late(struct conversation *conversation)
-{
-	struct late_counts late = conversation->retry.counts;
-	conversation->retry.counts = (struct late_counts){ 0 };
-	for (size_t i = 0; i < late.count; i++) {
-		struct late_count *one = &late.items[i];
-		conversation_count(conversation, one->rewrite, one->shape, one->outcome, one->rows);
-	}
-	late_counts_drop(&late);
-}
 
 /* What SQL's DEALLOCATE forgets: the meaning that a Parse under way has displaced, if there is one. */
 static void deallocate(struct conversation *conversation, struct name *name)
@@ -594,7 +383,7 @@ static void apply_to_pins(struct conversation *conversation, const struct reques
 		break;
 	case EFFECT_ROLLBACK_TO:
 		pins_rollback_to(pins, effect->name, number);
-		follow_again(conversation);
+		conversation_follow_again(conversation);
 		break;
 	default:
 		break;

@@ -266,6 +266,10 @@ void conversation_count(struct conversation *conversation, struct rewrite *rewri
 			enum usage_outcome outcome, uint64_t rows);
 /* What was not counted while its answers were held back. */
 void conversation_count_late(struct conversation *conversation);
+/* Who it is has changed, or is not needed any more. */
+void conversation_forget_identity(struct conversation *conversation);
+/* What was kept for pins that are gone now is looked for anew. */
+void conversation_follow_again(struct conversation *conversation);
 
 #define HIDDEN_NAME "crossfade_hidden" /* of statements and portals of ours */
 enum { HIDDEN_TEMPS_MAX = 1024 };
