@@ -82,18 +82,31 @@ struct server_order {
 
 /* ---- server.c ---- */
 
-void server_reload_and_say(struct server *server, const char *cause);
-bool server_reload(struct server *server, const struct server_order *order, struct error *error_out);
 void server_stop(struct server *server, bool at_once);
 /* After rules have changed: the ledger and the watcher learn of it. */
 void server_rules_changed(struct server *server);
-void server_commit_rules(struct server_database *database, struct rules_change *change);
 /* stages: what the database says, where it keeps them; NULL: nothing yet. */
 struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database,
 				   const char *stages);
 /* Has the catalog of every database read again. */
 void server_poke(struct server *server);
 bool server_has_looked(const struct server *server);
+
+/* ---- server_reload.c ---- */
+
+void server_reload_and_say(struct server *server, const char *cause);
+/* The one that waited for the catalog (server->awaited_cause). */
+void server_reload_again(struct server *server);
+bool server_reload(struct server *server, const struct server_order *order, struct error *error_out);
+/*
+ * The maps and stages of all databases change, or none. order: whose stages are judged; NULL: the start's, with
+ * nothing to compare them with. *stale_out: refused, but the catalog may have moved on.
+ */
+bool server_load_rules(struct server *server, const struct settings *fresh, const struct server_order *order,
+		       bool *stale_out, struct error *error_out);
+void server_commit_rules(struct server_database *database, struct rules_change *change);
+/* Those that the settings name. */
+void server_watch_files(struct server *server);
 
 /* ---- server_bypass.c ---- */
 
