@@ -14,6 +14,7 @@ import os
 
 import pytest
 
+import deadline
 import pki as certificates
 import servers
 import turns
@@ -82,6 +83,20 @@ create function slow_raise(t float8) returns int language plpgsql as
   $$ begin raise notice 'before'; perform pg_sleep(t); raise exception 'after % s', t; end $$;
 grant all on items, bulk to public;
 """
+
+
+# Far more than any test takes, also on a busy machine; test.sh ends those that do not even end then.
+PATIENCE_S = 200
+
+
+@pytest.fixture(autouse=True)
+def ends_in_time():
+    if os.environ.get('CROSSFADE_FULL') or os.environ.get('CROSSFADE_STRICT'):
+        yield
+        return
+    with deadline.Deadline(PATIENCE_S) as it:
+        yield
+    assert not it.passed, f'not done within {PATIENCE_S} s:\n{it.passed}'
 
 
 @pytest.fixture(scope='session')

@@ -1,12 +1,12 @@
 """Several proxies of one database, what writes through them, and relays between them and the server."""
 import signal
-import socket
 import threading
 import time
 
 import psycopg
 
 import bank
+from relay import Relay
 from servers import Console, wait_for
 
 CONFIG = 'console: {listen: [run], admins: [root]}\nworkers: 2\n'
@@ -136,38 +136,16 @@ def check_lines(pg, writers):
     assert set(got) - done <= doubtful, sorted(set(got) - done - doubtful)[:20]
 
 
-class Gate:
+class Gate(Relay):
     """A relay that can cut its connections, or stop to pass anything on and let nobody notice, and that calls back
     before or after it passes on a message to the server that has some words in it."""
 
     def __init__(self, port):
-        self.target, self.mode, self.hooks, self.open = ('127.0.0.1', port), 'pass', [], []
-        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.stalls, self.hooks = threading.Event(), []
+        super().__init__(('127.0.0.1', port))
 
     def on(self, words, act, after=False):
         self.hooks.append((words.encode(), act, after))
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            if self.mode == 'cut':
-                client.close()
-                continue
-            try:
-                server = socket.create_connection(self.target)
-            except OSError:
-                client.close()
-                continue
-            self.open += [client, server]
-            for s in (client, server):
-                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
 
     def _hook(self, data, after):
         for hook in list(self.hooks):
@@ -175,46 +153,30 @@ class Gate:
                 self.hooks.remove(hook)
                 hook[1]()
 
-    def _stall(self):
-        while self.mode == 'stall':
+    def pass_on(self, a, b, data, to_server):
+        if to_server:
+            self._hook(data, False)
+        while self.stalls.is_set():
             time.sleep(0.02)
-
-    def _pump(self, a, b, to_server):
-        try:
-            while data := a.recv(65536):
-                if to_server:
-                    self._hook(data, False)
-                self._stall()
-                b.sendall(data)
-                if to_server:
-                    self._hook(data, True)
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        super().pass_on(a, b, data, to_server)
+        if to_server:
+            self._hook(data, True)
+        return True
 
     def cut(self):
-        self.mode = 'cut'
-        for s in self.open:
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.open.clear()
+        self.refuses = True
+        super().cut()
 
     def stall(self):
-        self.mode = 'stall'
+        self.stalls.set()
 
     def heal(self):
-        self.mode = 'pass'
+        self.refuses = False
+        self.stalls.clear()
 
     def close(self):
         self.heal()
-        self.listener.close()
-        self.cut()
+        super().close()
 
 
 def freeze(proxy):

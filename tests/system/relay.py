@@ -6,6 +6,14 @@ import time
 from raw import query
 
 
+def end(*sockets):
+    for s in sockets:
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
 class Relay:
     """Between a proxy and its server.  `size_to_client` cuts the server's bytes into pieces;
     `hold` stops reading the proxy's bytes until it is cleared."""
@@ -31,42 +39,43 @@ class Relay:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(self.target)
+                server = socket.create_connection(self.target, 30)
+                server.settimeout(None)
+                for s in (client, server):
+                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:
                 client.close()
                 continue
             self.open += [client, server]
-            for s in (client, server):
-                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, self.size), daemon=True).start()
+            threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
 
-    def _pump(self, a, b, size):
+    def _pump(self, a, b, to_server):
         try:
-            while True:
-                while size is None and self.hold.is_set():
-                    time.sleep(0.02)
-                data = a.recv(65536)
-                if not data:
-                    break
+            while data := self._next(a, to_server):
                 if a in self.muted:
                     self.muted[a](data)
-                    continue
-                if size is None and self.breaks_off(a, b, data):
+                elif not self.pass_on(a, b, data, to_server):
                     break
-                if not size:
-                    b.sendall(data)
-                    continue
-                for at in range(0, len(data), size):
-                    b.sendall(data[at:at + size])
-                    time.sleep(self.pause)
         except OSError:
             pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        end(a, b)
+
+    def _next(self, a, to_server):
+        while to_server and self.hold.is_set():
+            time.sleep(0.02)
+        return a.recv(65536)
+
+    def pass_on(self, a, b, data, to_server):
+        """False: their connection ends."""
+        if to_server and self.breaks_off(a, b, data):
+            return False
+        size = len(data) if to_server or not self.size else self.size
+        for at in range(0, len(data), size):
+            b.sendall(data[at:at + size])
+            if size < len(data):
+                time.sleep(self.pause)
+        return True
 
     def breaks_off(self, client, server, data):
         """Whether a connection ends when this comes from the client."""
@@ -74,11 +83,8 @@ class Relay:
 
     def cut(self):
         """Every connection ends at once."""
+        end(*self.open)
         for s in self.open:
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             s.close()
         self.open.clear()
 

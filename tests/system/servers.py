@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import deadline
 from raw import Raw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,13 @@ def wait_for(condition, seconds=10, what='condition', pause=0.02):
         time.sleep(pause)
 
 
+def join(*threads, seconds=60):
+    """Until all have ended; a test that would wait for ever fails."""
+    for thread in threads:
+        thread.join(seconds)
+        assert not thread.is_alive(), f'{thread.name} has not ended within {seconds} s'
+
+
 class Endpoint:
     """Something that clients can connect to."""
     kind = 'direct'
@@ -90,7 +98,7 @@ class Endpoint:
         where = {'host': self.socket_dir, 'port': self.socket_port} if unix \
             else {'host': self.host, 'port': self.port}
         params = {'user': 'postgres', 'dbname': 'postgres', 'sslmode': 'disable',
-                  'gssencmode': 'disable', **where, **params}
+                  'gssencmode': 'disable', 'connect_timeout': 60, **where, **params}
 
         def quoted(v):
             return "'" + str(v).replace('\\', '\\\\').replace("'", "\\'") + "'"
@@ -145,11 +153,12 @@ class Postgres(Endpoint):
         self.held = held_port()
         self.start(self.held.getsockname()[1])
         super().__init__(int(self.about['PGPORT']), self.about['PGSOCKET'])
+        deadline.SERVERS.add(self)
 
     @staticmethod
     def _tool(*args, check=True):
         done = subprocess.run([str(a) for a in (ROOT / 'tests/lib/throwaway-pg', *args)],
-                              capture_output=True, text=True)
+                              capture_output=True, text=True, timeout=150)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
@@ -162,7 +171,7 @@ class Postgres(Endpoint):
         self.data = Path(self.about['PGDATA'])
 
     def pg_ctl(self, *args):
-        subprocess.run(as_server_user([PGBIN / 'pg_ctl', '-D', self.data, *args]), cwd='/',
+        subprocess.run(as_server_user([PGBIN / 'pg_ctl', '-D', self.data, *args]), cwd='/', timeout=120,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self, mode='fast'):
@@ -272,7 +281,7 @@ class Process(Endpoint):
     def kill(self):
         if self.process and self.alive():
             self.process.kill()
-            self.process.wait()
+            self.process.wait(60)
 
 
 class PgBouncer(Process):

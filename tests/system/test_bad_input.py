@@ -11,7 +11,7 @@ import pytest
 import raw
 from raw import Raw, bind, copy_data, execute, i16, i32, msg, parse, query, sync
 from relay import Relay
-from servers import free_port, wait_for
+from servers import free_port, join, wait_for
 
 # --- instead of a startup packet
 
@@ -476,7 +476,7 @@ def test_transactions_may_finish_before_it_ends(make_proxy):
         answer = c.rest_messages()
         assert [k for k, _ in answer[:2]] == ['C', 'Z']
         assert answer[-1][0] == 'E' and raw.error_fields(answer[-1][1])['C'] == '57P01'
-        stopper.join()
+        join(stopper)
     proxy.start()
 
 

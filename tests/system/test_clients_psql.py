@@ -152,7 +152,7 @@ def test_ctrl_c_cancels(ep, pg, statement):
         assert process.wait(10) == 0
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
         os.close(master)
 
 
@@ -175,10 +175,7 @@ def test_notification_while_psql_idles(ep, pg):
     wait_for(lambda: pg.sessions("application_name = 'idler' and query ~ 'listen' and state = 'idle'"), 10,
              'listening')
     pg.psql('-c', "notify l, 'from afar'")
-    process.stdin.write(b'select 1;\n')
-    process.stdin.close()
-    out = process.stdout.read().decode()
-    process.wait(10)
+    out = process.communicate(b'select 1;\n', timeout=60)[0].decode()
     assert 'Asynchronous notification "l" with payload "from afar"' in out
 
 
@@ -188,7 +185,7 @@ def test_psql_that_is_killed_leaves_nothing(ep, pg):
                                stdout=subprocess.DEVNULL)
     wait_for(lambda: pg.sessions("application_name = 'killed' and state = 'active'"), 10, 'it runs')
     process.kill()
-    process.wait()
+    process.wait(60)
     wait_for(lambda: pg.sessions("application_name = 'killed'") == 0, 10, 'session ended', 0.2)
 
 

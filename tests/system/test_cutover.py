@@ -13,7 +13,7 @@ import bank
 import raw
 from raw import Raw
 from relay import CutsAtCommit
-from servers import Console, wait_for
+from servers import Console, join, wait_for
 
 CONSOLE = 'console: {listen: [run], admins: [root]}\n'
 MODES = ('simple', 'extended', 'prepared', 'pipelined')
@@ -358,7 +358,7 @@ def test_a_batch_without_its_sync_is_named(watched, proxy, db):
 
 def test_two_tables_locked_in_opposite_order(proxy, console):
     """T2 holds accounts and waits for T1's branch; T1 comes to accounts during the pause: it is let through."""
-    with connect(proxy) as one, connect(proxy) as two:
+    with connect(proxy) as two, connect(proxy) as one:  # `two` waits for `one`, which therefore is closed first
         one.execute('begin')
         one.execute('update branches set name = name')
         two.execute('begin')
@@ -423,7 +423,7 @@ def test_the_servers_process_is_killed_and_it_goes_on(proxy, console, db, tmp_pa
             wait_for(lambda: stages(console)['public.accounts'][2] == 'f', 10, 'no drift')
     finally:
         stop.set()
-        thread.join()
+        join(thread)
     load.finish()
     money, changes, lines = bank.balance(db)
     assert money == 1000 * bank.ACCOUNTS and changes == lines
@@ -528,9 +528,11 @@ def test_a_frozen_proxy_does_not_hold_the_table_for_others(proxy, console, db):
         wait_for(lambda: 'drain' in console.psql('-Atc', 'show cutovers').stdout, 10, 'it drains')
         os.kill(proxy.pid, signal.SIGSTOP)
         reader.execute('commit')
-    with connect(db, options='-c lock_timeout=30s') as direct:
-        direct.execute('update accounts set changes = changes where id = 1')
-    os.kill(proxy.pid, signal.SIGCONT)
+    try:
+        with connect(db, options='-c lock_timeout=30s') as direct:
+            direct.execute('update accounts set changes = changes where id = 1')
+    finally:  # or whoever connects to it next waits for ever
+        os.kill(proxy.pid, signal.SIGCONT)
     thread.join(60)
     assert said and said[0].returncode == 0, said
     with connect(proxy) as c:

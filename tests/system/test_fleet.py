@@ -13,7 +13,7 @@ import pytest
 import bank
 import fleet as many
 from fleet import Writer, count, rows, stage
-from servers import PGBIN, wait_for
+from servers import PGBIN, join, wait_for
 
 STRICT = 'CROSSFADE_STRICT' in os.environ
 
@@ -94,8 +94,7 @@ def test_several_can_make_the_schema_at_once(db, make_proxy):
         starts = [threading.Thread(target=proxy.start) for proxy in proxies]
         for start in starts:
             start.start()
-        for start in starts:
-            start.join()
+        join(*starts)
         many.wait_live(proxies[0], len(proxies))
         lines = [line for proxy in proxies for line in re.findall('.*level=(?:warning|error).*', proxy.log())]
         assert not lines, '\n'.join(lines)
@@ -169,9 +168,11 @@ def test_a_frozen_proxy_that_goes_on_is_waited_for(fleet, db):
         said = []
         thread = threading.Thread(target=lambda: said.append(cutover(fleet[0])))
         thread.start()
-        wait_for(lambda: 'wait' in fleet[0].console.psql('-Atc', 'show cutovers').stdout, 10, 'it waits')
-        many.thaw(fleet[1])
-        thread.join(60)
+        try:
+            wait_for(lambda: 'wait' in fleet[0].console.psql('-Atc', 'show cutovers').stdout, 10, 'it waits')
+        finally:
+            many.thaw(fleet[1])
+        join(thread)
         assert said[0].returncode == 0, said[0].stderr
         assert c.execute('select count(*) from public.books').fetchone() == (0,)
 
@@ -193,8 +194,8 @@ def test_another_map_cannot_take_part(fleet, db, make_proxy):
 
 
 def test_the_one_that_moves_is_killed_and_the_others_go_on_at_once(fleet, db):
-    with psycopg.connect(db.dsn(user='app', dbname='bank')) as reader, \
-            psycopg.connect(fleet[1].dsn(user='app', dbname='bank'), autocommit=True) as c:
+    with psycopg.connect(fleet[1].dsn(user='app', dbname='bank'), autocommit=True) as c, \
+            psycopg.connect(db.dsn(user='app', dbname='bank')) as reader:  # closed first: `c` waits for it
         reader.execute('select 1 from public.books')
         thread = threading.Thread(target=lambda: cutover(fleet[0], options="MAX STALL '60s' TIMEOUT '90s'"))
         thread.start()

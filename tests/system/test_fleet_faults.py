@@ -92,7 +92,7 @@ def test_the_one_that_moves_is_killed(fleet, step, after):
     thread = order(fleet, [])
     assert killed.wait(30)
     thread.join(30)
-    fleet.proxies[0].process.wait()
+    fleet.proxies[0].process.wait(30)
     wait_for(lambda: all(len(w.done) for w in fleet.writers[1:]), 10)
     fleet.proxies[0].start()
     fleet.all_go_on()
@@ -106,7 +106,7 @@ def test_another_one_is_killed(fleet, step):
     said = []
     thread = order(fleet, said)
     thread.join(90)
-    fleet.proxies[1].process.wait()
+    fleet.proxies[1].process.wait(30)
     assert said and said[0].returncode == 0, said
     fleet.proxies[1].start()
     fleet.all_go_on()

@@ -14,7 +14,7 @@ import pytest
 import raw
 from raw import Raw, query
 from relay import Relay
-from servers import free_port, wait_for
+from servers import free_port, join, wait_for
 
 
 def fatal(c):
@@ -426,6 +426,5 @@ def test_clients_that_misbehave_disturb_nobody(limited, pg):
                 assert all(c.value(f'select {i}') == str(i) for i in range(5))
     finally:
         stop.set()
-        for t in threads:
-            t.join()
+        join(*threads)
     wait_for(lambda: proxy.sockets() <= proxy.idle_sockets, 10, 'all sockets closed')

@@ -7,6 +7,7 @@ import pytest
 import moves
 import raw
 from raw import bind, execute, parse, query, sync
+from servers import join
 
 CONFIG = 'workers: 1\nlimits: {inline_bytes: 1kB, parse_bytes: 4MB, usage_flush: 200ms}\n'
 
@@ -75,14 +76,17 @@ def test_clients_that_leave_meanwhile(proxy, functions):
 
 def test_others_do_not_wait(proxy, functions):
     functions()
-    done = threading.Event()
+    done, sent = threading.Event(), []
     sql = long_select(1, 3000)
 
     def send_long():
-        with psycopg.connect(proxy.dsn(dbname='long'), autocommit=True) as connection:
-            for number in range(2):
-                connection.execute(f'explain {sql.replace("select 1", f"select {number}", 1)}')
-        done.set()
+        try:
+            with psycopg.connect(proxy.dsn(dbname='long'), autocommit=True) as connection:
+                for number in range(2):
+                    connection.execute(f'explain {sql.replace("select 1", f"select {number}", 1)}')
+            sent.append(number)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=send_long)
     with psycopg.connect(proxy.dsn(dbname='long'), autocommit=True) as connection:
@@ -91,6 +95,7 @@ def test_others_do_not_wait(proxy, functions):
         while not done.is_set():
             assert connection.execute('select count(*) from prices').fetchone() == (100,)
             answers += 1
-        thread.join()
+        join(thread)
+    assert sent
     # One worker: had it parsed, there would have been one answer for each long statement or so.
     assert answers > 10, answers

@@ -13,7 +13,7 @@ import pytest
 import raw
 from conversations import ALL
 from raw import Raw, i32, msg, query
-from servers import wait_for
+from servers import join, wait_for
 from test_protocol import converse
 
 PROTOCOL = {
@@ -289,8 +289,7 @@ def test_pgdog_1505_a_cancel_while_others_connect_reaches_only_its_own(ep, pg):
                 assert codes == ['57014']
     finally:
         stop.set()
-        for t in threads:
-            t.join()
+        join(*threads)
 
 
 # --- memory

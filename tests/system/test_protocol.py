@@ -11,7 +11,7 @@ import raw
 from conversations import ALL, CLOSE
 from raw import Raw, bind, copy_data, copy_done, execute, extended, parse, query, sync
 from relay import Relay
-from servers import Crossfade, PgBouncer, wait_for
+from servers import Crossfade, PgBouncer, join, wait_for
 
 
 def whole(client, data):
@@ -48,7 +48,7 @@ def converse(address, steps, send=whole, **startup):
             sender = threading.Thread(target=send_quietly, args=(send, c, data))
             sender.start()
             got.append(c.rest_messages() if kind == CLOSE else c.until(kind, count))
-            sender.join()
+            join(sender)
         if kind != CLOSE:
             got.append(c.ask('select 42'))
             assert c.quiet(0.01), c.message()
@@ -119,7 +119,7 @@ def test_startup_packet_in_single_bytes(ep):
         sender = threading.Thread(target=c.send_slowly, args=(packet,))
         sender.start()
         _finish_startup(c)
-        sender.join()
+        join(sender)
         assert c.value('show application_name') == 'slow'
 
 

@@ -7,7 +7,7 @@ import pytest
 import raw
 from raw import Raw, bind, copy_data, copy_done, execute, parse, query, sync
 from relay import Relay
-from servers import wait_for
+from servers import join, wait_for
 
 pytestmark = pytest.mark.slow  # and sanitizers have memory habits of their own
 
@@ -36,7 +36,7 @@ class Memory:
 
     def __exit__(self, *_):
         self.done.set()
-        self.thread.join()
+        join(self.thread)
 
     @property
     def growth(self):
@@ -206,7 +206,7 @@ def test_both_directions_full_at_once(warm):
         rows = 0
         for _ in range(300):
             rows += sum(k == 'D' for k, _ in c.until())
-        sender.join()
+        join(sender)
         assert rows == 300
     assert memory.growth < BOUND, memory.growth
 

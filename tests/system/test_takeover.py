@@ -11,7 +11,7 @@ import pytest
 
 import raw
 from raw import Raw
-from servers import BINARY, wait_for
+from servers import BINARY, join, wait_for
 
 
 class Held:
@@ -100,8 +100,7 @@ def test_a_restart_with_a_new_program_refuses_nobody(configured, held, tmp_path)
         wait_for(lambda: len(done) > before + 5, what='sessions of the last one')
     finally:
         stop.set()
-        for t in threads:
-            t.join()
+        join(*threads)
         old.terminate()
     assert not failures, failures[:3]
     assert all(done) and old.wait(30) == 0

@@ -169,22 +169,26 @@ def test_direct_tls_hello_in_single_bytes(make_proxy, pki):
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = context().wrap_bio(incoming, outgoing, server_hostname='localhost')
         with Raw(relay.address) as c:
+            def hear():
+                data = c.sock.recv(65536)
+                assert data, f'closed:\n{proxy.log()[-2000:]}'
+                incoming.write(data)
             while True:
                 try:
                     tls.do_handshake()
                     break
                 except ssl.SSLWantReadError:
                     c.send_slowly(outgoing.read(), 1)
-                    incoming.write(c.sock.recv(65536))
+                    hear()
             tls.write(raw.startup_packet({'user': 'app', 'database': 'postgres'}))
             c.send_slowly(outgoing.read(), 1)
-            incoming.write(c.sock.recv(65536))
+            hear()
             answer = b''
             while b'server_version' not in answer:
                 try:
                     answer += tls.read(65536)
                 except ssl.SSLWantReadError:
-                    incoming.write(c.sock.recv(65536))
+                    hear()
     finally:
         relay.close()
 

@@ -7,6 +7,7 @@ import time
 
 import moves
 from raw import Closed, Raw, ServerError, bind, error_fields, execute, extended, parse, query, sync
+from servers import join
 
 CLIENTS = 20
 FULL = bool(os.environ.get('CROSSFADE_FULL'))
@@ -121,8 +122,7 @@ def test_totals_are_exact_under_load_across_flips_reloads_and_restarts(pg, make_
     for _ in range(8 if FULL else 1):
         disturb(pg, proxy)
     stop.set()
-    for client in clients:
-        client.join()
+    join(*clients)
     assert [c.failure for c in clients if c.failure] == []
     proxy.stop()
     executed = sum((c.counts for c in clients), collections.Counter())
@@ -177,8 +177,7 @@ def test_endless_distinct_statements_stay_within_the_bounds(pg, make_proxy):
                for start in range(warm, count, (count - warm) // 4)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(*threads, seconds=600)  # a million take a while
     grown = proxy.rss_bytes() - before
     proxy.stop()
     assert recorded(proxy)[('public.prices', 'old'), 'ok'] == count
