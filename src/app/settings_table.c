@@ -296,8 +296,9 @@ static const struct field fields[] = {
 	  .example = "\"host=db1 dbname=aegis user=crossfade\"",
 	  .help = "Where admin.dsn leads to a hot standby and the flags are in the schema crossfade: how to reach its primary, "
 		  "where this proxy registers and hears of cutovers." },
-	{ .path = "admin.poll", .kind = FIELD_DURATION, .reloadable = true, AT(poll_ms), .stored_ms = 1, .min = 100,
-	  .max = 3600000, .help = "How often the catalog is checked for changes made outside the proxy." },
+	{ .path = "admin.poll", .kind = FIELD_DURATION, AT(poll_ms), .stored_ms = 1, .min = 100,
+	  .max = 3600000, .help = "How often the catalog is checked for changes made outside the proxy. With 5s or more "
+				  "no connection is held in between." },
 	{ .path = "admin.sessions", .kind = FIELD_DURATION, .zero = "off", AT(sessions_ms), .stored_ms = 1, .min = 1000,
 	  .max = 3600000, .help = "How often to look who is connected to the server past the proxy, for the report." },
 	{ .path = "databases", .kind = FIELD_CUSTOM, .reloadable = true, AT(databases), .parse = parse_databases,

@@ -10,7 +10,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Then the connection is closed: in quiet times the server need not keep it. */
+enum { IDLE_MS = 2000 };
 
 struct question {
 	struct question *next;
@@ -142,10 +146,32 @@ static struct question *take_questions(struct auth_query *query)
 	return taken;
 }
 
+/* Whether it was asked, or told to stop, in time. */
+static bool wait_a_while(struct auth_query *query)
+{
+	struct timespec until;
+	int waited = 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_MS / 1000;
+	while (!query->first && !query->stopping && waited == 0)
+		waited = pthread_cond_timedwait(&query->asked, &query->lock, &until);
+	return query->first || query->stopping;
+}
+
+static void disconnect(struct auth_query *query)
+{
+	pthread_mutex_unlock(&query->lock);
+	catalog_connection_free(query->connection);
+	query->connection = NULL;
+	pthread_mutex_lock(&query->lock);
+}
+
 /* NULL: stop. */
 static struct question *next_questions(struct auth_query *query)
 {
 	pthread_mutex_lock(&query->lock);
+	if (query->connection && !wait_a_while(query))
+		disconnect(query);
 	while (!query->first && !query->stopping)
 		pthread_cond_wait(&query->asked, &query->lock);
 	struct question *questions = query->stopping ? NULL : take_questions(query);
@@ -184,7 +210,11 @@ struct auth_query *auth_query_new(const struct auth_query_settings *settings, au
 	query->last = &query->first;
 	query->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&query->lock, NULL);
-	pthread_cond_init(&query->asked, NULL);
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&query->asked, &attributes);
+	pthread_condattr_destroy(&attributes);
 	start_thread(query);
 	return query;
 }

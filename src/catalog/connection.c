@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct catalog_connection {
 	PGconn *pg;
 	int stop_fd;
+	uint64_t number;
 };
 
 enum wait_outcome { WAIT_READY, WAIT_TIMEOUT, WAIT_STOPPED };
@@ -110,7 +112,9 @@ bool catalog_connect(const char *dsn, int stop_fd, uint32_t timeout_ms, struct c
 		     struct error *error_out)
 {
 	struct catalog_connection *connection = memory_zalloc(sizeof(*connection));
+	static _Atomic uint64_t last_number;
 	connection->stop_fd = stop_fd;
+	connection->number = atomic_fetch_add(&last_number, 1) + 1;
 	connection->pg = start(dsn);
 	if (!connection->pg)
 		memory_exhausted(0);
@@ -143,12 +147,17 @@ int catalog_connection_fd(const struct catalog_connection *connection)
 
 bool catalog_connection_listen(struct catalog_connection *connection)
 {
-	PGnotify *notify;
-	if (!PQconsumeInput(connection->pg))
-		return false;
-	while ((notify = PQnotifies(connection->pg)) != NULL)
-		PQfreemem(notify);
-	return PQstatus(connection->pg) == CONNECTION_OK;
+	return PQconsumeInput(connection->pg) && PQstatus(connection->pg) == CONNECTION_OK;
+}
+
+void catalog_connection_set_stop(struct catalog_connection *connection, int stop_fd)
+{
+	connection->stop_fd = stop_fd;
+}
+
+uint64_t catalog_connection_number(const struct catalog_connection *connection)
+{
+	return connection->number;
 }
 
 int catalog_connection_pid(const struct catalog_connection *connection)

@@ -22,10 +22,14 @@ void catalog_connection_free(struct catalog_connection *connection);
 bool catalog_connection_is_alive(const struct catalog_connection *connection);
 /* To poll while idle; readable means that catalog_connection_listen has something to look at. */
 int catalog_connection_fd(const struct catalog_connection *connection);
-/* Takes what the server sent unasked; false when it has gone. */
+/* Takes what the server sent unasked; false when it has gone. What was notified, catalog_connection_notified tells. */
 bool catalog_connection_listen(struct catalog_connection *connection);
 /* Whether a NOTIFY has come, perhaps among the answers to a query; each is told once. */
 bool catalog_connection_notified(struct catalog_connection *connection);
+/* From now on that ends its waits. */
+void catalog_connection_set_stop(struct catalog_connection *connection, int stop_fd);
+/* No two connections of this process have the same one. */
+uint64_t catalog_connection_number(const struct catalog_connection *connection);
 int catalog_connection_server_version(const struct catalog_connection *connection);
 /* The process that the other side said it was when we logged in: a pooler says something else than the server. */
 int catalog_connection_pid(const struct catalog_connection *connection);

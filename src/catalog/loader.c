@@ -15,6 +15,7 @@ enum { OLDEST_SERVER = 120000 };
 
 enum statement {
 	STATEMENT_BEGIN,
+	STATEMENT_PATH, /* what sessions start with */
 	STATEMENT_SERVER,
 	STATEMENT_SETTINGS, /* the transaction's own */
 	STATEMENT_FINGERPRINT,
@@ -29,7 +30,8 @@ enum statement {
 	STATEMENT_COUNT
 };
 
-static const char begin[] = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;";
+static const char begin[] =
+	"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path TO DEFAULT;";
 
 /* Before search_path is set: `source` tells where the session's own value came from. */
 static const char server[] =

@@ -1,7 +1,8 @@
 /*
- * The thread owns the connection and all its state; `shared` is what others
- * touch, under one mutex. Two eventfds wake it: stop_fd stays readable from
- * then on and ends every wait, poke_fd only ends the pause between two looks.
+ * The thread owns all its state, but for what others touch, under one mutex,
+ * and takes the connection for each look (link.h). Two eventfds wake it:
+ * stop_fd stays readable from then on and ends every wait, poke_fd only ends
+ * the pause between two looks.
  *
  * A thread that hangs where we cannot reach it (in a resolver, say) is left
  * behind at the end: it holds a reference and frees what remains.
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "catalog/link.h"
 #include "catalog/loader.h"
 
 #include <errno.h>
@@ -32,7 +34,7 @@ enum {
 struct catalog_watcher {
 	struct ref ref; /* the owner's and the thread's */
 	struct catalog_watcher_settings settings;
-	char *dsn, *id, *name;
+	char *id, *name;
 	struct catalog_watcher_callbacks callbacks;
 	pthread_t thread;
 	int stop_fd, poke_fd;
@@ -46,7 +48,8 @@ struct catalog_watcher {
 	uint64_t map_number; /* grows with each set_map */
 
 	/* the thread's own */
-	struct catalog_connection *connection;
+	struct catalog_link *link;
+	struct catalog_connection *connection; /* while it looks; else NULL */
 	struct buf fingerprint;
 	uint64_t loaded_map; /* map_number of the facts; 0: none loaded */
 	uint64_t version;
@@ -75,13 +78,13 @@ static void unref(struct catalog_watcher *watcher)
 {
 	if (!ref_drop(&watcher->ref))
 		return;
-	catalog_connection_free(watcher->connection);
+	catalog_link_give(watcher->link, watcher->connection);
+	catalog_link_unref(watcher->link);
 	buf_deinit(&watcher->fingerprint);
 	map_unref(watcher->map);
 	close(watcher->stop_fd);
 	close(watcher->poke_fd);
 	pthread_mutex_destroy(&watcher->lock);
-	free(watcher->dsn);
 	free(watcher->id);
 	free(watcher->name);
 	free(watcher);
@@ -190,21 +193,15 @@ static bool look_with(struct catalog_watcher *watcher, const struct map *map, ui
 static bool look(struct catalog_watcher *watcher, struct error *error_out)
 {
 	uint64_t map_number;
-	if (!watcher->connection &&
-	    !catalog_connect(watcher->dsn, watcher->stop_fd, watcher->settings.connect_timeout_ms,
-			     &watcher->connection, error_out))
-		return false;
 	struct map *map = take_map(watcher, &map_number);
 	bool ok = look_with(watcher, map, map_number, error_out);
 	map_unref(map);
 	return ok;
 }
 
-static void drop_dead_connection(struct catalog_watcher *watcher)
+static void give_back(struct catalog_watcher *watcher)
 {
-	if (!watcher->connection || catalog_connection_is_alive(watcher->connection))
-		return;
-	catalog_connection_free(watcher->connection);
+	catalog_link_give(watcher->link, watcher->connection);
 	watcher->connection = NULL;
 }
 
@@ -278,21 +275,22 @@ static void look_and_tell(struct catalog_watcher *watcher)
 	eventfd_read(watcher->poke_fd, &(eventfd_t){ 0 });
 	see_discards(watcher);
 	uint64_t ticket = atomic_load(&watcher->requested); /* before looking: later pokes want a later look */
+	bool ok = catalog_link_take(watcher->link, watcher->stop_fd, watcher->settings.connect_timeout_ms,
+				    &watcher->connection, &error);
 	uint64_t started_us = clock_monotonic_us();
-	bool ok = look(watcher, &error);
+	ok = ok && look(watcher, &error);
 	watcher->look_ms = (clock_monotonic_us() - started_us) / 1000;
-	if (ok && atomic_load(&watcher->discards) != watcher->discards_seen)
-		return; /* the next look answers the tickets too */
-	if (ok) {
+	if (ok && atomic_load(&watcher->discards) == watcher->discards_seen) {
 		atomic_store(&watcher->looked_us, clock_monotonic_us());
 		report_recovery(watcher);
 		look_at_activity(watcher);
-	} else {
-		drop_dead_connection(watcher);
+		answer(watcher, ticket, true);
+	} else if (!ok) {
 		back_off(watcher);
 		report_trouble(watcher, &error);
-	}
-	answer(watcher, ticket, ok);
+		answer(watcher, ticket, false);
+	} /* else the next look answers the tickets too */
+	give_back(watcher);
 }
 
 /* ---- pausing ---- */
@@ -328,7 +326,7 @@ static bool pause_step(struct catalog_watcher *watcher, uint64_t passed_ms, bool
 	struct pollfd fds[] = {
 		{ .fd = watcher->stop_fd, .events = POLLIN },
 		{ .fd = *poked ? -1 : watcher->poke_fd, .events = POLLIN },
-		{ .fd = watcher->connection ? catalog_connection_fd(watcher->connection) : -1, .events = POLLIN },
+		{ .fd = catalog_link_fd(watcher->link), .events = POLLIN },
 	};
 	if (poll(fds, 3, left > 60000 ? 60000 : (int)left) < 0 && errno != EINTR)
 		return false;
@@ -338,12 +336,7 @@ static bool pause_step(struct catalog_watcher *watcher, uint64_t passed_ms, bool
 		eventfd_read(watcher->poke_fd, &(eventfd_t){ 0 });
 		*poked = true;
 	}
-	if (fds[2].revents && !catalog_connection_listen(watcher->connection)) {
-		catalog_connection_free(watcher->connection);
-		watcher->connection = NULL;
-		return false; /* the server went away: see at once whether it is back */
-	}
-	return true;
+	return !fds[2].revents || catalog_link_listen(watcher->link); /* it went away: see at once whether it is back */
 }
 
 static void pause_until_due(struct catalog_watcher *watcher)
@@ -390,7 +383,8 @@ struct catalog_watcher *catalog_watcher_new(const struct catalog_watcher_setting
 	ref_init(&watcher->ref);
 	ref_take(&watcher->ref);
 	watcher->settings = *settings;
-	watcher->dsn = memory_strdup(settings->dsn);
+	watcher->link = catalog_link_for(settings->dsn);
+	catalog_link_hold(watcher->link, settings->poll_ms < CATALOG_LINK_HOLD_MS);
 	watcher->id = memory_strdup(settings->id);
 	watcher->name = memory_strdup(settings->name);
 	watcher->callbacks = callbacks;

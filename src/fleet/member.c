@@ -94,31 +94,51 @@ static void report(struct member *member, bool ok, const struct error *error)
 	member->troubled = !ok;
 }
 
+/* The connection on which others tell us that something has changed, when it is ours alone; it has told, or is lost. */
+static bool listen_on(struct member *member, struct catalog_connection *connection)
+{
+	if (!catalog_connection_listen(connection))
+		member_disconnect(member);
+	else
+		catalog_connection_notified(connection);
+	return true;
+}
+
 /* Whether there is something to look at. */
 static bool wait_a_moment(struct member *member, bool ok, uint32_t ms)
 {
 	struct catalog_connection *shared = ok ? member_shared(member) : NULL;
+	bool by_link = ok && !shared && !member->standby;
 	struct pollfd fds[] = {
 		{ .fd = member->stop_fd, .events = POLLIN },
 		{ .fd = member->poke_fd, .events = POLLIN },
-		{ .fd = shared ? catalog_connection_fd(shared) : -1, .events = POLLIN },
+		{ .fd = shared ? catalog_connection_fd(shared) : by_link ? catalog_link_fd(member->link) : -1, .events = POLLIN },
+		{ .fd = by_link ? catalog_link_wake_fd(member->link) : -1, .events = POLLIN },
 	};
 	if (shared && catalog_connection_notified(shared))
 		return true; /* it came while we were looking */
-	if (poll(fds, 3, (int)ms) <= 0)
+	if (poll(fds, 4, (int)ms) <= 0)
 		return false;
 	if (fds[1].revents)
 		eventfd_read(member->poke_fd, &(eventfd_t){ 0 });
-	if (fds[2].revents && !catalog_connection_listen(shared))
-		member_disconnect(member);
-	return true;
+	if (fds[2].revents && shared)
+		return listen_on(member, shared);
+	if (fds[3].revents)
+		eventfd_read(fds[3].fd, &(eventfd_t){ 0 });
+	bool lost = fds[2].revents && !catalog_link_listen(member->link);
+	return lost || (by_link && catalog_link_notified(member->link)) || fds[0].revents || fds[1].revents;
 }
 
-/* With a long poll no connection is held in between, unless a cutover is near. */
+/* While a cutover is near, nobody is to be waited for; with a long poll no connection is held in between otherwise. */
 static void let_go(struct member *member)
 {
-	if (member->settings.poll_ms >= MEMBER_HOLD_MS && !member->called && link_is_empty(&member->held))
+	if ((member->called || !link_is_empty(&member->held)) && member->own) {
+		catalog_link_keep(member->link, member->own);
+	} else if (member->settings.poll_ms >= CATALOG_LINK_HOLD_MS) {
 		member_disconnect(member);
+	} else {
+		member_give_back(member);
+	}
 }
 
 static uint32_t pause_ms(const struct member *member, bool ok)
@@ -153,8 +173,7 @@ static void *run(void *context)
 		if (!atomic_load(&member->stopped))
 			report(member, ok, &error);
 		member_mind_lease(member);
-		if (ok)
-			let_go(member);
+		let_go(member);
 		wait_until_due(member, ok);
 	}
 	member_open_all(member);
@@ -170,6 +189,8 @@ struct member *member_new(const struct member_settings *settings, struct member_
 	sigset_t all, before;
 	member->settings = *settings;
 	member->settings.dsn = memory_strdup(settings->dsn);
+	member->link = catalog_link_for(settings->dsn);
+	catalog_link_hold(member->link, settings->poll_ms < CATALOG_LINK_HOLD_MS);
 	member->settings.primary_dsn = memory_strdup(settings->primary_dsn);
 	member->settings.database = memory_strdup(settings->database);
 	member->settings.name = memory_strdup(settings->name);
@@ -196,6 +217,7 @@ void member_free(struct member *member)
 	pthread_join(member->thread, NULL);
 	close(member->stop_fd);
 	close(member->poke_fd);
+	catalog_link_unref(member->link);
 	buf_deinit(&member->stages);
 	free((char *)member->settings.dsn);
 	free((char *)member->settings.primary_dsn);

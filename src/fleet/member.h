@@ -39,7 +39,7 @@ struct member_settings {
 	uint32_t poll_ms, lease_ms;
 };
 
-enum { MEMBER_LEASE_MS = 6000, MEMBER_HOLD_MS = 5000 /* with such a poll no connection is held in between */ };
+enum { MEMBER_LEASE_MS = 6000 };
 
 /* On the member's thread, never after member_free began to return. */
 struct member_callbacks {

@@ -5,6 +5,7 @@
 #include "fleet/member.h"
 
 #include "base/list.h"
+#include "catalog/link.h"
 
 #include <pthread.h>
 
@@ -22,8 +23,10 @@ struct member {
 	int stop_fd, poke_fd;
 	_Atomic bool stopped;
 	/* the thread's own */
-	struct catalog_connection *own;	    /* to the server of the sessions */
+	struct catalog_link *link;	    /* to the server of the sessions … */
+	struct catalog_connection *own;	    /* … taken: for a round, or while a cutover is near */
 	struct catalog_connection *primary; /* NULL: the same server, or it cannot be reached */
+	uint64_t joined_by;		    /* the number of `own` that we joined with */
 	struct list_link held;		    /* pauses: member_pauses.c */
 	struct buf stages;		    /* as last handed out */
 	bool standby, joined, told, troubled, called;
@@ -41,6 +44,8 @@ bool member_answer_calls(struct member *member, struct error *error_out);
 /* Takes the row out; the end. */
 void member_leave(struct member *member);
 void member_disconnect(struct member *member);
+/* Others of this process may have the connection. */
+void member_give_back(struct member *member);
 
 /* Where rows about proxies and pauses are; NULL: out of reach. */
 struct catalog_connection *member_shared(struct member *member);

@@ -112,25 +112,41 @@ static bool await_movers(struct member *member, struct error *error_out)
 
 /* ---- connections ---- */
 
+void member_give_back(struct member *member)
+{
+	catalog_link_give(member->link, member->own);
+	member->own = NULL;
+}
+
 void member_disconnect(struct member *member)
 {
-	catalog_connection_free(member->own);
+	member_give_back(member);
 	catalog_connection_free(member->primary);
-	member->own = member->primary = NULL;
+	member->primary = NULL;
 	member->joined = false;
 }
 
-static bool connect_to(struct member *member, const char *dsn, struct catalog_connection **connection,
-		       struct error *error_out)
+static bool take_own(struct member *member, struct error *error_out)
 {
-	if (*connection && catalog_connection_is_alive(*connection))
+	if (member->own && catalog_connection_is_alive(member->own))
 		return true;
-	catalog_connection_free(*connection);
-	*connection = NULL;
+	member_give_back(member);
+	if (!catalog_link_take(member->link, member->stop_fd, MEMBER_CONNECT_MS, &member->own, error_out))
+		return false;
+	if (catalog_connection_number(member->own) != member->joined_by)
+		member->joined = false; /* nobody listens there */
+	return true;
+}
+
+static bool take_primary(struct member *member, struct error *error_out)
+{
+	if (member->primary && catalog_connection_is_alive(member->primary))
+		return true;
+	catalog_connection_free(member->primary);
+	member->primary = NULL;
 	member->joined = false;
-	return catalog_connect(dsn, member->stop_fd, MEMBER_CONNECT_MS, connection, error_out) &&
-	       catalog_execute(*connection, "SET search_path = pg_catalog; SET application_name = 'crossfade member'",
-			       MEMBER_QUERY_MS, error_out);
+	return catalog_connect(member->settings.primary_dsn, member->stop_fd, MEMBER_CONNECT_MS, &member->primary, error_out) &&
+	       catalog_execute(member->primary, "SET search_path = pg_catalog", MEMBER_QUERY_MS, error_out);
 }
 
 static bool ask_standby(struct catalog_connection *connection, bool *standby_out, struct error *error_out)
@@ -146,7 +162,7 @@ static bool ask_standby(struct catalog_connection *connection, bool *standby_out
 static bool connect_own(struct member *member, struct error *error_out)
 {
 	bool standby;
-	if (!connect_to(member, member->settings.dsn, &member->own, error_out) ||
+	if (!take_own(member, error_out) ||
 	    !ask_standby(member->own, &standby, error_out))
 		return false;
 	if (standby != member->standby)
@@ -164,7 +180,7 @@ static bool connect_primary(struct member *member, struct error *error_out)
 				      "proxy otherwise.");
 		return false;
 	}
-	if (!connect_to(member, member->settings.primary_dsn, &member->primary, error_out) ||
+	if (!take_primary(member, error_out) ||
 	    !ask_standby(member->primary, &standby, error_out))
 		return false;
 	if (standby) {
@@ -184,6 +200,7 @@ bool member_join(struct member *member, struct error *error_out)
 	member->joined = state_ensure(member_shared(member), MEMBER_QUERY_MS, error_out) && tidy(member, error_out) &&
 			 renew(member, error_out) && await_movers(member, error_out) &&
 			 catalog_execute(member_shared(member), "LISTEN crossfade", MEMBER_QUERY_MS, error_out);
+	member->joined_by = catalog_connection_number(member->own);
 	return member->joined;
 }
 

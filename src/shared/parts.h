@@ -3,7 +3,7 @@
 #define CROSSFADE_SHARED_PARTS_H
 
 #include "base/buf.h"
-#include "catalog/connection.h"
+#include "catalog/link.h"
 #include "shared/shared.h"
 
 #include <libpq-fe.h>
@@ -16,6 +16,7 @@ struct usage_shared {
 	char *schema; /* quoted */
 	char *dsn;
 	struct usage_settings settings;
+	struct catalog_link *link;	       /* where its connections come from; NULL: they are its own */
 	struct catalog_connection *connection; /* NULL: not connected */
 	char ledger[64];     /* which ledger the ids in memory are of; empty: none */
 	int64_t observation; /* our row there; 0: none yet */
@@ -38,6 +39,9 @@ extern const struct shared_table shared_tables[];
 extern const size_t shared_table_count;
 
 bool shared_split_place(const char *place, char **schema_out, char **dsn_out);
+/* For one look, with a connection of its own. */
+struct usage_shared *shared_open(const char *place, const struct usage_settings *settings);
+void shared_close(struct usage_shared *shared); /* accepts NULL */
 bool shared_connect(struct usage_shared *shared, struct error *error_out);
 void shared_disconnect(struct usage_shared *shared);
 /* Makes or checks the tables; ledger_out: which one it is. */

@@ -124,7 +124,7 @@ static bool open_memory(sqlite3 **db_out, struct error *error_out)
 bool shared_read(const char *place, sqlite3 **db_out, struct error *error_out)
 {
 	struct usage_settings settings = usage_settings_default();
-	struct usage_shared *shared = shared_ops()->open(place, &settings);
+	struct usage_shared *shared = shared_open(place, &settings);
 	struct reader r = { shared, NULL, error_out };
 	bool ok = shared_connect(shared, error_out) && open_memory(&r.db, error_out);
 	if (ok && !(sqlite3_exec(r.db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK && copy_all(&r) &&
@@ -132,7 +132,7 @@ bool shared_read(const char *place, sqlite3 **db_out, struct error *error_out)
 		sqlite3_close(r.db);
 		ok = false;
 	}
-	shared_ops()->close(shared);
+	shared_close(shared);
 	if (ok)
 		*db_out = r.db;
 	return ok;

@@ -36,7 +36,7 @@ bool shared_split_place(const char *place, char **schema_out, char **dsn_out)
 	return true;
 }
 
-static struct usage_shared *open_place(const char *place, const struct usage_settings *settings)
+struct usage_shared *shared_open(const char *place, const struct usage_settings *settings)
 {
 	struct usage_shared *shared = memory_zalloc(sizeof(*shared));
 	shared->settings = *settings;
@@ -47,11 +47,19 @@ static struct usage_shared *open_place(const char *place, const struct usage_set
 	return shared;
 }
 
-static void close_place(struct usage_shared *shared)
+static struct usage_shared *open_held(const char *place, const struct usage_settings *settings)
+{
+	struct usage_shared *shared = shared_open(place, settings);
+	shared->link = catalog_link_for(shared->dsn);
+	return shared;
+}
+
+void shared_close(struct usage_shared *shared)
 {
 	if (!shared)
 		return;
 	shared_disconnect(shared);
+	catalog_link_unref(shared->link);
 	free(shared->schema);
 	free(shared->dsn);
 	free(shared);
@@ -61,8 +69,21 @@ static void close_place(struct usage_shared *shared)
 
 void shared_disconnect(struct usage_shared *shared)
 {
-	catalog_connection_free(shared->connection);
+	struct error ignored;
+	if (shared->link && shared->connection) {
+		if (catalog_connection_is_alive(shared->connection))
+			catalog_execute(shared->connection, "RESET ALL; SET search_path = pg_catalog", SHARED_QUERY_MS, &ignored);
+		catalog_link_give(shared->link, shared->connection);
+	} else {
+		catalog_connection_free(shared->connection);
+	}
 	shared->connection = NULL;
+}
+
+static bool open_connection(struct usage_shared *shared, struct error *error_out)
+{
+	return shared->link ? catalog_link_take(shared->link, -1, SHARED_CONNECT_MS, &shared->connection, error_out) :
+			      catalog_connect(shared->dsn, -1, SHARED_CONNECT_MS, &shared->connection, error_out);
 }
 
 bool shared_run(struct usage_shared *shared, const char *sql, struct pg_result **result_out, struct error *error_out)
@@ -92,7 +113,7 @@ bool shared_connect(struct usage_shared *shared, struct error *error_out)
 	if (shared->connection && catalog_connection_is_alive(shared->connection))
 		return true;
 	shared_disconnect(shared);
-	if (!catalog_connect(shared->dsn, -1, SHARED_CONNECT_MS, &shared->connection, error_out))
+	if (!open_connection(shared, error_out))
 		return false;
 	if (set_up(shared, error_out))
 		return true;
@@ -252,20 +273,50 @@ static bool stop(struct usage_shared *shared, int64_t now_ms, uint64_t lost, str
 static bool check(const char *place, struct error *error_out)
 {
 	struct usage_settings settings = usage_settings_default();
-	struct usage_shared *shared = open_place(place, &settings);
+	struct usage_shared *shared = shared_open(place, &settings);
 	struct error unreachable;
 	char ledger[64];
 	bool ok = true;
 	if (shared_connect(shared, &unreachable)) {
 		ok = shared_prepare(shared, false, ledger, error_out) || strstr(error_out->message, "holds no usage ledger");
 	}
-	close_place(shared);
+	shared_close(shared);
+	return ok;
+}
+
+/* ---- for whoever holds a ledger: between two calls others of this process have the connection ---- */
+
+static bool settle_now(struct usage_shared *shared, struct usage_store *store, struct error *error_out)
+{
+	bool ok = settle(shared, store, error_out);
+	shared_disconnect(shared);
+	return ok;
+}
+
+static bool ship_now(struct usage_shared *shared, struct usage_store *store, struct error *error_out)
+{
+	bool ok = ship(shared, store, error_out);
+	shared_disconnect(shared);
+	return ok;
+}
+
+static bool stop_now(struct usage_shared *shared, int64_t now_ms, uint64_t lost, struct error *error_out)
+{
+	bool ok = stop(shared, now_ms, lost, error_out);
+	shared_disconnect(shared);
+	return ok;
+}
+
+static bool maintain_now(struct usage_shared *shared, struct error *error_out)
+{
+	bool ok = shared_maintain(shared, error_out);
+	shared_disconnect(shared);
 	return ok;
 }
 
 const struct usage_shared_ops *shared_ops(void)
 {
-	static const struct usage_shared_ops ops = { open_place, close_place, settle, ship,
-						     stop,	 shared_maintain, shared_read, check };
+	static const struct usage_shared_ops ops = { open_held, shared_close,  settle_now,  ship_now,
+						     stop_now,	maintain_now, shared_read, check };
 	return &ops;
 }

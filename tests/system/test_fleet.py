@@ -1,6 +1,7 @@
 """Several proxies of one database: stages in the database, and pauses that all of them keep.
 
 Their role has what `check --grants` prints and nothing else."""
+import datetime
 import os
 import re
 import subprocess
@@ -66,6 +67,57 @@ def test_a_stage_set_through_one_holds_in_all(fleet, db):
     many.wait_live(second, len(fleet) - 1)
     first.start()
     assert count(first, 'branches') == '1'
+
+
+def own_connections(pg, seconds):
+    """Of all proxies together, looked at again and again: the processes of the server that serve their own purposes."""
+    seen = []
+    with psycopg.connect(pg.dsn(dbname='bank'), autocommit=True) as c:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            seen.append({r[0] for r in c.execute('select pid from pg_stat_activity where usename = %s and datname = %s',
+                                                 (many.MOVER, 'bank')).fetchall()})
+            time.sleep(0.01)
+    return seen
+
+
+def use_ledger_there(proxy):
+    text = proxy.config_file.read_text()
+    proxy.config_file.write_text(text.replace('usage: usage.db', 'usage: {schema: crossfade}') + 'limits: {usage_flush: 100ms}\n')
+    proxy.start()
+
+
+def test_a_proxy_holds_one_connection_of_its_own(db, make_proxy):
+    """For the catalog, the stages, its lease and the ledger; a second one only when the first is busy for long."""
+    proxy = many.join(db, make_proxy, start=False)
+    use_ledger_there(proxy)
+    many.wait_live(proxy, 1)
+    lease = live_until(proxy)
+    seen = own_connections(db, 2)
+    assert len([pids for pids in seen if len(pids) != 1]) <= len(seen) / 10, seen
+    assert len(set.union(*seen)) <= 3, 'it is held, and not opened again and again'
+    assert live_until(proxy) > lease, 'the lease is renewed through it'
+    assert count(proxy) == '0'
+    wait_for(lambda: db.psql('-Atc', 'select sum(ok_count) from crossfade.usage_uses', PGDATABASE='bank').stdout.strip() == '1',
+             20, 'the ledger too', 0.1)
+
+
+def live_until(proxy):
+    return [r[5] for r in many.live(proxy)][0]
+
+
+def test_with_a_long_poll_none_is_held(db, make_proxy):
+    proxy = many.join(db, make_proxy, start=False)
+    text = proxy.config_file.read_text()
+    proxy.config_file.write_text(text.replace('dbname=bank"}', 'dbname=bank", poll: 5s}'))
+    proxy.start()
+    many.wait_live(proxy, 1)
+    with proxy.console.connect() as c:
+        left = c.execute('show proxies').fetchall()[0]
+        assert left[5] - left[4] > datetime.timedelta(seconds=14), 'the lease is that of three polls'
+    seen = own_connections(db, 3)
+    assert len([pids for pids in seen if not pids]) >= len(seen) / 2, seen
+    assert len(many.live(proxy)) == 1 and count(proxy) == '0'
 
 
 def test_the_databases_owner_can_still_dump_it(db, make_proxy):
