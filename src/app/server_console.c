@@ -401,6 +401,7 @@ static bool dispatch(struct call *call)
 	case CONSOLE_SHOW_HISTORY: return show_history(call);
 	case CONSOLE_SHOW_BYPASS: return show_bypass(call);
 	case CONSOLE_SHOW_PROXIES: return show_proxies(call);
+	case CONSOLE_SHOW_PAUSES: return server_show_pauses(call->server, call->request, call->result, call->error);
 	case CONSOLE_SHOW_FLAGS: return show_flags(call);
 	case CONSOLE_SET_FLAG: return set_flag(call);
 	case CONSOLE_REWRITE: return call_over(call, run_rewrite);

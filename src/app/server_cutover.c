@@ -1,6 +1,5 @@
 /*
- * Cutovers and pauses that the console asks for. A cutover runs on a thread of
- * its own (fleet/cutover.h); the console's thread waits for its end, passes on
+ * Cutovers that the console asks for. A cutover runs on a thread of its own (fleet/cutover.h); the console's thread waits for its end, passes on
  * what it says, and cancels it when its client gives up. What belongs to the
  * main thread is called over.
  */
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_US = 5000, LOOK_US = 1000, REMEMBERED = 50, GRACE_MS = 3000, PAUSE_TTL_MS = 60000, PAUSES_MAX = 64, LINE_BYTES = 450 };
+enum { WAIT_US = 5000, LOOK_US = 1000, REMEMBERED = 50, GRACE_MS = 3000, LINE_BYTES = 450 };
 
 #define SQLSTATE_NOT_IN_STATE "55000"
 
@@ -544,63 +543,4 @@ void server_show_blockers(struct server *server, struct console_result *result)
 		holders_free(&holders);
 	}
 	pthread_mutex_unlock(&server->cutovers->lock);
-}
-
-/* ---- pauses by hand ---- */
-
-bool server_pause(struct server *server, const struct console_caller *caller, const struct console_request *request,
-		  struct error *error_out)
-{
-	struct order order = { .server = server, .caller = caller, .request = request, .error = error_out };
-	struct proxy_pause wanted = { .owner = caller->who, .ttl_ms = PAUSE_TTL_MS };
-	arena_init(&order.arena);
-	bool ok = !request->table.name || call_over(&order, run_find);
-	if (ok && request->table.name) {
-		wanted.database = rules_database(order.database->rules);
-		wanted.tables = &order.key;
-		wanted.table_count = 1;
-	}
-	uint64_t id = ok ? proxy_pause(server->proxy, &wanted, error_out) : 0;
-	if (id) {
-		proxy_pause_await(server->proxy, id, PAUSE_PAUSING, GRACE_MS);
-		console_progress(caller, "new statements wait from now on; the pause ends by itself after %d s",
-				 PAUSE_TTL_MS / 1000);
-	}
-	ruleset_unref(order.ruleset);
-	arena_deinit(&order.arena);
-	return id != 0;
-}
-
-/* A cutover's pause is the cutover's to end. */
-static bool is_by_hand(const struct proxy_pause_info *pause)
-{
-	return strcmp(pause->owner, "cutover") != 0 && strcmp(pause->owner, "reverse") != 0;
-}
-
-static size_t resume_all(struct server *server, const char *key)
-{
-	struct proxy_pause_info pauses[PAUSES_MAX];
-	size_t count = proxy_pause_list(server->proxy, pauses, PAUSES_MAX), ended = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (is_by_hand(&pauses[i]) && (!key || strcmp(key, pauses[i].tables) == 0))
-			ended += proxy_resume(server->proxy, pauses[i].id);
-	}
-	return ended;
-}
-
-bool server_resume(struct server *server, const struct console_caller *caller, const struct console_request *request,
-		   struct error *error_out)
-{
-	struct order order = { .server = server, .caller = caller, .request = request, .error = error_out };
-	arena_init(&order.arena);
-	bool ok = !request->table.name || call_over(&order, run_find);
-	if (ok && !resume_all(server, order.key)) {
-		error_set(error_out, SQLSTATE_NOT_IN_STATE, "nothing is paused by hand");
-		error_hint(error_out, "A pause ends by itself after %d s; that of a cutover ends with CANCEL CUTOVER.",
-			   PAUSE_TTL_MS / 1000);
-		ok = false;
-	}
-	ruleset_unref(order.ruleset);
-	arena_deinit(&order.arena);
-	return ok;
 }

@@ -159,7 +159,7 @@ void server_leave_fleet(struct server *server)
 
 /* ---- on a console's thread ---- */
 
-static struct catalog_connection *connect_state(const char *dsn, struct error *error_out)
+struct catalog_connection *server_connect_state(const char *dsn, struct error *error_out)
 {
 	struct catalog_connection *connection = NULL;
 	if (catalog_connect(dsn, -1, CONNECT_MS, &connection, error_out) && state_ensure(connection, QUERY_MS, error_out))
@@ -170,7 +170,7 @@ static struct catalog_connection *connect_state(const char *dsn, struct error *e
 
 bool server_store_stage(const char *dsn, const struct state_change *change, struct error *error_out)
 {
-	struct catalog_connection *connection = connect_state(dsn, error_out);
+	struct catalog_connection *connection = server_connect_state(dsn, error_out);
 	bool ok = connection && state_store(connection, change, QUERY_MS, error_out);
 	catalog_connection_free(connection);
 	return ok;
@@ -212,7 +212,7 @@ bool server_read_journal(const char *database, const char *dsn, const char *tabl
 		" j.reason, j.forced FROM crossfade.journal j LEFT JOIN LATERAL unnest(j.tables, j.from_stages, j.to_stages)"
 		" t(name, before, after) ON true WHERE $1 IN ('', t.name) ORDER BY j.at DESC, t.name LIMIT 20000";
 	PGresult *rows = NULL;
-	struct catalog_connection *connection = connect_state(dsn, error_out);
+	struct catalog_connection *connection = server_connect_state(dsn, error_out);
 	bool ok = connection && catalog_query_for(connection, sql, table ? table : "", QUERY_MS, &rows, error_out);
 	size_t count = ok ? (size_t)PQntuples(rows) : 0;
 	if (ok) {
@@ -248,7 +248,7 @@ bool server_show_proxies(const char *database, const char *dsn, const char *self
 			 struct error *error_out)
 {
 	PGresult *rows = NULL;
-	struct catalog_connection *connection = connect_state(dsn, error_out);
+	struct catalog_connection *connection = server_connect_state(dsn, error_out);
 	bool ok = connection &&
 		  catalog_query(connection,
 				"SELECT id, name, version, (extract(epoch from started_at) * 1000)::bigint, (extract(epoch from "

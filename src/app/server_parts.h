@@ -172,10 +172,17 @@ bool server_is_moving(struct server *server);
 bool server_cancel_cutover(struct server *server, struct error *error_out);
 void server_show_cutovers(struct server *server, struct console_result *result);
 void server_show_blockers(struct server *server, struct console_result *result);
+
+/* ---- server_pause.c: on the console's threads ---- */
+
+/* PAUSE returns when the tables are held up, by all proxies that share the stages. */
 bool server_pause(struct server *server, const struct console_caller *caller, const struct console_request *request,
 		  struct error *error_out);
 bool server_resume(struct server *server, const struct console_caller *caller, const struct console_request *request,
 		   struct error *error_out);
+
+bool server_show_pauses(struct server *server, const struct console_request *request, struct console_result *result,
+			struct error *error_out);
 
 /* ---- server_cutover_check.c ---- */
 
@@ -210,7 +217,8 @@ void server_name(const struct server *server, char name_out[SERVER_NAME_BYTES]);
 void server_join_fleet(struct server *server);
 void server_leave_fleet(struct server *server);
 void server_take_stages(struct server_database *database);
-/* Not on the main thread. */
+/* To the schema crossfade, which is there then; NULL with an error. Not on the main thread, nor what follows. */
+struct catalog_connection *server_connect_state(const char *dsn, struct error *error_out);
 bool server_store_stage(const char *dsn, const struct state_change *change, struct error *error_out);
 /* What all proxies of the database have noted there, newest first. */
 bool server_read_journal(const char *database, const char *dsn, const char *table, size_t most, struct arena *arena,

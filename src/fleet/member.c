@@ -44,11 +44,17 @@ void member_hand_out(struct member *member, struct buf *stages)
 	buf_append_slice(&member->stages, buf_slice(stages));
 }
 
-/* While tables are paused, stages and places change together, when they open. */
+/* Or it is about to be asked for one. */
+static bool is_near_a_move(const struct member *member)
+{
+	return member->called || member_is_in_a_move(member);
+}
+
+/* While tables are being moved, stages and places change together, when they open. */
 static bool follow_stages(struct member *member, struct error *error_out)
 {
 	struct buf stages;
-	if (!link_is_empty(&member->held))
+	if (member_is_in_a_move(member))
 		return true;
 	if (!member_read_stages(member, &stages, error_out))
 		return false;
@@ -132,9 +138,10 @@ static bool wait_a_moment(struct member *member, bool ok, uint32_t ms)
 /* While a cutover is near, nobody is to be waited for; with a long poll no connection is held in between otherwise. */
 static void let_go(struct member *member)
 {
-	if ((member->called || !link_is_empty(&member->held)) && member->own) {
+	bool seldom = member->settings.poll_ms >= CATALOG_LINK_HOLD_MS, paused = !link_is_empty(&member->held);
+	if (member->own && (is_near_a_move(member) || (paused && seldom))) {
 		catalog_link_keep(member->link, member->own);
-	} else if (member->settings.poll_ms >= CATALOG_LINK_HOLD_MS) {
+	} else if (seldom) {
 		member_disconnect(member);
 	} else {
 		member_give_back(member);
@@ -144,7 +151,7 @@ static void let_go(struct member *member)
 static uint32_t pause_ms(const struct member *member, bool ok)
 {
 	if (!link_is_empty(&member->held) || member->called)
-		return ok ? PAUSED_POLL_MS : LEASE_POLL_MS;
+		return ok && is_near_a_move(member) ? PAUSED_POLL_MS : LEASE_POLL_MS;
 	return ok || member->settings.poll_ms < MEMBER_BACKOFF_MS ? member->settings.poll_ms : MEMBER_BACKOFF_MS;
 }
 

@@ -60,6 +60,8 @@ bool member_agrees(struct member *member, const char *tables, const char *digest
 bool member_follow_pauses(struct member *member, struct error *error_out);
 /* What was under way when the tables were paused: told once it is answered. True: something still is. */
 bool member_report_drained(struct member *member);
+/* Whether tables are paused because they are being moved. */
+bool member_is_in_a_move(const struct member *member);
 /* The end: all goes on. */
 void member_open_all(struct member *member);
 /* Transforms wait while there is no lease. */

@@ -34,6 +34,7 @@ struct held {
 	struct pid_list watched; /* relations, for a standby's own locks */
 	bool seen;	/* in this round, and not over */
 	bool drained;	/* and said so */
+	bool by_hand;	/* nobody moves anything */
 };
 
 static struct held *find_held(struct member *member, const char *id)
@@ -102,8 +103,8 @@ static void close_gate(struct member *member, struct held *held, long left_ms)
 	struct proxy_pause wanted = { .database = member->settings.database, .tables = tables, .owner = held->owner,
 				      .ttl_ms = (uint32_t)left_ms + PAUSE_SPARE_MS };
 	struct error error;
-	wanted.table_count = split_tables(text, tables);
-	held->pause = wanted.table_count ? proxy_pause(member->settings.proxy, &wanted, &error) : 0;
+	wanted.table_count = split_tables(text, tables); /* none: every one */
+	held->pause = proxy_pause(member->settings.proxy, &wanted, &error);
 	held->until_us = clock_monotonic_us() + wanted.ttl_ms * UINT64_C(1000);
 	free(text);
 	free(tables);
@@ -167,6 +168,7 @@ static bool take_up(struct member *member, const PGresult *result, int row, long
 	held->tables = memory_strdup(PQgetvalue(result, row, 1));
 	held->owner = memory_strdup(PQgetvalue(result, row, 2));
 	held->watched = parse_numbers(PQgetvalue(result, row, 7), TABLES_MAX);
+	held->by_hand = PQgetvalue(result, row, 8)[0] == 't';
 	held->until_us = clock_monotonic_us() + (uint64_t)(left_ms + PAUSE_SPARE_MS) * 1000;
 	held->seen = true;
 	link_append(&member->held, &held->link);
@@ -177,7 +179,7 @@ static bool take_up(struct member *member, const PGresult *result, int row, long
 	close_gate(member, held, left_ms);
 	if (!held->pause || !proxy_pause_await(member->settings.proxy, held->pause, PAUSE_PAUSING, ACKNOWLEDGE_MS))
 		return true;
-	held->drained = is_drained(member, held);
+	held->drained = held->by_hand || is_drained(member, held);
 	return acknowledge(member, held, error_out);
 }
 
@@ -263,15 +265,27 @@ static void release_blockers(struct member *member, struct held *held)
 	free(census.parked);
 }
 
-static void keep(struct member *member, struct held *held, long left_ms)
+/* More waited than the limits allow: the pause is over for all, or statements would go through here only. */
+static bool was_too_much(struct member *member, const struct held *held)
+{
+	struct proxy_pause_info info;
+	return held->pause && proxy_pause_look(member->settings.proxy, held->pause, &info) && info.stage >= PAUSE_OPENING &&
+	       info.end == PAUSE_LIMIT;
+}
+
+/* False: it cannot be kept. */
+static bool keep(struct member *member, struct held *held, long left_ms)
 {
 	uint32_t ttl_ms = (uint32_t)(left_ms > 0 ? left_ms : 0) + PAUSE_SPARE_MS;
 	held->seen = true;
 	held->until_us = clock_monotonic_us() + ttl_ms * UINT64_C(1000);
 	bool closed = held->pause && proxy_pause_renew(member->settings.proxy, held->pause, ttl_ms);
+	if (!closed && was_too_much(member, held))
+		return false;
 	if (!closed && is_serving(member))
 		close_gate(member, held, left_ms > 0 ? left_ms : 0); /* late, if at all */
 	release_blockers(member, held);
+	return true;
 }
 
 /* One row of a pause that has not ended. */
@@ -281,8 +295,8 @@ static bool look_at_pause(struct member *member, const PGresult *result, int row
 	long left_ms = strtol(PQgetvalue(result, row, 3), NULL, 10);
 	bool acknowledged = PQgetvalue(result, row, 4)[0] == 't', abandoned = PQgetvalue(result, row, 6)[0] != 't';
 	struct held *held = find_held(member, id);
-	if (held)
-		keep(member, held, left_ms);
+	if (held && !keep(member, held, left_ms))
+		return end_row(member, id, "too many waited", error_out);
 	if (left_ms <= 0 || abandoned)
 		return end_row(member, id, abandoned ? "abandoned" : "expired", error_out);
 	return held || acknowledged || take_up(member, result, row, left_ms, error_out);
@@ -303,13 +317,24 @@ static bool look_at_all(struct member *member, struct error *error_out)
 		       " p.owner NOT IN ('cutover', 'reverse') OR EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype ="
 		       " 'advisory' AND l.classid = 0 AND l.objid = " STATE_MOVER_LOCK " AND l.objsubid = 1 AND l.granted AND"
 		       " l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),"
-		       " pg_catalog.array_to_string(p.watched, ',') FROM crossfade.pauses p WHERE p.ended_at IS NULL");
+		       " pg_catalog.array_to_string(p.watched, ','), p.owner NOT IN ('cutover', 'reverse')"
+		       " FROM crossfade.pauses p WHERE p.ended_at IS NULL");
 	bool ok = catalog_query(member_shared(member), buf_cstr(&sql), MEMBER_QUERY_MS, &result, 1, error_out);
 	buf_deinit(&sql);
 	for (int row = 0; ok && row < PQntuples(result); row++)
 		ok = look_at_pause(member, result, row, error_out);
 	PQclear(result);
 	return ok;
+}
+
+bool member_is_in_a_move(const struct member *member)
+{
+	LIST_FOR_EACH(link, &member->held)
+	{
+		if (!LIST_ENTRY(link, struct held, link)->by_hand)
+			return true;
+	}
+	return false;
 }
 
 /* ---- opening ---- */

@@ -50,18 +50,20 @@ static const char make_tables[] =
 	" at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), PRIMARY KEY (pause, proxy));"
 	"COMMIT";
 
-/* To version 2: everything has a default that is right for rows of version 1. */
+/* To versions 2 and 3: everything has a default that is right for rows of the versions before. */
 static const char add_to_tables[] =
 	ONE_AT_A_TIME
 	"ALTER TABLE crossfade.journal ADD COLUMN IF NOT EXISTS forced boolean NOT NULL DEFAULT false;"
-	"ALTER TABLE crossfade.pauses ADD COLUMN IF NOT EXISTS digests text[], ADD COLUMN IF NOT EXISTS watched oid[];"
-	"ALTER TABLE crossfade.proxies ADD COLUMN IF NOT EXISTS map text, ADD COLUMN IF NOT EXISTS sessions int[];"
+	"ALTER TABLE crossfade.pauses ADD COLUMN IF NOT EXISTS digests text[], ADD COLUMN IF NOT EXISTS watched oid[],"
+	" ADD COLUMN IF NOT EXISTS made text[], ADD COLUMN IF NOT EXISTS schemas text[];"
+	"ALTER TABLE crossfade.proxies ADD COLUMN IF NOT EXISTS map text, ADD COLUMN IF NOT EXISTS sessions int[],"
+	" ADD COLUMN IF NOT EXISTS process text;"
 	"ALTER TABLE crossfade.acknowledgements ADD COLUMN IF NOT EXISTS drained boolean NOT NULL DEFAULT true;"
 	"CREATE TABLE IF NOT EXISTS crossfade.calls (id uuid PRIMARY KEY, tables text[] NOT NULL, digests text[] NOT NULL,"
 	" expires_at timestamptz NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS crossfade.answers (call uuid NOT NULL REFERENCES crossfade.calls ON DELETE CASCADE,"
 	" proxy uuid NOT NULL REFERENCES crossfade.proxies ON DELETE CASCADE, refusal text, PRIMARY KEY (call, proxy));"
-	"UPDATE crossfade.about SET version = 2 WHERE version < 2;"
+	"UPDATE crossfade.about SET version = 3 WHERE version < 3;"
 	"COMMIT";
 
 /* CREATE SCHEMA asks for CREATE on the database even where the schema exists. */

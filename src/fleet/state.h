@@ -22,7 +22,7 @@
 #include "catalog/connection.h"
 #include "model/stage.h"
 
-enum { STATE_VERSION = 2, STATE_ID_BYTES = 37 };
+enum { STATE_VERSION = 3, STATE_ID_BYTES = 37 };
 
 /* The advisory lock that whoever moves tables holds meanwhile: "cxfd", and its database by the lock's own scope. */
 #define STATE_MOVER_LOCK "1668834916"

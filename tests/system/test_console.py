@@ -27,6 +27,7 @@ COLUMNS = {
     'CACHE': 'worker entries bytes hits recipe_hits misses evicted',
     'CONFIG': 'key value default reload',
     'BYPASS': 'database pid user application address kind since',
+    'PAUSES': 'database table owner since until proxies missing waiting',
     'PROXIES': 'database proxy name version since lease_until live self standby map sessions address',
     'VERSION': 'version',
     'HELP': 'command description',

@@ -120,6 +120,59 @@ def test_with_a_long_poll_none_is_held(db, make_proxy):
     assert len(many.live(proxy)) == 1 and count(proxy) == '0'
 
 
+def waiting(proxy):
+    return sum(r[7] for r in rows(proxy, 'show pauses'))
+
+
+def ask_all(fleet, name):
+    """A statement through each, which may have to wait; its answers come later."""
+    answers = [None] * len(fleet)
+    threads = [threading.Thread(target=lambda i=i, p=p: answers.__setitem__(i, count(p, name)), daemon=True)
+               for i, p in enumerate(fleet)]
+    for thread in threads:
+        thread.start()
+    return threads, answers
+
+
+def test_a_pause_by_hand_is_one_of_all_and_any_can_end_it(fleet, db):
+    first, last = fleet[0], fleet[-1]
+    done = first.console.psql('-c', 'pause public.branches')
+    assert done.returncode == 0 and f'in {len(fleet)} proxies' in done.stderr, done.stderr
+    threads, answers = ask_all(fleet, 'branches')
+    for proxy in fleet:
+        wait_for(lambda p=proxy: waiting(p) == 1, 20, 'a statement waits in each', 0.05)
+    shown = rows(last, 'show pauses')
+    assert [r[:3] + r[5:] for r in shown] == [('bank', 'public.branches', 'root by hand', len(fleet), None, 1)], shown
+    assert datetime.timedelta(seconds=59) < shown[0][4] - shown[0][3] <= datetime.timedelta(seconds=61)
+    assert count(first) == '0', 'another table is not held up'
+    db.psql('-c', 'alter table branches set schema data; grant usage on schema data to app', PGDATABASE='bank')
+    assert answers == [None] * len(fleet)
+    last.console.order('resume public.branches')
+    for thread in threads:
+        thread.join(30)
+    assert answers == ['1'] * len(fleet), 'and finds the table where somebody has put it meanwhile'
+    assert rows(first, 'show pauses') == []
+    done = first.console.psql('-c', 'resume')
+    assert done.returncode == 1 and 'nothing is paused by hand' in done.stderr
+
+
+def test_all_tables_can_be_paused_by_hand_and_stages_change_meanwhile(fleet, db):
+    first, last = fleet[0], fleet[-1]
+    db.psql('-c', 'create table data.branches (id int primary key, name text); grant usage on schema data to app; '
+            'grant select on data.branches to app', PGDATABASE='bank')
+    last.console.order('pause')
+    threads, answers = ask_all(fleet, 'branches')
+    wait_for(lambda: waiting(first) == 1, 20, 'a statement waits', 0.05)
+    assert [r[1] for r in rows(first, 'show pauses')] == [None]
+    first.console.order('set flag public.branches to live')
+    wait_for(lambda: stage(last, 'public.branches') == 'live', 10, 'the other follows', 0.05)
+    assert answers == [None] * len(fleet)
+    first.console.order('resume')
+    for thread in threads:
+        thread.join(30)
+    assert answers == ['0'] * len(fleet)
+
+
 def test_the_databases_owner_can_still_dump_it(db, make_proxy):
     db.psql('-c', 'alter database bank owner to app', '-c', 'drop schema crossfade cascade',
             '-c', f'create schema crossfade authorization {many.MOVER}', PGDATABASE='bank')
@@ -272,7 +325,7 @@ def test_a_schema_of_the_version_before_is_used_and_brought_up_to_date(db, make_
     assert done.returncode == 1 and 'old one has not paused the tables' in done.stderr, done.stderr
     db.psql('-c', "delete from crossfade.proxies where name = 'old one'", PGDATABASE='bank')
     assert cutover(proxy).returncode == 0
-    assert db.psql('-Atc', 'select version, oldest_reader from crossfade.about', PGDATABASE='bank').stdout == '2|1\n'
+    assert db.psql('-Atc', 'select version, oldest_reader from crossfade.about', PGDATABASE='bank').stdout == '3|1\n'
 
 
 VERSION_1 = """
