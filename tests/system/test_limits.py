@@ -116,6 +116,7 @@ def test_waiting_for_a_password_is_an_unfinished_login_a_session_is_none(limited
         for _ in range(12):
             waiting.append(Raw(proxy.address))
             waiting[-1].send(raw.startup_packet({'user': 'pw_scram', 'database': 'postgres'}))
+            waiting[-1].message()  # until then it is the server that is waited for
         check_reason(proxy, 'too_many_logins', count=4)
         assert good.value('select 1') == '1'
         for c in waiting:
