@@ -239,7 +239,7 @@ def test_cancel_with_a_wrong_key_changes_nothing(ep):
 
 def test_cancel_sent_to_the_server_directly_works_too(ep, pg):
     c = sleeper(ep)
-    time.sleep(0.1)
+    pg.wait_active(c.pid)
     raw.send_cancel(pg.address, c.cancel_packet())
     assert raw.error_fields(dict(c.until())['E'])['C'] == '57014'
     c.sock.close()
