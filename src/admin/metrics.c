@@ -260,7 +260,7 @@ static const struct metric metrics[] = {
 	  NUMBER(proxy.transactions) },
 	{ "crossfade_errors_total", "counter", "reason",
 	  "Errors that clients got: server (its own), refused (by the rules), too_large (over limits.message_bytes), "
-	  "state_unknown (search_path or catalog could not be read), cancelled (while waiting for a pause to end).", errors },
+	  "state_unknown (search_path or catalog could not be read), cancelled (while it waited in crossfade).", errors },
 	{ "crossfade_rewrite_cache_hits_total", "counter", "",
 	  "Texts that were known, as they stood or but for their literals.", cache_hits },
 	{ "crossfade_rewrite_cache_misses_total", "counter", "", "Texts that had to be looked at anew.",

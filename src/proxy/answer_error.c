@@ -22,7 +22,7 @@ static void explain_unknown(struct error *error_out)
 static void explain_cancelled(struct error *error_out)
 {
 	error_set(error_out, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
-	error_detail(error_out, "It was waiting for a pause of its table to end, and has not run.");
+	error_detail(error_out, "It was waiting in crossfade, and has not run.");
 }
 
 static void explain_not_kept(const struct conversation *conversation, struct error *error_out)
@@ -42,12 +42,20 @@ static void explain_other_columns(struct error *error_out)
 	error_hint(error_out, "Prepare the statement again.");
 }
 
+/* Of the statement that was sent to fail. (A cancelled exchange has ended the transaction before it.) */
+static bool is_stand_ins(const struct request *head, const struct error_fields *fields)
+{
+	static const char mark[] = REWRITE_REFUSAL_MARK;
+	if (head->flags & REQUEST_CANCELLED && slice_is(fields->sqlstate, SQLSTATE_IN_FAILED_TRANSACTION))
+		return true;
+	return slice_is(fields->sqlstate, REWRITE_REFUSAL_SQLSTATE) && fields->message.len &&
+	       memmem(fields->message.data, fields->message.len, mark, sizeof(mark) - 1);
+}
+
 bool answer_error_refusal(struct conversation *conversation, const struct request *head,
 			  const struct error_fields *fields, struct error *error_out)
 {
-	static const char mark[] = REWRITE_REFUSAL_MARK;
-	if (!slice_is(fields->sqlstate, REWRITE_REFUSAL_SQLSTATE) || !fields->message.len ||
-	    !memmem(fields->message.data, fields->message.len, mark, sizeof(mark) - 1))
+	if (!is_stand_ins(head, fields))
 		return false;
 	if (head->flags & REQUEST_TOO_LARGE)
 		explain_oversize(conversation, error_out);

@@ -80,7 +80,8 @@ enum verdict client_text_fail(struct conversation *conversation, const struct cl
 enum verdict client_text_ask_search_path(struct conversation *conversation, const struct client_text *text, struct round *round)
 {
 	if (!from_client_may_wait(conversation) || conversation->hidden_failed)
-		return client_text_fail(conversation, text, REQUEST_UNKNOWN_PATH, round);
+		return client_text_fail(conversation, text,
+					conversation->parking.cancelled ? REQUEST_CANCELLED : REQUEST_UNKNOWN_PATH, round);
 	if (!conversation->pipeline.count) {
 		hidden_start(conversation, round);
 		return from_client_hold(conversation, HOLD_HIDDEN);

@@ -156,6 +156,8 @@ static bool on_error(struct conversation *conversation, struct slice body)
 	conversation->server_fatal |= fatal;
 	forget_temps(conversation);
 	conversation_abort_segment(conversation);
+	if (slice_is(fields.sqlstate, SQLSTATE_QUERY_CANCELED) && !conversation->skipping)
+		conversation->parking.cancelled = true; /* it was meant for the statement that waits */
 	return fatal || conversation->skipping;
 }
 

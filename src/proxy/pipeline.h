@@ -30,7 +30,7 @@ enum request_flag {
 	REQUEST_ANSWERED = 1 << 5,   /* Query: a statement was completed, or failed */
 	REQUEST_FAILED = 1 << 6,     /* Query: failed */
 	REQUEST_WAS_EXECUTED = 1 << 7, /* Bind: so was the portal it displaced */
-	REQUEST_CANCELLED = 1 << 8,  /* by the client while a pause held it up */
+	REQUEST_CANCELLED = 1 << 8,  /* by the client while a pause or a hidden exchange held it up */
 	REQUEST_NOT_KEPT = 1 << 9,     /* stands in for the use of a statement whose text was not kept */
 	REQUEST_OTHER_COLUMNS = 1 << 10, /* … and of one that would give other columns now */
 };

@@ -86,7 +86,7 @@ void client_message_build(struct buf *out, const char *word)
 static void append_error_parts(struct buf *out, char *parts)
 {
 	char *state = strsep(&parts, "/"), *message = strsep(&parts, "/");
-	const char *severity = state[0] == '5' && state[1] == '7' ? "FATAL" : "ERROR";
+	const char *severity = strncmp(state, "57P", 3) == 0 ? "FATAL" : "ERROR";
 	buf_printf(out, "S%s", severity);
 	buf_append_byte(out, 0);
 	buf_printf(out, "C%s", state);
@@ -257,4 +257,21 @@ const char *answer(struct talk *talk, const char *messages)
 	buf_deinit(&rest);
 	buf_deinit(&all);
 	return buf_cstr(&talk->shown);
+}
+
+const char *answer_stand_in(struct talk *talk)
+{
+	static const char fields[] = "SERROR\0C42703\0Mcolumn \"crossfade_refused_statement\" does not exist\0";
+	static char sqlstate[6];
+	struct buf bytes = { 0 };
+	size_t at = frame_begin(&bytes, 'E');
+	buf_append(&bytes, fields, sizeof(fields));
+	frame_end(&bytes, at);
+	struct round round = { output_of(&talk->to_server), output_of(&talk->to_client) };
+	cr_assert_eq(conversation_from_server(&talk->conversation, bytes.data, bytes.len, &round), bytes.len);
+	struct slice out = output_slice(&round.to_client);
+	const char *code = memmem(out.data, out.len, "\0C", 2);
+	snprintf(sqlstate, sizeof(sqlstate), "%s", code ? code + 2 : "none");
+	buf_deinit(&bytes);
+	return sqlstate;
 }

@@ -32,6 +32,8 @@ void talk_end(struct talk *talk); /* checks that nothing is left */
 void talk_publish(struct talk *talk, const char *tables, const char *moved);
 const char *say(struct talk *talk, const char *messages);
 const char *answer(struct talk *talk, const char *messages);
+/* The server on the statement that stands in for one that is not to run: the SQLSTATE that the client gets. */
+const char *answer_stand_in(struct talk *talk);
 const char *say_bytes(struct talk *talk, const void *data, size_t len);
 /* What reached the server because a hold was over; empty: nothing. */
 const char *resumed(struct talk *talk);

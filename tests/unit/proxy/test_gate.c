@@ -212,31 +212,13 @@ Test(gate, sql_prepared_statements_wait_at_their_execution)
 	cr_assert_str_eq(resumed(talk), "B E S");
 }
 
-/* The server on the statement that stands in for the cancelled one; '_' in words of answer() is a blank. */
-static const char *answer_stand_in(void)
-{
-	static const char fields[] = "SERROR\0C42703\0Mcolumn \"crossfade_refused_statement\" does not exist\0";
-	static char sqlstate[6];
-	struct buf bytes = { 0 };
-	size_t at = frame_begin(&bytes, 'E');
-	buf_append(&bytes, fields, sizeof(fields));
-	frame_end(&bytes, at);
-	struct round round = { output_of(&talk->to_server), output_of(&talk->to_client) };
-	cr_assert_eq(conversation_from_server(&talk->conversation, bytes.data, bytes.len, &round), bytes.len);
-	struct slice out = output_slice(&round.to_client);
-	const char *code = memmem(out.data, out.len, "\0C", 2);
-	snprintf(sqlstate, sizeof(sqlstate), "%s", code ? code + 2 : "none");
-	buf_deinit(&bytes);
-	return sqlstate;
-}
-
 Test(gate, a_cancelled_query_fails_without_having_run)
 {
 	uint64_t id = close_gate();
 	say(talk, "Q:used");
 	cr_assert(parking_cancel(&talk->conversation));
 	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
-	cr_assert_str_eq(answer_stand_in(), "57014");
+	cr_assert_str_eq(answer_stand_in(talk), "57014");
 	answer(talk, "Z:I");
 	cr_assert_eq(look(id).parked, 0);
 	cr_assert_str_eq(say(talk, "Q:used"), "", "only the statement at hand was cancelled");
@@ -252,7 +234,7 @@ Test(gate, a_cancelled_bind_fails_its_batch)
 	say(talk, "B:=s E: S");
 	cr_assert(parking_cancel(&talk->conversation));
 	cr_assert_str_eq(resumed(talk), "P[SELECT crossfade_refused_statement] E S");
-	cr_assert_str_eq(answer_stand_in(), "57014");
+	cr_assert_str_eq(answer_stand_in(talk), "57014");
 	answer(talk, "Z:I");
 	cr_assert(conversation_idle(&talk->conversation));
 	open_gate(id);

@@ -80,6 +80,30 @@ Test(hidden, an_error_between_segments_stays_hidden_and_the_text_is_refused)
 	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
 }
 
+Test(hidden, a_cancel_meanwhile_is_the_waiting_statements)
+{
+	say(talk, "Q:path");
+	cr_assert_str_eq(answer(talk, "1 2 E:57014/cancelled Z:I"), "");
+	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
+	cr_assert_str_eq(answer_stand_in(talk), "57014");
+	answer(talk, "Z:I");
+	cr_assert_str_eq(say(talk, "Q:path"), ASKING " S", "only the statement at hand was cancelled");
+	answer(talk, "1 2 D:theirs C:SHOW 3 3 Z:I");
+	cr_assert_str_eq(resumed(talk), "Q[path]");
+}
+
+Test(hidden, a_cancel_meanwhile_in_a_transaction_says_so_though_the_transaction_has_failed)
+{
+	say(talk, "Q:begin");
+	answer(talk, "C:BEGIN Z:T");
+	say(talk, "Q:path");
+	cr_assert_str_eq(answer(talk, "E:57014/cancelled Z:E"), "");
+	cr_assert_str_eq(resumed(talk), "Q[SELECT crossfade_refused_statement]");
+	cr_assert_str_eq(answer(talk, "E:25P02/aborted Z:E"), "E:57014 Z");
+	say(talk, "Q:select");
+	cr_assert_str_eq(answer(talk, "E:25P02/aborted Z:E"), "E:25P02 Z");
+}
+
 Test(hidden, a_path_that_cannot_be_read_is_not_asked_for_again)
 {
 	say(talk, "Q:path");
