@@ -13,7 +13,7 @@
 enum {
 	SHOWN = 8192,		       /* shapes a desk remembers; a power of two */
 	TEXT_MAX_BYTES = 256 * 1024,   /* longer texts are not tried */
-	WAITING_MAX_BYTES = 8 << 20,   /* of texts that wait */
+	WAITING_MAX_BYTES = 2 << 20,   /* of texts that wait, and of what they use */
 	WAITING_MAX = 1024,	       /* of them until the thread is woken: statements that never come again are endless */
 	NICENESS = 10,
 	SUPPOSED_MAX = 32,	       /* rulesets kept */
@@ -143,10 +143,13 @@ static struct sighting *sighting_new(struct slice sql, const struct session_stat
 	sighting->standard_strings = session_state_standard_strings(state);
 	sighting->shapes = memory_zalloc(shapes_bytes);
 	sighting->shape_count = rewrite->statement_count;
-	for (size_t i = 0; i < rewrite->statement_count; i++)
-		sighting->shapes[i] = statement_shape_ref(rewrite->statements[i].shape);
-	sighting->ruleset = ruleset_ref(ruleset);
 	sighting->bytes = bytes + shapes_bytes;
+	for (size_t i = 0; i < rewrite->statement_count; i++) {
+		struct statement_shape *shape = rewrite->statements[i].shape;
+		sighting->shapes[i] = statement_shape_ref(shape);
+		sighting->bytes += shape ? shape->bytes : 0;
+	}
+	sighting->ruleset = ruleset_ref(ruleset);
 	return sighting;
 }
 

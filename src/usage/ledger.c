@@ -14,7 +14,15 @@
 #include <signal.h>
 #include <time.h>
 
-enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 500, RETRY_MAX_MS = 30000, MAINTAIN_MS = 600000, CLOSE_TRIES = 3, FORETOLD_MAX = 4096 };
+enum {
+	HEARTBEAT_MS = 5000,
+	RETRY_FIRST_MS = 500,
+	RETRY_MAX_MS = 30000,
+	MAINTAIN_MS = 600000,
+	CLOSE_TRIES = 3,
+	FORETOLD_MAX = 4096,
+	FORETOLD_MAX_BYTES = 2 << 20, /* each holds its statement */
+};
 
 /* What the store thread knows between two rounds. */
 struct writer {
@@ -104,16 +112,18 @@ static void give_back(struct writer *writer)
 /* Written, or given up. */
 static void free_foretold(struct writer *writer)
 {
-	size_t count = 0;
+	size_t count = 0, bytes = 0;
 	LIST_FOR_EACH_SAFE(link, &writer->foretold) {
 		struct usage_foretold *foretold = LIST_ENTRY(link, struct usage_foretold, link);
 		link_remove(link);
+		bytes += foretold->shape->bytes;
 		statement_shape_unref(foretold->shape);
 		free(foretold);
 		count++;
 	}
 	pthread_mutex_lock(&writer->usage->lock);
 	writer->usage->foretold_count -= count;
+	writer->usage->foretold_bytes -= bytes;
 	pthread_mutex_unlock(&writer->usage->lock);
 }
 
@@ -254,7 +264,8 @@ static void deadline_in(uint32_t ms, struct timespec *deadline_out)
 static bool has_work(const struct writer *writer)
 {
 	const struct usage *usage = writer->usage;
-	return usage->declared || usage->blind_since_ms != writer->blind_since_ms || !link_is_empty(&usage->pending) || usage->foretold_count >= FORETOLD_MAX / 2;
+	return usage->declared || usage->blind_since_ms != writer->blind_since_ms || !link_is_empty(&usage->pending) ||
+	       usage->foretold_count >= FORETOLD_MAX / 2 || usage->foretold_bytes >= FORETOLD_MAX_BYTES / 2;
 }
 
 /* Until there is work, the heartbeat is due, or the retry time has passed. False: stop. */
@@ -467,13 +478,14 @@ void usage_foretell(struct usage *usage, struct statement_shape *shape, const ch
 	if (!usage)
 		return;
 	pthread_mutex_lock(&usage->lock);
-	if (usage->foretold_count < FORETOLD_MAX) {
+	if (usage->foretold_count < FORETOLD_MAX && usage->foretold_bytes < FORETOLD_MAX_BYTES) {
 		struct usage_foretold *foretold = foretold_new(shape, table, reason);
 		foretold->side = side;
 		foretold->stage = stage;
 		foretold->forecast = forecast;
 		link_append(&usage->foretold, &foretold->link);
 		usage->foretold_count++;
+		usage->foretold_bytes += shape->bytes;
 		pthread_cond_signal(&usage->wake);
 	}
 	pthread_mutex_unlock(&usage->lock);

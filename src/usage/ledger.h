@@ -47,6 +47,7 @@ struct usage {
 	struct list_link foretold; /* usage_foretold.link, not yet taken by the store thread */
 	struct usage_sightings sightings; /* not yet taken by the store thread */
 	size_t foretold_count;	   /* with those it has taken and not written */
+	size_t foretold_bytes;	   /* of their statements */
 	bool stopping, started, usable;
 	int64_t blind_since_ms; /* usage_watch; 0: it counts */
 	struct error open_error;
