@@ -6,12 +6,12 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "net/listener.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -303,23 +303,6 @@ static void *run_connection(void *context)
 	return NULL;
 }
 
-/* Signals are for the main thread. */
-static bool start_thread(struct connection *connection)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	sigset_t all, before;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int status = pthread_create(&thread, &attributes, run_connection, connection);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return status == 0;
-}
-
 static uint32_t random_key(void)
 {
 	uint32_t key = 0;
@@ -348,7 +331,7 @@ static void on_accept(void *context, int fd, const struct address *peer)
 	address_text(peer, connection->address);
 	link_append(&console->connections, &connection->link);
 	console->connection_count++;
-	if (!start_thread(connection)) {
+	if (!thread_start_detached(STACK_BYTES, run_connection, connection)) {
 		link_remove(&connection->link);
 		console->connection_count--;
 		close(fd);

@@ -4,10 +4,10 @@
 #include "admin/http_socket.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -122,12 +122,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 /* ---- life ---- */
 
-/* Signals are for the main thread; what libmicrohttpd starts inherits the mask. */
 static struct MHD_Daemon *start_daemon(struct http *http)
 {
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sigset_t before;
+	thread_block_signals(&before);
 	struct MHD_Daemon *daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC,
 		0, NULL, NULL, on_request, http,
@@ -137,7 +135,7 @@ static struct MHD_Daemon *start_daemon(struct http *http)
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
 		MHD_OPTION_END);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	thread_restore_signals(&before);
 	return daemon;
 }
 

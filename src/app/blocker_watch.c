@@ -3,11 +3,11 @@
 #include "app/report_blockers.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "check/blockers.h"
 #include "rewrite/rewriter.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -175,23 +175,6 @@ void blocker_watch_configure(struct blocker_watch *watch, const struct settings_
 	pthread_mutex_unlock(&watch->lock);
 }
 
-/* What is parsed here may be nested as deeply as a client's. */
-static bool start_thread(struct blocker_watch *watch)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, REWRITE_PARSE_STACK_BYTES);
-	sigfillset(&all); /* signals are for the main thread */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool started = pthread_create(&watch->thread, &attributes, run, watch) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (started)
-		pthread_setname_np(watch->thread, "blockers");
-	return started;
-}
-
 static void destroy(struct blocker_watch *watch)
 {
 	for (size_t i = 0; i < watch->count; i++) {
@@ -220,7 +203,8 @@ struct blocker_watch *blocker_watch_new(struct overview *overview, const struct 
 	pthread_cond_init(&watch->wake, NULL);
 	pthread_cond_init(&watch->ended, NULL);
 	blocker_watch_configure(watch, databases);
-	if (start_thread(watch))
+	/* What is parsed there may be nested as deeply as a client's. */
+	if (thread_start(&watch->thread, "blockers", REWRITE_PARSE_STACK_BYTES, run, watch))
 		return watch;
 	destroy(watch);
 	return NULL;

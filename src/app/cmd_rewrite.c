@@ -12,6 +12,8 @@
 #include "config/sql_name.h"
 #include "rewrite/rewriter.h"
 
+#include "base/thread.h"
+
 #include <argp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -314,15 +316,11 @@ static void *run_thread(void *job)
 /* Deeply nested SQL needs more stack than the main thread has. */
 static int run_with_stack(struct job *job)
 {
-	pthread_attr_t attributes;
 	pthread_t thread;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, REWRITE_PARSE_STACK_BYTES);
-	if (pthread_create(&thread, &attributes, run_thread, job) == 0)
+	if (thread_start(&thread, "rewrite", REWRITE_PARSE_STACK_BYTES, run_thread, job))
 		pthread_join(thread, NULL);
 	else
 		run(job);
-	pthread_attr_destroy(&attributes);
 	return job->code;
 }
 

@@ -1,5 +1,7 @@
 #include "net/loop.h"
 
+#include "base/thread.h"
+
 #include <signal.h>
 
 int loop_init(struct loop *loop, const char *name)
@@ -21,15 +23,13 @@ static void run_thread(void *context)
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
-/* Signals are for the main thread: a new thread inherits the mask. */
 int loop_start(struct loop *loop, size_t stack_bytes)
 {
 	uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = stack_bytes };
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sigset_t before;
+	thread_block_signals(&before);
 	int status = uv_thread_create_ex(&loop->thread, &options, run_thread, loop);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	thread_restore_signals(&before);
 	loop->running = status == 0;
 	return status;
 }

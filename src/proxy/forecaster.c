@@ -1,9 +1,9 @@
 #include "proxy/forecaster.h"
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -365,22 +365,6 @@ static void *run(void *context)
 
 /* ---- both ---- */
 
-static bool start_thread(struct forecaster *forecaster)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, REWRITE_PARSE_STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool started = pthread_create(&forecaster->thread, &attr, run, forecaster) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (started)
-		pthread_setname_np(forecaster->thread, "forecaster");
-	return started;
-}
-
 static void destroy(struct forecaster *forecaster)
 {
 	for (size_t i = 0; i < SUPPOSED_MAX; i++)
@@ -400,7 +384,7 @@ struct forecaster *forecaster_new(struct usage *usage, struct rewriter_settings 
 	forecaster->rewriter = rewriter_new(settings);
 	pthread_mutex_init(&forecaster->lock, NULL);
 	pthread_cond_init(&forecaster->wake, NULL);
-	if (start_thread(forecaster))
+	if (thread_start(&forecaster->thread, "forecaster", REWRITE_PARSE_STACK_BYTES, run, forecaster))
 		return forecaster;
 	destroy(forecaster);
 	return NULL;

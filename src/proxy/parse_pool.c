@@ -3,8 +3,8 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_ABANDONED, JOB_POSTED };
@@ -108,7 +108,6 @@ static void *run_pool(void *context)
 	struct parse_pool *pool = context;
 	struct parse_job *job;
 	struct rewriter *rewriter = rewriter_new(pool->settings);
-	pthread_setname_np(pthread_self(), "parser");
 	while ((job = next_job(pool))) {
 		job->rewrite = rewriter_run(rewriter, slice_of(job->sql, job->len), job->protocol, job->session,
 					    job->ruleset);
@@ -116,21 +115,6 @@ static void *run_pool(void *context)
 	}
 	rewriter_free(rewriter);
 	return NULL;
-}
-
-/* Signals are for the main thread. */
-static bool start(struct parse_pool *pool)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, pool->stack_bytes);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int status = pthread_create(&pool->thread, &attributes, run_pool, pool);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return status == 0;
 }
 
 /* ---- the worker's thread ---- */
@@ -165,7 +149,7 @@ struct parse_job *parse_pool_submit(struct parse_pool *pool, const struct parse_
 	job->context = context;
 	pthread_mutex_lock(&pool->lock);
 	if (!pool->started)
-		pool->started = start(pool);
+		pool->started = thread_start(&pool->thread, "parser", pool->stack_bytes, run_pool, pool);
 	bool running = pool->started;
 	if (running) {
 		link_append(&pool->queue, &job->link);

@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <time.h>
 
 enum {
@@ -389,16 +389,6 @@ static struct usage *usage_new(const struct usage_settings *settings)
 	return usage;
 }
 
-static bool start_thread(struct usage *usage)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool started = pthread_create(&usage->thread, NULL, run, usage) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return started;
-}
-
 bool usage_open(const struct usage_settings *settings, struct usage **usage_out, struct error *error_out)
 {
 	if (!settings->path) {
@@ -406,7 +396,7 @@ bool usage_open(const struct usage_settings *settings, struct usage **usage_out,
 		return true;
 	}
 	struct usage *usage = usage_new(settings);
-	if (!start_thread(usage)) {
+	if (!thread_start(&usage->thread, "usage", 0, run, usage)) {
 		error_set(error_out, SQLSTATE_INTERNAL_ERROR, "cannot start the thread that writes the usage ledger");
 		usage_free(usage);
 		return false;
