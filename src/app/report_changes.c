@@ -36,12 +36,12 @@ static const char *subject(struct arena *arena, const struct report_change *chan
 			    change->user, change->database);
 }
 
-static void print_gap(const struct report_changes *changes, int stretch, struct buf *out)
+static void print_gap(const struct report_changes *changes, int stretch, struct arena *arena, struct buf *out)
 {
-	int64_t minutes = changes->unobserved_ms[stretch] / 60000;
-	if (minutes)
-		buf_printf(out, "Of the time %s, %" PRId64 " minutes were not observed: what is %s may only be unseen.\n",
-			   stretch ? "since" : "before", minutes, stretch ? "stopped" : "new");
+	int64_t ms = changes->unobserved_ms[stretch];
+	if (ms >= 60000)
+		buf_printf(out, "Of the time %s, %s were not observed: what is %s may only be unseen.\n",
+			   stretch ? "since" : "before", report_duration(arena, ms), stretch ? "stopped" : "new");
 }
 
 static void print_head(const struct report_changes *changes, struct arena *arena, struct buf *out)
@@ -49,8 +49,8 @@ static void print_head(const struct report_changes *changes, struct arena *arena
 	buf_printf(out, "What has changed from %s on", minute(arena, changes->at_ms));
 	buf_printf(out, " until %s, compared with the time from %s on\n", minute(arena, changes->until_ms),
 		   minute(arena, changes->from_ms));
-	print_gap(changes, 0, out);
-	print_gap(changes, 1, out);
+	print_gap(changes, 0, arena, out);
+	print_gap(changes, 1, arena, out);
 }
 
 static bool same_place(const struct report_change *a, const struct report_change *b)

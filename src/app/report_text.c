@@ -64,18 +64,6 @@ static const char *minute(const struct page *page, int64_t ms)
 	return arena_strdup(page->arena, ms ? when_print_minute(ms, text) : "never");
 }
 
-static const char *duration(const struct page *page, int64_t ms)
-{
-	int64_t s = ms > 0 ? ms / 1000 : 0;
-	if (s >= 2 * 86400)
-		return arena_printf(page->arena, "%" PRId64 " days", s / 86400);
-	if (s >= 2 * 3600)
-		return arena_printf(page->arena, "%" PRId64 " hours", s / 3600);
-	if (s >= 120)
-		return arena_printf(page->arena, "%" PRId64 " minutes", s / 60);
-	return arena_printf(page->arena, "%" PRId64 " s", s);
-}
-
 /* ---- what was observed ---- */
 
 /* The latest ones; what is shorter than a second is no news to a reader. */
@@ -88,7 +76,7 @@ static void print_gaps(const struct page *page)
 		if (gap->until_ms - gap->from_ms < 1000)
 			continue;
 		buf_printf(page->out, "Not observed: %s from %s on, after the proxy %s.\n",
-			   duration(page, gap->until_ms - gap->from_ms), minute(page, gap->from_ms),
+			   report_duration(page->arena, gap->until_ms - gap->from_ms), minute(page, gap->from_ms),
 			   gap->broken_off ? "was killed or crashed" : "was stopped");
 		shown++;
 	}
@@ -130,7 +118,7 @@ static void print_head(const struct page *page)
 		buf_append_str(page->out, "Nothing has been observed yet.\n");
 	else
 		buf_printf(page->out, "Observed since %s for %s; the proxy is %s.\n",
-			   minute(page, report->observations[0].started_ms), duration(page, report->observed_ms),
+			   minute(page, report->observations[0].started_ms), report_duration(page->arena, report->observed_ms),
 			   is_running(report) ? "running" : "not running");
 	print_gaps(page);
 	if (report->lost)

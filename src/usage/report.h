@@ -108,6 +108,7 @@ struct report_table {
 	struct report_column **columns; /* deprecated ones first, then by name */
 	size_t column_count;
 	struct report_forecast forecast;
+	int64_t went_back_ms; /* to an earlier stage, the last time; 0: never */
 	const char **blockers; /* what in the database names the table, such as "function f()" */
 	size_t blocker_count, blocker_capacity;
 	enum report_verdict verdict;
@@ -170,6 +171,9 @@ struct report {
 	int64_t series_from_ms; /* where the series begins; 0: it is empty */
 	struct report_index *index; /* private, until report_finish */
 };
+
+/* "47 hours", "3 days". */
+const char *report_duration(struct arena *arena, int64_t ms);
 
 struct report *report_new(const struct report_filter *filter);
 void report_free(struct report *report);

@@ -293,13 +293,14 @@ void report_add_forecast(struct report *report, const struct report_foreseen *fo
 	key->foreseen.stage = arena_strdup(&report->arena, foreseen->stage);
 	key->foreseen.outcome = arena_strdup(&report->arena, foreseen->outcome);
 	key->foreseen.reason = arena_strdup(&report->arena, foreseen->reason);
+	key->foreseen.made_ms = foreseen->made_ms;
 }
 
-/* Made when the table was at an earlier stage, it speaks of what has happened since. */
+/* Made when the table was at another stage, it speaks of what has happened since, or of what comes after the next. */
 static bool is_ahead(const struct report_table *table, const struct report_foreseen *foreseen)
 {
 	enum stage now, next;
-	return stage_parse(foreseen->stage, &next) &&
+	return stage_parse(foreseen->stage, &next) && foreseen->made_ms >= table->went_back_ms &&
 	       (!table->stage || !stage_parse(table->stage, &now) || next > now);
 }
 
@@ -447,9 +448,20 @@ static void sort_columns(struct report_table *table)
 	}
 }
 
+static void note_way_back(struct report *report, const struct report_flip *flip)
+{
+	enum stage from, to;
+	const struct report_key *key = find_key(report, KEY_TABLE, SIDE_OLD, &flip->table, 1);
+	if (key && stage_parse(flip->from, &from) && stage_parse(flip->to, &to) && to < from &&
+	    flip->at_ms > key->table->went_back_ms)
+		key->table->went_back_ms = flip->at_ms;
+}
+
 void report_index_collect(struct report *report)
 {
 	struct report_key *key, *next;
+	for (size_t i = 0; i < report->flip_count; i++)
+		note_way_back(report, &report->flips[i]);
 	make_room(report);
 	HASH_ITER(hh, report->index->keys, key, next)
 	collect_key(report, key);

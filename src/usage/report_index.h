@@ -36,6 +36,7 @@ void report_add_statement_column(struct report *report, const struct report_row 
 void report_deprecate(struct report *report, const char *table, const char *column);
 struct report_foreseen {
 	const char *table, *side, *statement, *stage, *outcome, *reason; /* reason NULL: none */
+	int64_t made_ms;
 };
 void report_add_forecast(struct report *report, const struct report_foreseen *foreseen);
 /* Fills the lists of who and statements; ends the index. */

@@ -57,7 +57,7 @@ static const char statement_columns_sql[] =
 	" ORDER BY c.column_name";
 
 static const char forecasts_sql[] =
-	"SELECT e.table_name, f.side, s.text, f.stage, f.outcome, f.reason FROM forecasts f JOIN entries e ON e.id = f.entry"
+	"SELECT e.table_name, f.side, s.text, f.stage, f.outcome, f.reason, f.made_ms FROM forecasts f JOIN entries e ON e.id = f.entry"
 	" JOIN statements s ON s.id = f.statement WHERE (?1 IS NULL OR e.table_name = ?1 OR e.new_name = ?1)";
 
 static const char flips_sql[] =
@@ -196,7 +196,7 @@ static void read_forecast(struct report *report, sqlite3_stmt *statement)
 	bool has_reason = sqlite3_column_type(statement, 5) != SQLITE_NULL;
 	struct report_foreseen foreseen = { text_at(statement, 0), text_at(statement, 1), text_at(statement, 2),
 					    text_at(statement, 3), text_at(statement, 4),
-					    has_reason ? text_at(statement, 5) : NULL };
+					    has_reason ? text_at(statement, 5) : NULL, sqlite3_column_int64(statement, 6) };
 	report_add_forecast(report, &foreseen);
 }
 

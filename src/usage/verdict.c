@@ -122,7 +122,7 @@ static int64_t lost_since(const struct report *report, int64_t from_ms)
 
 /* ---- words ---- */
 
-static const char *duration(struct report *report, int64_t ms)
+const char *report_duration(struct arena *arena, int64_t ms)
 {
 	static const struct { int64_t ms; const char *word; } units[] = {
 		{ DAY_MS, "day" }, { HOUR_MS, "hour" }, { MINUTE_MS, "minute" }, { 1000, "second" } };
@@ -131,7 +131,7 @@ static const char *duration(struct report *report, int64_t ms)
 	while (i < 3 && ms < 2 * units[i].ms)
 		i++;
 	int64_t count = ms > 0 ? ms / units[i].ms : 0;
-	return arena_printf(&report->arena, "%" PRId64 " %s%s", count, units[i].word, count == 1 ? "" : "s");
+	return arena_printf(arena, "%" PRId64 " %s%s", count, units[i].word, count == 1 ? "" : "s");
 }
 
 static const char *application_of(struct report *report, const struct report_table *table)
@@ -147,7 +147,7 @@ static const char *say_in_use(struct report *report, const struct report_table *
 			    table->old_only_refused ? "still tried, and refused, by" : "in use by",
 			    table->old_applications, table->old_applications == 1 ? "" : "s",
 			    application_of(report, table),
-			    duration(report, report->filter.now_ms - table->old_last_ms));
+			    report_duration(&report->arena, report->filter.now_ms - table->old_last_ms));
 }
 
 static const char *say_not_seen(struct report *report, const struct report_table *table)
@@ -155,7 +155,7 @@ static const char *say_not_seen(struct report *report, const struct report_table
 	if (!table->old_last_ms)
 		return "never seen";
 	return arena_printf(&report->arena, "not seen for %s",
-			    duration(report, report->filter.now_ms - table->old_last_ms));
+			    report_duration(&report->arena, report->filter.now_ms - table->old_last_ms));
 }
 
 static const char *say_unknown(struct report *report, const struct report_table *table, int64_t watched_ms,
@@ -167,10 +167,10 @@ static const char *say_unknown(struct report *report, const struct report_table 
 		return "never observed";
 	if (watched_ms < idle_ms)
 		return arena_printf(&report->arena, "%s, but observed for %s only", seen,
-				    duration(report, table->observed_ms));
+				    report_duration(&report->arena, table->observed_ms));
 	if (table->unobserved_ms > TOLERATED_MS)
 		return arena_printf(&report->arena, "%s, but %s of the last %u days were not observed", seen,
-				    duration(report, table->unobserved_ms), report->filter.idle_days);
+				    report_duration(&report->arena, table->unobserved_ms), report->filter.idle_days);
 	return arena_printf(&report->arena, "%s, but %" PRId64 " counts were lost in the last %u days", seen, lost,
 			    report->filter.idle_days);
 }
@@ -188,13 +188,13 @@ static const char *say_unasked(const struct report *report)
 static const char *say_ready(struct report *report, const struct report_table *table)
 {
 	const char *missing = table->unobserved_ms < 1000 ? "" :
-		arena_printf(&report->arena, " (%s of it not observed)", duration(report, table->unobserved_ms));
+		arena_printf(&report->arena, " (%s of it not observed)", report_duration(&report->arena, table->unobserved_ms));
 	const char *bypass = report->bypass_known ? ", and nobody bypasses the proxy" : "";
 	const char *unasked = say_unasked(report);
 	if (table->old_last_ms)
 		return arena_printf(&report->arena, "%s%s%s%s", say_not_seen(report, table), missing, bypass, unasked);
 	return arena_printf(&report->arena, "never seen in %s of observation%s%s%s",
-			    duration(report, table->observed_ms), missing, bypass, unasked);
+			    report_duration(&report->arena, table->observed_ms), missing, bypass, unasked);
 }
 
 /* Three names, and how many there are besides. */

@@ -363,7 +363,7 @@ Test(report_command, diff_tells_what_is_new_and_what_has_stopped)
 	expect_part(out, "\npublic.prices, old name\n  new ");
 	expect_part(out, "billing (app@aegis)");
 	expect_part(out, "\npublic.prices, new name\n  stopped  loader (app@aegis)");
-	expect_part(out, "minutes were not observed");
+	expect_part(out, " were not observed: what is ");
 	cr_assert_eq(RUN(out, "--ledger", ledger.path, "--diff", "3d", "--side", "new", "--format", "json"), 0);
 	json_t *root = parse(out);
 	expect_documented(root, read_doc());

@@ -89,3 +89,12 @@ void ledger_foretell(struct ledger *ledger, int number, const char *stage, const
 		 " WHERE e.table_name = 'public.prices' AND s.hash = %d", stage, outcome, reason, number);
 	ledger_exec(ledger, sql);
 }
+
+void ledger_flip(struct ledger *ledger, const char *from, const char *to, int64_t at_ms)
+{
+	char sql[256];
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO flips (entry, at_ms, from_stage, to_stage) SELECT id, %ld, '%s', '%s' FROM entries"
+		 " WHERE table_name = 'public.prices'", (long)at_ms, from, to);
+	ledger_exec(ledger, sql);
+}

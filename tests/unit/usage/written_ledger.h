@@ -25,5 +25,7 @@ void ledger_name_column(struct ledger *ledger, const char *side, const char *app
 			const char *column, int count, int64_t at_ms);
 void ledger_foretell(struct ledger *ledger, int number, const char *stage, const char *outcome,
 		     const char *reason);
+/* The table goes from one stage to the other. */
+void ledger_flip(struct ledger *ledger, const char *from, const char *to, int64_t at_ms);
 
 #endif
