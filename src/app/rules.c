@@ -23,7 +23,7 @@ struct rules {
 	struct rules_inputs *inputs;
 	struct facts *facts;
 	struct ruleset *current;
-	struct buf warned; /* the warnings of the current ruleset, so that each is logged once */
+	struct buf warned; /* the warnings of the current ruleset, a line each, so that each is logged once */
 	uint64_t version;
 	bool expects; /* stages that the current ruleset does not have yet */
 };
@@ -61,25 +61,31 @@ void rules_free(struct rules *rules)
 
 /* ---- warnings ---- */
 
-struct warnings {
-	const struct rules *rules;
-	struct buf seen; /* one line each */
-};
-
-static bool is_known(const struct buf *lines, const char *line)
+static bool is_known(const struct buf *lines, struct slice line)
 {
-	size_t len = strlen(line);
-	return lines->len && memmem(lines->data, lines->len, line, len) != NULL;
+	return lines->len && memmem(lines->data, lines->len, line.data, line.len) != NULL;
 }
 
 static void on_warning(void *context, const struct error *warning)
 {
-	struct warnings *warnings = context;
-	char line[sizeof(warning->message) + 2];
-	snprintf(line, sizeof(line), "%s\n", warning->message);
-	if (!is_known(&warnings->rules->warned, line))
-		error_log(LOG_WARNING, "map_warning", warnings->rules->database, warning);
-	buf_append_str(&warnings->seen, line);
+	buf_append(context, warning, sizeof(*warning));
+}
+
+/* Those that the ruleset before did not have. */
+static void say_warnings(struct rules *rules, const struct buf *warnings)
+{
+	struct buf lines;
+	buf_init(&lines);
+	for (size_t at = 0; at < warnings->len; at += sizeof(struct error)) {
+		struct error warning;
+		size_t begin = lines.len;
+		memcpy(&warning, warnings->data + at, sizeof(warning));
+		buf_printf(&lines, "%s\n", warning.message);
+		if (!is_known(&rules->warned, slice_of(lines.data + begin, lines.len - begin)))
+			error_log(LOG_WARNING, "map_warning", rules->database, &warning);
+	}
+	buf_deinit(&rules->warned);
+	rules->warned = lines;
 }
 
 /* ---- building ---- */
@@ -87,18 +93,14 @@ static void on_warning(void *context, const struct error *warning)
 struct rules_change {
 	struct rules_inputs *inputs; /* NULL: those of before */
 	struct ruleset *ruleset;
-	struct buf warned;
+	struct buf warnings; /* each a struct error; said once the change is made */
 };
 
 static bool build(struct rules *rules, const struct rules_inputs *inputs, struct facts *facts,
 		  struct rules_change *change, struct error *error_out)
 {
-	struct warnings warnings = { .rules = rules };
-	buf_init(&warnings.seen);
-	bool ok = ruleset_build(inputs->map, &inputs->flags, facts, inputs->policy, ++rules->version, on_warning,
-				&warnings, &change->ruleset, error_out);
-	change->warned = warnings.seen;
-	return ok;
+	return ruleset_build(inputs->map, &inputs->flags, facts, inputs->policy, ++rules->version, on_warning,
+			     &change->warnings, &change->ruleset, error_out);
 }
 
 /* A file that cannot be read at all: which key names it? */
@@ -141,7 +143,7 @@ static void change_free(struct rules_change *change)
 {
 	inputs_free(change->inputs);
 	ruleset_unref(change->ruleset);
-	buf_deinit(&change->warned);
+	buf_deinit(&change->warnings);
 }
 
 void rules_abandon(struct rules_change *change)
@@ -161,13 +163,13 @@ static void publish_current(const struct rules *rules)
 /* What was current goes into the change, which is freed with it. */
 static void swap_in(struct rules *rules, struct rules_change *change)
 {
-	struct rules_change old = { NULL, rules->current, rules->warned };
+	struct rules_change old = { .ruleset = rules->current, .warnings = change->warnings };
+	say_warnings(rules, &change->warnings);
 	if (change->inputs) {
 		old.inputs = rules->inputs;
 		rules->inputs = change->inputs;
 	}
 	rules->current = change->ruleset;
-	rules->warned = change->warned;
 	*change = old;
 	rules->expects = false;
 	publish_current(rules);

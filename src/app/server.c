@@ -448,7 +448,8 @@ bool server_check(const struct settings *settings, struct error *error_out)
 		struct rules_files files = server_files_of(settings, database, NULL);
 		struct rules_change *change = NULL;
 		bool ok = rules_prepare(rules, &files, &change, error_out);
-		rules_abandon(change);
+		if (ok)
+			rules_commit(rules, change); /* says what it warns of */
 		rules_free(rules);
 		if (!ok)
 			return false;
