@@ -219,18 +219,17 @@ static bool is_text(const struct reading *r)
 
 static bool take_name_text(struct reading *r)
 {
-	struct sql_name name;
 	const char *text, *why;
 	if (!take_text(r, &text))
 		return false;
 	if (!text)
 		return true;
-	if (!sql_name_parse(r->arena, text, &name, &why) || name.star) {
-		r->at--;
-		return fail(r, "the text is not a table's name");
-	}
-	r->request->table = name.name;
-	return true;
+	if (sql_name_parse_full(r->arena, text, &r->request->database, &r->request->table, &why))
+		return true;
+	r->at--;
+	fail(r, "the text is not a table's name");
+	error_detail(r->error, "It %s.", why);
+	return false;
 }
 
 static bool take_part(struct reading *r, const char **part_out)

@@ -51,7 +51,9 @@ static bool read_column_name(struct loader *loader, const struct yaml_value *val
 		return false;
 	if (sql_name_parse_single(&loader->map->arena, value->text, name_out, &why))
 		return true;
-	return FAIL(loader, value, "column name `%s` %s", value->text, why);
+	FAIL(loader, value, "column name `%s` %s", value->text, why);
+	error_hint(loader->error, "Write it as in SQL, such as code or '\"Order No\"' (with the outer quotes for YAML).");
+	return false;
 }
 
 static bool read_plain_text(struct loader *loader, const struct yaml_value *value, const char **text_out)

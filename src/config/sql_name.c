@@ -90,6 +90,31 @@ bool sql_name_parse(struct arena *arena, const char *text, struct sql_name *name
 	return true;
 }
 
+bool sql_name_parse_full(struct arena *arena, const char *text, const char **database_out, struct rel_name *name_out,
+			 const char **why_out)
+{
+	const char *parts[3] = { NULL }, *at = text;
+	size_t count = 0;
+	do {
+		if (count == 3) {
+			*why_out = "has more than three parts";
+			return false;
+		}
+		at += count > 0;
+		parts[count] = parse_part(arena, &at, why_out);
+		if (!parts[count++])
+			return false;
+	} while (*at == '.');
+	if (*at) {
+		*why_out = "goes on behind a closing double quote";
+		return false;
+	}
+	name_out->name = parts[count - 1];
+	name_out->schema = count > 1 ? parts[count - 2] : NULL;
+	*database_out = count > 2 ? parts[0] : NULL;
+	return true;
+}
+
 bool sql_name_parse_single(struct arena *arena, const char *text, const char **name_out, const char **why_out)
 {
 	struct sql_name name;

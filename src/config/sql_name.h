@@ -15,6 +15,9 @@ struct sql_name {
 
 /* why_out: what is wrong, to follow the text in a message; a constant or in the arena. */
 bool sql_name_parse(struct arena *arena, const char *text, struct sql_name *name_out, const char **why_out);
+/* [[database.]schema.]table: what is not there is NULL. */
+bool sql_name_parse_full(struct arena *arena, const char *text, const char **database_out, struct rel_name *name_out,
+			 const char **why_out);
 /* One identifier: a column, a schema, a role. */
 bool sql_name_parse_single(struct arena *arena, const char *text, const char **name_out, const char **why_out);
 

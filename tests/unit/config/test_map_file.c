@@ -61,7 +61,7 @@ static const struct bad_input bad_maps[] = {
 	  "`columns` must be a mapping (key: value), but is a list", NULL },
 	{ HEAD "  public.a: {to: x.y, columns: {a: }}\n", 2, 36, "a column name must be a text, but is empty", NULL },
 	{ HEAD "  public.a: {to: x.y, columns: {a.b: c}}\n", 2, 33,
-	  "column name `a.b` must be a single name without a dot", NULL },
+	  "column name `a.b` must be a single name without a dot", "as in SQL" },
 	{ HEAD "  public.a:\n    to: x.y\n    columns:\n      code: c\n      CODE: d\n", 6, 7,
 	  "code is in `columns` twice", NULL },
 	{ HEAD "  public.a:\n    to: x.y\n    columns:\n      a: c\n      b: C\n", 6, 7,

@@ -46,6 +46,26 @@ Test(sql_name, a_quoted_star_is_no_pattern)
 	arena_deinit(&arena);
 }
 
+Test(sql_name, a_database_may_stand_before_it)
+{
+	struct arena arena;
+	struct rel_name name;
+	const char *database, *why;
+	arena_init(&arena);
+	cr_assert(sql_name_parse_full(&arena, "\"\xc3\x9c-1\".\"Alt Daten\".Select", &database, &name, &why));
+	cr_expect_str_eq(database, "\xc3\x9c-1");
+	cr_expect(rel_name_eq(name, (struct rel_name){ "Alt Daten", "select" }));
+	cr_assert(sql_name_parse_full(&arena, "public.prices", &database, &name, &why));
+	cr_expect_null(database);
+	cr_expect(rel_name_eq(name, (struct rel_name){ "public", "prices" }));
+	cr_assert(sql_name_parse_full(&arena, "prices", &database, &name, &why));
+	cr_expect_null(name.schema);
+	static const char *const bad[] = { "", "a.b.c.d", "a..b", "a.", ".a", "a.\"b", "\"a\"b.c", "a b" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_expect_not(sql_name_parse_full(&arena, bad[i], &database, &name, &why), "%s", bad[i]);
+	arena_deinit(&arena);
+}
+
 Test(sql_name, sixty_three_bytes_are_the_most)
 {
 	struct arena arena;
