@@ -37,6 +37,36 @@ struct rules_files server_files_of(const struct settings *settings, const struct
 	return files;
 }
 
+/* The ledger has one entry for tables of one name in several databases, at the stage of the one furthest behind. */
+static const struct ruleset_entry *same_table(const struct server *server, size_t database, const struct ruleset_entry *entry)
+{
+	const struct ruleset *ruleset = rules_current(server->databases[database].rules);
+	struct rel_name old_name = entry->names[SIDE_OLD];
+	const struct ruleset_name *name = ruleset ? ruleset_find(ruleset, old_name.schema, old_name.name) : NULL;
+	return name && strcmp(name->entry->key, entry->key) == 0 ? name->entry : NULL;
+}
+
+/* Appends the entries of one database that none before it has. */
+static size_t declare_database(const struct server *server, size_t database, const struct usage_entry *entries,
+			       struct usage_entry *declared, size_t count)
+{
+	const struct ruleset *ruleset = rules_current(server->databases[database].rules);
+	for (size_t i = 0; i < ruleset->entry_count; i++) {
+		struct usage_entry one = entries[i];
+		bool known = false;
+		for (size_t other = 0; other < server->database_count; other++) {
+			const struct ruleset_entry *same =
+				other == database ? NULL : same_table(server, other, &ruleset->entries[i]);
+			known |= same && other < database;
+			if (same && same->stage < one.stage)
+				one.stage = same->stage;
+		}
+		if (!known)
+			declared[count++] = one;
+	}
+	return count;
+}
+
 static void declare_entries(struct server *server)
 {
 	size_t count = 0, at = 0;
@@ -51,8 +81,7 @@ static void declare_entries(struct server *server)
 		const struct ruleset *ruleset = rules_current(server->databases[i].rules);
 		if (!ruleset || !ruleset->entry_count)
 			continue;
-		memcpy(entries + at, report_rules_entries(ruleset, &arena), ruleset->entry_count * sizeof(*entries));
-		at += ruleset->entry_count;
+		at = declare_database(server, i, report_rules_entries(ruleset, &arena), entries, at);
 	}
 	usage_declare(server->usage, entries, at);
 	arena_deinit(&arena);

@@ -1,6 +1,7 @@
 """One proxy, two databases with tables of the same names, and names that need quotes everywhere."""
 import os
 import signal
+import sqlite3
 
 import psycopg
 import pytest
@@ -109,3 +110,5 @@ def test_a_command_says_which_database_it_means(proxy, databases):
     back = proxy.command('cutover', *flags, f'"{one}".{table}', '--reverse')
     assert back.returncode == 0, back.stderr
     assert where_rows_are(databases, one) == table
+    with sqlite3.connect(proxy.dir / 'usage.db') as ledger:
+        assert ledger.execute('select count(*) from flips').fetchone() == (0,), 'the other database stayed where it was'
