@@ -89,7 +89,7 @@ def test_a_command_says_which_database_it_means(proxy, databases):
     table = '"Alt Daten"."select"'
     flags = ('-c', proxy.config_file)
     said = proxy.command('cutover', *flags, table)
-    assert said.returncode == 1 and 'could be any of 2 entries' in said.stderr, said.stderr
+    assert said.returncode == 2 and 'could be any of 2 entries' in said.stderr, said.stderr
     said = proxy.command('cutover', *flags, f'"{one}".x.y.z')
     assert 'has more than three parts' in said.stderr, said.stderr
     moved = proxy.command('cutover', *flags, f'"{one}".{table}')
