@@ -311,6 +311,12 @@ static void set_int(int fd, int level, int name, int value)
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+void stream_call_at(struct stream *stream, size_t bytes)
+{
+	if (stream->open)
+		set_int(stream->fd, SOL_SOCKET, SO_RCVLOWAT, (int)bytes);
+}
+
 void stream_tune(int fd, uint32_t keepalive_s, uint32_t user_timeout_ms)
 {
 	struct sockaddr_storage name;

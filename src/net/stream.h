@@ -81,6 +81,9 @@ static inline size_t stream_unsent(const struct stream *stream)
 {
 	return stream->kept.len - stream->kept_at;
 }
+/* on_readable only when so many bytes are there, or the end; 1: as soon as any are. The caller sees to it that less
+ * is not forgotten: stream_read gives what there is at any time. */
+void stream_call_at(struct stream *stream, size_t bytes);
 /* Says "no more bytes from here" once all is sent; reading goes on. */
 void stream_shutdown(struct stream *stream);
 /* Unsent bytes are dropped; on_closed comes later, from the loop. */

@@ -417,6 +417,7 @@ static enum verdict on_ready(struct conversation *conversation, const struct mes
 struct server_rule {
 	enum verdict (*on)(struct conversation *conversation, const struct message *message, struct round *round);
 	bool whole; /* the body is read, not only the head */
+	bool aside; /* no part of an answer: may come at any time */
 };
 
 static const struct server_rule rules[256] = {
@@ -432,8 +433,9 @@ static const struct server_rule rules[256] = {
 	[SERVER_FUNCTION_RESULT] = { on_function_result, false },
 	[SERVER_COPY_IN] = { on_copy_in, false },
 	[SERVER_ERROR] = { on_error, true },
-	[SERVER_NOTICE] = { on_notice, true },
-	[SERVER_PARAMETER_STATUS] = { on_parameter_status, true },
+	[SERVER_NOTICE] = { on_notice, true, true },
+	[SERVER_NOTIFICATION] = { NULL, false, true },
+	[SERVER_PARAMETER_STATUS] = { on_parameter_status, true, true },
 	[SERVER_READY] = { on_ready, true },
 };
 
@@ -490,6 +492,28 @@ static size_t finish(struct conversation *conversation, const struct message *me
 	return take;
 }
 
+static bool is_data(uint8_t type)
+{
+	return type == SERVER_DATA_ROW || type == SERVER_COPY_DATA;
+}
+
+/* Behind one that was passed on the others pass too: only their lengths are looked at. */
+static size_t pass_more_data(struct conversation *conversation, const char *data, size_t len, struct round *round)
+{
+	size_t at = 0;
+	uint64_t count = 0;
+	while (len - at >= FRAME_HEAD_BYTES) {
+		struct frame frame = frame_peek(data + at);
+		if (!is_data(frame.type) || !frame_valid(frame) || frame.size > len - at)
+			break;
+		at += frame.size;
+		count++;
+	}
+	traffic_add(&conversation->env->traffic->messages_from_server, count);
+	output_pass(&round->to_client, data, at);
+	return at;
+}
+
 /* What the client would get is kept back for now. */
 static size_t withhold(struct conversation *conversation, const struct message *message)
 {
@@ -521,10 +545,11 @@ static size_t take_message(struct conversation *conversation, const char *data, 
 	if (conversation->retry.stage == RETRY_NONE && conversation->retry.answer.len)
 		retry_release(conversation, round);
 	enum verdict verdict = judge(conversation, &message, round);
-	if (verdict == VERDICT_PASS && message.type != SERVER_NOTICE && message.type != SERVER_NOTIFICATION &&
-	    message.type != SERVER_PARAMETER_STATUS)
-		conversation->retry.answered = true;
-	return finish(conversation, &message, verdict, round);
+	conversation->retry.answered |= verdict == VERDICT_PASS && !rules[frame.type].aside;
+	size_t take = finish(conversation, &message, verdict, round);
+	if (is_data(frame.type) && take < len && is_data((uint8_t)data[take]) && verdict == VERDICT_PASS)
+		take += pass_more_data(conversation, data + take, len - take, round);
+	return take;
 }
 
 static size_t stream_through(struct conversation *conversation, const char *data, size_t len, struct round *round)

@@ -95,12 +95,15 @@ static void on_server_readable(struct stream *stream)
 	char *data;
 	size_t len;
 	ssize_t got = session_read(session, stream, &session->server_rest, &data, &len);
-	if (got == -EAGAIN)
+	if (got == -EAGAIN) {
+		session_stop_flow(session);
 		return;
+	}
 	if (got <= 0) {
 		on_server_gone(session, got < 0);
 		return;
 	}
+	session_note_flow(session, (size_t)got);
 	if (session->server_leg == SERVER_LEG_ASKED) {
 		session_on_tls_answer(session, data, len);
 		return;
@@ -172,6 +175,7 @@ void session_begin(struct worker *worker, int fd, const struct address *peer, st
 	session_count_in(session);
 	link_init(&session->timed);
 	link_init(&session->idle);
+	link_init(&session->flowing);
 	link_append(&worker->sessions, &session->link);
 	session->server.fd = -1;
 	conversation_init(&session->conversation, &worker->env, NULL);

@@ -65,6 +65,8 @@ struct session {
 	struct cancel_entry *cancel;
 	struct buf cancel_packet; /* the client's, until the server is reached */
 	uint64_t bytes_from_client, bytes_from_server;
+	struct list_link flowing; /* in worker.flowing: a large result is on its way (session_flow.c) */
+	uint64_t flow_bytes, flowed_us;
 	uint32_t server_pid; /* as the server called it at login; 0: it did not */
 	size_t lingering_bytes; /* unsent when the present deadline was set */
 	const char *app; /* the listener's */

@@ -42,6 +42,7 @@ static void drop_server(struct session *session)
 	cancel_registry_remove(session->worker->owner->cancels, session->cancel);
 	session->cancel = NULL;
 	parking_go(&session->conversation); /* it waits no more */
+	session_stop_flow(session);
 	stream_close(&session->server);
 	buf_deinit(&session->server_rest);
 }

@@ -62,6 +62,13 @@ void session_make_room(struct worker *worker, const struct session *newest);
 /* After something has happened: the time without anything begins anew. */
 void session_watch_idle(struct session *session);
 
+/* ---- session_flow.c ---- */
+
+/* The server has sent so much more. */
+void session_note_flow(struct session *session, size_t got);
+/* It sends no more for now, or nobody reads. */
+void session_stop_flow(struct session *session);
+
 /* ---- session_auth.c ---- */
 
 /* False: not with this `auth` on this connection; the session is over. */

@@ -65,6 +65,7 @@ int worker_init(struct worker *worker, struct worker_owner *owner, unsigned inde
 	link_init(&worker->waiting);
 	link_init(&worker->idle);
 	link_init(&worker->idle_transaction);
+	link_init(&worker->flowing);
 	worker->read_buffer = memory_alloc(owner->settings->read_buffer_bytes);
 	worker->gate.gate = owner->gate;
 	worker->env = make_env(worker);
@@ -72,7 +73,8 @@ int worker_init(struct worker *worker, struct worker_owner *owner, unsigned inde
 	worker->next_session_id = (uint64_t)index + 1;
 	uv_timer_init(&worker->loop.uv, &worker->tick);
 	uv_timer_init(&worker->loop.uv, &worker->flush);
-	worker->tick.data = worker->flush.data = worker;
+	uv_timer_init(&worker->loop.uv, &worker->fetch);
+	worker->tick.data = worker->flush.data = worker->fetch.data = worker;
 	return 0;
 }
 
@@ -208,8 +210,9 @@ static void end_if_empty(struct worker *worker)
 	if (worker->ended || !link_is_empty(&worker->sessions) || !(worker->draining || worker->stopping))
 		return;
 	worker->ended = true;
-	worker->open_timers = 2;
+	worker->open_timers = 3;
 	on_flush(&worker->flush);
+	uv_close((uv_handle_t *)&worker->fetch, on_timer_closed);
 	uv_close((uv_handle_t *)&worker->tick, on_timer_closed);
 	uv_close((uv_handle_t *)&worker->flush, on_timer_closed);
 }

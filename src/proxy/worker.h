@@ -65,6 +65,9 @@ struct worker {
 	uint32_t backoff_ms; /* before the server is tried again */
 	uv_timer_t tick;	    /* runs while one of the three has members */
 	uv_timer_t flush;
+	struct list_link flowing; /* sessions with a large result on its way */
+	uv_timer_t fetch;	  /* runs while there are any */
+	bool fetching;
 	uint64_t next_session_id;
 	unsigned open_timers;
 	bool draining, stopping, ended;

@@ -1,6 +1,7 @@
 """Data of any size flows with bounded memory, and a slow side holds up only itself."""
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +118,46 @@ def test_copy_in_of_a_hundred_megabytes(warm):
         assert (b'COPY %d\0' % (1600 * 600)) in dict(c.until())['C']
         c.ask('rollback')
     assert memory.growth < BOUND, memory.growth
+
+
+def test_what_follows_a_large_result_is_not_held_back(warm):
+    """Large results are read in large pieces; what comes behind one, and is small, waits for nothing."""
+    with Raw(warm.address, timeout=60).startup() as c:
+        c.send(query(BIG_RESULT % 200 + "; do $$ begin raise notice 'now'; perform pg_sleep(1); end $$"))
+        times = {}
+        while 'Z' not in times:
+            kind, _ = c.message()
+            times[kind] = time.monotonic()
+        assert times['Z'] - times['N'] > 0.5, times
+
+
+def worker_turns(ep):
+    """How often the threads that serve sessions have waited for something."""
+    turns = 0
+    for task in Path(f'/proc/{ep.pid}/task').iterdir():
+        if (task / 'comm').read_text().startswith('worker'):
+            lines = (task / 'status').read_text().splitlines()
+            turns += sum(int(line.split()[1]) for line in lines if line.startswith('voluntary'))
+    return turns
+
+
+def test_nobody_wakes_for_a_large_result_that_has_ended_or_is_not_read(warm):
+    if warm.kind != 'crossfade':
+        pytest.skip('counts the turns of its threads')
+
+    def rests():
+        before = worker_turns(warm)
+        time.sleep(0.3)
+        return worker_turns(warm) - before < 100
+    with Raw(warm.address, timeout=60).startup() as done, Raw(warm.address, timeout=60, rcvbuf=65536).startup() as slow:
+        done.send(query(BIG_RESULT % 500))
+        count_rows(done)
+        wait_for(rests, 20, 'rest after the end')
+        slow.send(query(BIG_RESULT % 2000))
+        for _ in range(200):
+            slow.message()
+        wait_for(rests, 20, 'rest while nobody reads')
+        assert count_rows(slow) > 0
 
 
 @pytest.mark.alone
