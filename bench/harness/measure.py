@@ -15,6 +15,7 @@ class Sample:
 
 
 def measure(workload, target, seconds):
+    target.forget_connections()
     if not target.child:
         outcome = workload.run(target, seconds)
         return Sample(outcome.units / outcome.seconds, latency_us=outcome.latency_us)
