@@ -242,9 +242,20 @@ const char *console_client_cell(const struct console_client *client, size_t row,
 								    PQgetvalue(client->result, (int)row, (int)column);
 }
 
+/* Class 42 tells of commands that are wrong, but for what a database is like: privileges, and names that are taken. */
+static bool is_usage(const char *sqlstate)
+{
+	static const char *const others[] = { "42501", "42P07", "42701", "42710", "42809" };
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strcmp(sqlstate, others[i]) == 0)
+			return false;
+	}
+	return strncmp(sqlstate, "42", 2) == 0;
+}
+
 int console_client_exit_status(const struct error *error)
 {
-	bool usage = strncmp(error->sqlstate, "42", 2) == 0 && strcmp(error->sqlstate, "42501") != 0;
+	bool usage = is_usage(error->sqlstate);
 	return usage || strcmp(error->sqlstate, SQLSTATE_CONFIG_FILE_ERROR) == 0 ? EXIT_USAGE : EXIT_HOLDS_NOT;
 }
 

@@ -368,8 +368,8 @@ static bool open_all(struct server *server, struct error *error_out)
 	server->overview = overview_new(server->settings.databases.count);
 	overview_set_server(server->overview, server->settings.server.host, server->settings.server.port);
 	server->proxy = proxy_new(&server->loop, &server->settings.proxy, server->usage, callbacks);
-	if (!server_open_auth_query(server, error_out) || !open_rules(server, error_out) ||
-	    !open_listeners(server, error_out))
+	server_open_auth_query(server);
+	if (!open_rules(server, error_out) || !open_listeners(server, error_out))
 		return false;
 	declare_entries(server);
 	server_recall(server);

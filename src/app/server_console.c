@@ -418,6 +418,15 @@ static bool dispatch(struct call *call)
 	}
 }
 
+/* Of a file that cannot be read at all there are no lines. */
+static void say_place(struct error *error)
+{
+	if (error->line)
+		error_detail(error, "It is in %s, line %u, column %u.", error->file, error->line, error->column);
+	else
+		error_detail(error, "It is about the file %s.", error->file);
+}
+
 static bool on_run(void *context, const struct console_caller *caller, const struct console_request *request,
 		   struct console_result *result, struct error *error_out)
 {
@@ -427,8 +436,7 @@ static bool on_run(void *context, const struct console_caller *caller, const str
 	arena_init(&arena);
 	bool ok = dispatch(&call);
 	if (!ok && error_out->file[0] && !error_out->detail[0])
-		error_detail(error_out, "It is in %s, line %u, column %u.", error_out->file, error_out->line,
-			     error_out->column);
+		say_place(error_out);
 	ruleset_unref(call.ruleset);
 	arena_deinit(&arena);
 	return ok;

@@ -149,6 +149,7 @@ static void on_line(void *context, enum cutover_line kind, const char *text)
 {
 	static const char *const heads[] = { [CUTOVER_LINE_STEP] = "",
 					     [CUTOVER_LINE_PLAN] = "",
+					     [CUTOVER_LINE_NOTE] = "note: ",
 					     [CUTOVER_LINE_WARNING] = "warning: ",
 					     [CUTOVER_LINE_PROBLEM] = "in the way: ",
 					     [CUTOVER_LINE_BLOCKER] = "  held by " };

@@ -200,7 +200,7 @@ void server_check_move(const struct server_check *wanted, const struct move_plan
 
 /* ---- server_security.c ---- */
 
-bool server_open_auth_query(struct server *server, struct error *error_out);
+void server_open_auth_query(struct server *server);
 bool server_check_security(const struct settings *settings, struct error *error_out);
 /* For the proxy, on workers' threads. */
 void server_find_verifier(void *context, const char *user, struct proxy_asker *asker);

@@ -15,7 +15,7 @@ void server_find_verifier(void *context, const char *user, struct proxy_asker *a
 	auth_query_ask(server->auth_query, user, asker);
 }
 
-/* The roles of a cluster are the same in all its databases: any connection will do. */
+/* The roles of a cluster are the same in all its databases: any connection will do, and there is one (settings.c). */
 static const char *any_dsn(const struct settings *settings)
 {
 	for (size_t i = 0; i < settings->databases.count; i++) {
@@ -25,27 +25,14 @@ static const char *any_dsn(const struct settings *settings)
 	return NULL;
 }
 
-static bool check_auth_query(const struct settings *settings, struct error *error_out)
-{
-	if (!settings->security.auth_query || any_dsn(settings))
-		return true;
-	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "`auth_query` needs a connection of crossfade's own to ask the server");
-	error_hint(error_out, "Set admin.dsn.");
-	error_at(error_out, settings->file, 0, 0);
-	return false;
-}
-
-bool server_open_auth_query(struct server *server, struct error *error_out)
+void server_open_auth_query(struct server *server)
 {
 	struct auth_query_settings settings = auth_query_settings_default();
-	if (!check_auth_query(&server->settings, error_out))
-		return false;
 	if (!server->settings.security.auth_query)
-		return true;
+		return;
 	settings.dsn = any_dsn(&server->settings);
 	settings.sql = server->settings.security.auth_query;
 	server->auth_query = auth_query_new(&settings, on_verifier);
-	return true;
 }
 
 bool server_check_security(const struct settings *settings, struct error *error_out)
@@ -54,7 +41,7 @@ bool server_check_security(const struct settings *settings, struct error *error_
 	if (!security_new(&settings->security, &security, error_out))
 		return false;
 	security_unref(security);
-	return check_auth_query(settings, error_out);
+	return true;
 }
 
 /* One may help to find a fault where it would hold no secrets. */

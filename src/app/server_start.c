@@ -126,7 +126,8 @@ static void judge_stages(struct server *server)
 		return;
 	}
 	LOG(LOG_ERROR, "flags_held", LOG_STR("error", error.message), LOG_STR("detail", error.detail),
-	    LOG_STR("hint", error.hint),
+	    LOG_STR("hint", error.hint), LOG_STR("console", server->settings.console.endpoint_count ? NULL :
+		"there is none to force it over: add `console: {listen: [run]}`, restart, and use `crossfade flags set`"),
 	    LOG_STR("message", "a flags file was changed while crossfade was not running, against the rules of stages; "
 			       "stages stay as they were until it is changed back or the change is forced"));
 }

@@ -139,11 +139,41 @@ static bool check_schemas(const struct settings *settings, const struct yaml_doc
 	return true;
 }
 
+/* The value at a dotted path, or what holds it where it is not written. */
+static const struct yaml_value *place_of(const struct yaml_doc *doc, const char *path)
+{
+	char key[64];
+	size_t len = strcspn(path, ".");
+	snprintf(key, sizeof(key), "%.*s", (int)len, path);
+	const struct yaml_value *section = yaml_get(&doc->root, key);
+	const struct yaml_value *inner = section && path[len] ? yaml_get(section, path + len + 1) : NULL;
+	return inner ? inner : section ? section : &doc->root;
+}
+
+static bool check_security(const struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
+{
+	const char *key;
+	bool asks = settings->security.auth_query != NULL;
+	if (!security_settings_check(&settings->security, &key, error_out)) {
+		const struct yaml_value *at = place_of(doc, key);
+		error_at(error_out, doc->file, at->line, at->column);
+		return false;
+	}
+	for (size_t i = 0; asks && i < settings->databases.count; i++)
+		asks = !settings->databases.items[i].admin_dsn;
+	if (!asks)
+		return true;
+	yaml_fail(doc, place_of(doc, "auth_query"), error_out,
+		  "`auth_query` needs a connection of crossfade's own to ask the server");
+	error_hint(error_out, "Set admin.dsn.");
+	return false;
+}
+
 static bool finish(struct settings *settings, const struct yaml_doc *doc, struct error *error_out)
 {
 	if (!unite_forms(settings, doc, error_out) || !check_queue(settings, doc, error_out) ||
 	    !place_usage(settings, doc, error_out) || !check_console(settings, doc, error_out) ||
-	    !check_schemas(settings, doc, error_out))
+	    !check_schemas(settings, doc, error_out) || !check_security(settings, doc, error_out))
 		return false;
 	settings->journal_path = settings->journal;
 	if (settings->journal == settings_journal_auto)

@@ -3,6 +3,7 @@
 #include "app/settings.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,18 +12,53 @@ enum { LISTEN_PORT = 6432, SERVER_PORT = 5432, HTTP_PORT = 9632, CONSOLE_PORT = 
 
 /* ---- addresses ---- */
 
-static bool parse_endpoint(struct field_context *context, const char *what, uint16_t port,
-			   const struct yaml_value *value, struct endpoint *endpoint_out)
+/* `listen: true` and `server: 5432` are slips, and no hosts. */
+static bool is_no_host(const struct yaml_value *value)
 {
-	const char *why;
+	static const char *const words[] = { "true", "false", "yes", "no", "on", "off" };
+	for (size_t i = 0; !value->quoted && i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(value->text, words[i]) == 0)
+			return true;
+	}
+	return !value->text[strspn(value->text, "0123456789")];
+}
+
+static bool expect_place(struct field_context *context, const char *what, uint16_t port, const struct yaml_value *value)
+{
 	if (!yaml_expect(context->doc, value, YAML_TEXT, what, context->error))
 		return false;
 	if (!value->text[0])
 		return FIELD_FAIL(context, value, "%s must not be empty", what);
+	if (!is_no_host(value))
+		return true;
+	FIELD_FAIL(context, value, "%s must be a host or a folder, but is `%s`", what, value->text);
+	error_hint(context->error, "Write HOST:PORT, such as 127.0.0.1:%u.", port);
+	return false;
+}
+
+static bool parse_endpoint(struct field_context *context, const char *what, uint16_t port,
+			   const struct yaml_value *value, struct endpoint *endpoint_out)
+{
+	const char *why;
+	if (!expect_place(context, what, port, value))
+		return false;
 	if (endpoint_parse(context->arena, value->text, port, endpoint_out, &why))
 		return true;
 	FIELD_FAIL(context, value, "%s `%s` %s", what, value->text, why);
 	error_hint(context->error, "Write 127.0.0.1:%u, or the absolute path of a unix socket's folder.", port);
+	return false;
+}
+
+/* `listen: run` may be meant as a folder, as it is below `console`: a word alone is nobody's address. */
+static bool parse_own_address(struct field_context *context, const char *what, uint16_t port,
+			      const struct yaml_value *value, struct endpoint *endpoint_out)
+{
+	if (!parse_endpoint(context, what, port, value, endpoint_out))
+		return false;
+	if (strpbrk(value->text, ".:/*[") || strcmp(value->text, "localhost") == 0)
+		return true;
+	FIELD_FAIL(context, value, "%s `%s` could be a host or a folder", what, value->text);
+	error_hint(context->error, "Write %s:%u if it is a host; a folder needs its absolute path.", value->text, port);
 	return false;
 }
 
@@ -36,7 +72,7 @@ static bool parse_listener_map(struct field_context *context, const struct yaml_
 		return false;
 	if (!address)
 		return FIELD_FAIL(context, map, "an item of `listen` has no `address`");
-	if (!parse_endpoint(context, "the address", LISTEN_PORT, address, &listener->endpoint))
+	if (!parse_own_address(context, "the address", LISTEN_PORT, address, &listener->endpoint))
 		return false;
 	if (app && !yaml_is_null(app)) {
 		if (!yaml_expect(context->doc, app, YAML_TEXT, "`app`", context->error))
@@ -65,8 +101,8 @@ static bool parse_listener(struct field_context *context, const struct yaml_valu
 {
 	struct settings_listener *listener = &list->items[list->count];
 	bool ok = value->kind == YAML_MAP ? parse_listener_map(context, value, listener)
-					  : parse_endpoint(context, "the address", LISTEN_PORT, value,
-							   &listener->endpoint);
+					  : parse_own_address(context, "the address", LISTEN_PORT, value,
+							      &listener->endpoint);
 	for (size_t i = 0; ok && i < list->count; i++) {
 		if (same_endpoint(&list->items[i].endpoint, &listener->endpoint))
 			return FIELD_FAIL(context, value, "the address is in `listen` twice");
@@ -147,7 +183,7 @@ bool settings_parse_http(struct field_context *context, const struct field *fiel
 {
 	struct endpoint endpoint = { 0 };
 	if (value->kind != YAML_TEXT || strcmp(value->text, field->zero) != 0) {
-		if (!parse_endpoint(context, "`http.listen`", HTTP_PORT, value, &endpoint))
+		if (!parse_own_address(context, "`http.listen`", HTTP_PORT, value, &endpoint))
 			return false;
 		if (endpoint.host[0] == '/')
 			return FIELD_FAIL(context, value, "`http.listen` takes HOST:PORT, not a folder");
@@ -185,7 +221,9 @@ static bool parse_console_address(struct field_context *context, const struct ya
 				  struct endpoint *endpoint_out)
 {
 	struct yaml_value place = *value;
-	if (value->kind == YAML_TEXT && value->text[0] && is_folder(value->text))
+	if (!expect_place(context, "the address", CONSOLE_PORT, value))
+		return false;
+	if (is_folder(value->text))
 		place.text = absolute_folder(context, value->text);
 	if (!parse_endpoint(context, "the address", CONSOLE_PORT, &place, endpoint_out))
 		return false;

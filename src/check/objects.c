@@ -63,6 +63,9 @@ static bool is_worth_saying(const struct ruleset *ruleset, const struct dependen
 	/* Foreign keys among tables that all have their place are no news. */
 	if (item->kind == DEPENDENT_FOREIGN_KEY)
 		return !mapped(ruleset, item->on);
+	/* A partition goes along with its table, unless it was put elsewhere. */
+	if (item->kind == DEPENDENT_CHILD && item->text && strcmp(item->text, "partition") == 0)
+		return strcmp(item->on.schema, item->table.schema) != 0;
 	return true;
 }
 

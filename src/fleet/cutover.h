@@ -82,7 +82,7 @@ struct cutover_status {
 	struct error error;    /* of an outcome that has one */
 };
 
-enum cutover_line { CUTOVER_LINE_STEP, CUTOVER_LINE_PLAN, CUTOVER_LINE_WARNING, CUTOVER_LINE_PROBLEM,
+enum cutover_line { CUTOVER_LINE_STEP, CUTOVER_LINE_PLAN, CUTOVER_LINE_NOTE, CUTOVER_LINE_WARNING, CUTOVER_LINE_PROBLEM,
 		    CUTOVER_LINE_BLOCKER };
 
 /* Called on the cutover's thread. */

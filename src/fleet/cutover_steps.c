@@ -86,12 +86,12 @@ static void say_findings(struct cutover *cutover)
 		cutover_say(cutover, CUTOVER_LINE_WARNING, "what else names the tables is not known: %s", error.message);
 	for (size_t i = 0; i < findings.count; i++) {
 		const struct finding *finding = &findings.items[i];
-		if (finding->severity == FINDING_NOTE || !finding->entry)
+		bool note = finding->severity == FINDING_NOTE;
+		if ((note && !cutover->request.dry_run) || !finding->entry)
 			continue;
 		if (said++ < FINDINGS_SAID)
-			cutover_say(cutover, CUTOVER_LINE_WARNING, "%s: %s %s: %s%s%s", finding->entry, finding->kind,
-				    finding->object ? finding->object : "", finding->text, finding->hint ? "\nHINT: " : "",
-				    finding->hint ? finding->hint : "");
+			cutover_say(cutover, note ? CUTOVER_LINE_NOTE : CUTOVER_LINE_WARNING, "%s: %s%s%s", finding->entry,
+				    finding->text, finding->hint ? "\nHINT: " : "", finding->hint ? finding->hint : "");
 	}
 	if (said > FINDINGS_SAID)
 		cutover_say(cutover, CUTOVER_LINE_WARNING, "and %zu more; `crossfade check` lists them",
@@ -99,12 +99,26 @@ static void say_findings(struct cutover *cutover)
 	findings_deinit(&findings);
 }
 
+/* Of others' sessions it must see who waits for whom, or one that waits at the gate and blocks another is not let through. */
+static void check_role(struct cutover *cutover)
+{
+	struct error error;
+	char sees[8];
+	if (cutover->request.dry_run && !state_check(cutover->connection, QUERY_MS, &error))
+		move_plan_problem(cutover->plan, &error);
+	if (ask_text(cutover, "SELECT pg_has_role('pg_read_all_stats', 'USAGE')", sees, sizeof(sees), &error) && sees[0] != 't')
+		cutover_say(cutover, CUTOVER_LINE_WARNING,
+			    "the role of `admin` does not see what sessions of others do: who is in the way has no name, and "
+			    "sessions that wait for each other are not noticed\nHINT: GRANT pg_read_all_stats TO it.");
+}
+
 static enum cutover_outcome refuse(struct cutover *cutover, struct error *error_out)
 {
 	const struct move_plan *plan = cutover->plan;
 	*error_out = plan->problems[0];
 	if (plan->problem_count > 1)
-		error_detail(error_out, "There are %zu more problems.", plan->problem_count - 1);
+		error_detail(error_out, "%zu more %s in the way.", plan->problem_count - 1,
+			     plan->problem_count == 2 ? "thing is" : "things are");
 	return CUTOVER_REFUSED;
 }
 
@@ -165,6 +179,21 @@ static bool wait_for_old(struct cutover *cutover, struct error *error_out)
 			return false;
 	}
 	return !found;
+}
+
+/* Nobody waits in a dry run: what a cutover would wait for, if it began now. */
+static void say_old(struct cutover *cutover)
+{
+	struct error error;
+	bool found = false;
+	if (!look_for_old(cutover, &found, &error))
+		cutover_say(cutover, CUTOVER_LINE_WARNING, "who holds the tables now is not known: %s", error.message);
+	if (!found)
+		return;
+	cutover_say(cutover, CUTOVER_LINE_WARNING,
+		    "transactions older than %u ms hold the tables now; a cutover would wait for their end",
+		    cutover->request.max_stall_ms);
+	say_holders(cutover);
 }
 
 /* ---- attempts ---- */
@@ -301,8 +330,12 @@ enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_ou
 		say_findings(cutover);
 	if (cutover->plan->stage_count && cutover->callbacks.check)
 		cutover->callbacks.check(cutover->callbacks.context, cutover->plan);
+	if (cutover->plan->stage_count)
+		check_role(cutover);
 	cutover_say_plan(cutover);
 	cutover_say_others(cutover);
+	if (cutover->request.dry_run)
+		say_old(cutover);
 	if (cutover->plan->problem_count)
 		return refuse(cutover, error_out);
 	if (cutover->request.dry_run)

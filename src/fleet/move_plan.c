@@ -103,6 +103,12 @@ static bool find_entries(struct planner *planner, struct error *error_out)
 
 /* ---- what stands in the way ---- */
 
+void move_plan_problem(struct move_plan *plan, const struct error *problem)
+{
+	if (plan->problem_count < PROBLEMS_MAX)
+		plan->problems[plan->problem_count++] = *problem;
+}
+
 static void note(struct planner *planner, const char *sqlstate, const char *advice, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 static void note(struct planner *planner, const char *sqlstate, const char *advice, const char *format, ...)
@@ -113,11 +119,10 @@ static void note(struct planner *planner, const char *sqlstate, const char *advi
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	if (plan->problem_count == PROBLEMS_MAX)
-		return;
-	struct error *problem = &plan->problems[plan->problem_count++];
-	error_set(problem, sqlstate, "%s", message);
-	error_hint(problem, "%s", advice);
+	struct error problem;
+	error_set(&problem, sqlstate, "%s", message);
+	error_hint(&problem, "%s", advice);
+	move_plan_problem(plan, &problem);
 }
 
 static const char *print(struct planner *planner, struct rel_name name)
@@ -210,6 +215,33 @@ static void check_view(struct planner *planner, const struct move_table *table)
 		     "%s has row security, which a view under its old name would get around", from);
 }
 
+static bool has_column(const struct move_relation *relation, const char *column)
+{
+	for (size_t i = 0; i < relation->column_count; i++) {
+		if (strcmp(relation->columns[i], column) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A column's next name must be free, unless the column that has it gets another one as well. */
+static void check_columns(struct planner *planner, const struct ruleset_entry *entry, const struct move_relation *relation)
+{
+	const struct map_pairs *pairs = &entry->map->columns;
+	bool reverse = planner->plan->reverse;
+	for (size_t i = 0; i < pairs->count; i++) {
+		const char *before = reverse ? pairs->items[i].value : pairs->items[i].key;
+		const char *after = reverse ? pairs->items[i].key : pairs->items[i].value;
+		bool leaves = strcmp(before, after) == 0;
+		for (size_t k = 0; k < pairs->count; k++)
+			leaves |= strcmp(reverse ? pairs->items[k].value : pairs->items[k].key, after) == 0;
+		if (!leaves && has_column(relation, before) && has_column(relation, after))
+			note(planner, "42701", "Rename or drop one of the two, or correct `columns` in the map.",
+			     "%s has a column %s already, which %s is to be called", print(planner, relation->from), after,
+			     before);
+	}
+}
+
 /* ---- one table ---- */
 
 static const struct ruleset_entry *entry_of_partition(struct planner *planner, const struct move_relation *relation)
@@ -290,6 +322,7 @@ static void check_entry(struct planner *planner, const struct ruleset_entry *ent
 		return;
 	for (size_t i = 0; i < table->relation_count; i++)
 		check_relation(planner, &table->relations[i]);
+	check_columns(planner, entry, &table->relations[0]);
 	check_schemas(planner, table);
 	check_view(planner, table);
 }

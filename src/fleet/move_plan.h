@@ -47,6 +47,8 @@ struct move_plan {
  * What the catalog forbids is in the plan's problems. */
 bool move_plan_make(struct catalog_connection *connection, const struct ruleset *ruleset, const struct move_wish *wish,
 		    uint32_t timeout_ms, struct move_plan **plan_out, struct error *error_out);
+/* Something else that forbids it. */
+void move_plan_problem(struct move_plan *plan, const struct error *problem);
 void move_plan_free(struct move_plan *plan);
 
 #endif

@@ -66,6 +66,8 @@ static const char add_to_tables[] =
 	"UPDATE crossfade.about SET version = 3 WHERE version < 3;"
 	"COMMIT";
 
+#define MAKE_SCHEMA_HINT "Let the owner of the database run: CREATE SCHEMA crossfade AUTHORIZATION <the role of `admin`>."
+
 /* CREATE SCHEMA asks for CREATE on the database even where the schema exists. */
 static bool ask(struct catalog_connection *connection, const char *sql, uint32_t timeout_ms, long *answer_out,
 		struct error *error_out)
@@ -78,6 +80,23 @@ static bool ask(struct catalog_connection *connection, const char *sql, uint32_t
 	return true;
 }
 
+bool state_check(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out)
+{
+	long may = 0;
+	if (!ask(connection,
+		 "SELECT CASE WHEN n.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')"
+		 " ELSE pg_has_role(n.nspowner, 'USAGE') OR (has_schema_privilege(n.oid, 'USAGE') AND EXISTS (SELECT FROM"
+		 " pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'journal' AND has_table_privilege(c.oid, 'INSERT')))"
+		 " END::int FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'crossfade'",
+		 timeout_ms, &may, error_out))
+		return false;
+	if (may)
+		return true;
+	error_set(error_out, "42501", "the role of `admin` may not write to the schema crossfade, where cutovers are recorded");
+	error_hint(error_out, MAKE_SCHEMA_HINT);
+	return false;
+}
+
 static bool make(struct catalog_connection *connection, bool schema_exists, uint32_t timeout_ms,
 		 struct error *error_out)
 {
@@ -87,8 +106,7 @@ static bool make(struct catalog_connection *connection, bool schema_exists, uint
 		return true;
 	error_set(error_out, why.sqlstate, "cannot make the schema crossfade, where cutovers are recorded: %s",
 		  why.message);
-	error_hint(error_out, "Let the owner of the database run: CREATE SCHEMA crossfade AUTHORIZATION <the role of "
-			      "`admin`>.");
+	error_hint(error_out, MAKE_SCHEMA_HINT);
 	return false;
 }
 

@@ -30,6 +30,8 @@ enum { STATE_VERSION = 3, STATE_ID_BYTES = 37 };
 /* A random UUID, as text. */
 void state_make_id(char id_out[STATE_ID_BYTES]);
 
+/* Whether the role may make the schema, or write to it. Changes nothing. */
+bool state_check(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out);
 /* Makes the schema where it is missing; fails when a newer crossfade has left one that this cannot use. */
 bool state_ensure(struct catalog_connection *connection, uint32_t timeout_ms, struct error *error_out);
 

@@ -26,11 +26,19 @@ struct tls_context {
 
 /* ---- errors ---- */
 
+/* The oldest one is the cause; those after it say only where it was met, such as "system lib". */
+static const char *cause(void)
+{
+	unsigned long code = ERR_peek_error();
+	if (ERR_SYSTEM_ERROR(code))
+		return strerror(ERR_GET_REASON(code));
+	const char *reason = ERR_reason_error_string(code);
+	return reason ? reason : "unknown error";
+}
+
 static bool fail(struct error *error_out, const char *path, const char *what)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(code);
-	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s: %s", what, reason ? reason : "unknown error");
+	error_set(error_out, SQLSTATE_CONFIG_FILE_ERROR, "%s: %s", what, cause());
 	if (path)
 		error_at(error_out, path, 0, 0);
 	ERR_clear_error();
@@ -92,6 +100,7 @@ static bool load_certificate(struct tls_context *context, const struct tls_setti
 {
 	if (!plain_file_check(settings->cert, "the certificate", error_out))
 		return false;
+	ERR_clear_error(); /* of another connection on this thread */
 	if (SSL_CTX_use_certificate_chain_file(context->ssl, settings->cert) != 1)
 		return fail(error_out, settings->cert, "cannot load the certificate");
 	if (!secret_file_check(settings->key, "the private key", error_out))

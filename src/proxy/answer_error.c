@@ -34,6 +34,14 @@ static void explain_not_kept(const struct conversation *conversation, struct err
 		   "limits.prepared_bytes.");
 }
 
+static void explain_other_tables(struct error *error_out)
+{
+	error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED, "the prepared statement would use other tables at this point of the text");
+	error_detail(error_out, "A statement before it, in the same text, changes what its names mean, and it is prepared "
+		     "anew between texts only.");
+	error_hint(error_out, "Send the statements one by one.");
+}
+
 /* The server's own words for its own case of this, which drivers know. */
 static void explain_other_columns(struct error *error_out)
 {
@@ -65,6 +73,8 @@ bool answer_error_refusal(struct conversation *conversation, const struct reques
 		explain_unknown(error_out);
 	else if (head->flags & REQUEST_NOT_KEPT)
 		explain_not_kept(conversation, error_out);
+	else if (head->flags & REQUEST_OTHER_TABLES)
+		explain_other_tables(error_out);
 	else if (head->flags & REQUEST_OTHER_COLUMNS)
 		explain_other_columns(error_out);
 	else if (head->rewrite && head->rewrite->outcome == REWRITE_REFUSED)
@@ -109,6 +119,16 @@ static void translate_names(const struct answer *answer, const struct error_fiel
 	"The table may have been moved a moment ago. crossfade reads the catalog again: repeat the statement, " \
 	"or its transaction."
 
+/* Bodies of code are not rewritten: what they name would not be found by repeating the statement. */
+static bool names_by_itself(const struct answer *answer, const struct error_fields *fields)
+{
+	const struct statement_shape *shape = answer->shape;
+	bool found = false;
+	for (size_t i = 0; shape && i < shape->use_count; i++)
+		found |= shape->uses[i].kind != USE_OPAQUE && shape->uses[i].kind != USE_INTROSPECTION;
+	return found && !fields->inner_query.len;
+}
+
 /* A name of ours in the text, or of the map in the message, that the server does not know any more. */
 static bool has_vanished(const struct answer *answer, const struct error_fields *fields)
 {
@@ -116,8 +136,8 @@ static bool has_vanished(const struct answer *answer, const struct error_fields 
 	     !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA)) ||
 	    !answer->ruleset || !fields->message.len || !retry_is_missing_relation(fields))
 		return false;
-	if (answer->at_replaced)
-		return true;
+	if (answer->at_replaced || !names_by_itself(answer, fields))
+		return answer->at_replaced;
 	const char *open = memchr(fields->message.data, '"', fields->message.len);
 	const char *end = fields->message.data + fields->message.len;
 	const char *close = open ? memchr(open + 1, '"', (size_t)(end - open - 1)) : NULL;

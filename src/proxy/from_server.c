@@ -237,7 +237,7 @@ static enum traffic_error error_of(const struct request *head, bool refused)
 	return !refused				     ? TRAFFIC_ERROR_SERVER :
 	       head->flags & REQUEST_TOO_LARGE	     ? TRAFFIC_ERROR_TOO_LARGE :
 	       head->flags & REQUEST_CANCELLED	     ? TRAFFIC_ERROR_CANCELLED :
-	       head->flags & REQUEST_UNKNOWN_PATH    ? TRAFFIC_ERROR_UNKNOWN :
+	       head->flags & (REQUEST_UNKNOWN_PATH | REQUEST_OTHER_TABLES) ? TRAFFIC_ERROR_UNKNOWN :
 						       TRAFFIC_ERROR_REFUSED;
 }
 

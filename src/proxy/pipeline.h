@@ -33,6 +33,7 @@ enum request_flag {
 	REQUEST_CANCELLED = 1 << 8,  /* by the client while a pause or a hidden exchange held it up */
 	REQUEST_NOT_KEPT = 1 << 9,     /* stands in for the use of a statement whose text was not kept */
 	REQUEST_OTHER_COLUMNS = 1 << 10, /* … and of one that would give other columns now */
+	REQUEST_OTHER_TABLES = 1 << 11, /* … and of one that the same text, ahead of it, gives other tables */
 };
 
 struct request {

@@ -334,6 +334,56 @@ static bool changes_meaning(const struct rewrite *rewrite, size_t before)
 	return false;
 }
 
+static bool same_uses(const struct statement_shape *a, const struct statement_shape *b)
+{
+	size_t count = a ? a->use_count : 0;
+	if (count != (b ? b->use_count : 0))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct use *x = &a->uses[i], *y = &b->uses[i];
+		if (strcmp(x->table, y->table) != 0 || x->side != y->side || x->kind != y->kind || x->flags != y->flags)
+			return false;
+	}
+	return true;
+}
+
+static const struct statement_shape *shape_of(const struct rewrite *rewrite)
+{
+	return rewrite->statement_count ? rewrite->statements[0].shape : NULL;
+}
+
+/* In the state that the statements of the text before it make, as far as that can be known. */
+static struct rewrite *rewrite_behind(struct conversation *conversation, struct slice sql, const struct rewrite *text,
+				      size_t before)
+{
+	struct session_state *state = session_state_new("", "", NULL);
+	session_state_assign(state, state_now(conversation));
+	for (size_t i = 0; i < before; i++) {
+		for (size_t k = 0; k < text->statements[i].effect_count; k++)
+			session_state_apply(state, &text->statements[i].effects[k]);
+	}
+	struct rewrite *rewrite =
+		rewriter_run(conversation->env->rewriter, sql, REWRITE_EXTENDED, state, conversation->ruleset);
+	session_state_free(state);
+	return rewrite;
+}
+
+/* Nothing can be prepared in the middle of a text. The server looks the names up again there, and so it is enough
+ * if the statement as it has it stays right. */
+static bool stays_right(struct conversation *conversation, const struct name *name, const struct rewrite *text,
+			size_t before)
+{
+	struct slice kept = prepared_text(name->prepared);
+	const struct rewrite *sent = sent_of(name);
+	if (!kept.data || name->prepared->lost || long_text_is_long(conversation, kept))
+		return false;
+	struct rewrite *there = rewrite_behind(conversation, kept, text, before);
+	bool same = there->outcome <= REWRITE_REWRITTEN && same_text(sent, there) &&
+		    same_uses(shape_of(sent), shape_of(there));
+	rewrite_unref(there);
+	return same;
+}
+
 static enum verdict reprepare_one(struct conversation *conversation, const struct rewrite *rewrite, size_t index,
 				  const struct effect *effect, const struct client_text *in_place,
 				  struct round *round)
@@ -343,7 +393,9 @@ static enum verdict reprepare_one(struct conversation *conversation, const struc
 		return VERDICT_PASS;
 	const struct rewrite *sent = sent_of(name);
 	if (in_place && sent && sent->depends_on_state && changes_meaning(rewrite, index))
-		return fail(conversation, in_place, REQUEST_UNKNOWN_PATH, round);
+		return stays_right(conversation, name, rewrite, index) ?
+			       VERDICT_PASS :
+			       fail(conversation, in_place, REQUEST_OTHER_TABLES, round);
 	struct client_text ours = text_in_place(NULL);
 	return reprepare_statement(conversation, name, in_place ? in_place : &ours, round);
 }

@@ -41,6 +41,8 @@ struct security {
 	struct users *users; /* with AUTH_SCRAM */
 };
 
+/* Whether they fit together, files unseen. key_out: which one does not, as in "client_tls.verify". */
+bool security_settings_check(const struct security_settings *settings, const char **key_out, struct error *error_out);
 bool security_new(const struct security_settings *settings, struct security **security_out, struct error *error_out);
 struct security *security_ref(struct security *security);
 void security_unref(struct security *security);

@@ -44,6 +44,7 @@ bool error_fields_read(struct slice body, struct error_fields *fields_out)
 		case 't': fields.table = value; break;
 		case 'c': fields.column = value; break;
 		case 'n': fields.constraint = value; break;
+		case 'q': fields.inner_query = value; break;
 		case 'R': fields.routine = value; break;
 		case 'P': fields.position = parse_position(value); break;
 		default: break;

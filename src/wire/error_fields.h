@@ -15,6 +15,7 @@ struct error_fields {
 	struct slice sqlstate;
 	struct slice message;
 	struct slice schema, table, column, constraint;
+	struct slice inner_query; /* code that the statement ran, in which it failed */
 	struct slice routine; /* of the server's code: tells errors of one SQLSTATE apart */
 	uint32_t position; /* 1-based, in characters; 0: none */
 };

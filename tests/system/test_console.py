@@ -336,6 +336,9 @@ def test_a_flags_file_that_cannot_be_written(console, proxy, pg):
     diag = refused(console, 'set flag prices to live')
     assert count(proxy) == '100', diag
     proxy.flags_file.unlink()
+    assert 'line 0' not in (diag.message_detail or ''), diag.message_detail
+    diag = refused(console, 'set flag prices to live')
+    assert diag.message_primary.startswith('cannot read the file') and diag.message_detail == f'It is about the file {proxy.flags_file}.'
     real.rename(proxy.flags_file)
     with console.connect() as k:
         k.execute('set flag prices to live')

@@ -110,6 +110,18 @@ def test_what_is_really_not_there_is_an_error_at_once(c):
     assert answer(c, query(SUM)) == ['5050']
 
 
+def test_what_code_names_is_no_matter_of_repeating(c, db):
+    """Bodies are not rewritten, so the statement would fail again: no hint."""
+    for sql in ("do $$ begin perform n from data.prices; end $$", "do $$ begin execute 'select 1 from data.prices'; end $$",
+                'select gone() from prices'):
+        if 'gone' in sql:
+            db.psql('-c', "create or replace function gone() returns int language plpgsql as $$ begin "
+                    "return (select n from data.prices limit 1); end $$", PGDATABASE='foreign_ddl')
+        c.send(query(sql))
+        error = next(body for kind, body in c.until('Z') if kind == 'E')
+        assert b'C42P01' in error and b'moved a moment ago' not in error, (sql, error)
+
+
 def test_a_write_happens_once(c, move):
     for i in range(3):
         move()

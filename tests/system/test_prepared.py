@@ -223,6 +223,26 @@ def test_prepare_and_execute_in_sql(flips, c):
     assert answer(c, query('select count(*) from pg_prepared_statements')) == ['0']
 
 
+def test_a_text_that_changes_the_path_and_executes(flips, c):
+    """It is served where the statement stays what it is; nothing can be prepared in the middle of a text."""
+    flips.to('live')
+    answer(c, query('prepare p as select side from prices'))
+    answer(c, query('prepare q as select side from public.prices'))
+    assert answer(c, query('execute p')) == ['new', 'new']
+    assert answer(c, query("set search_path = public, elsewhere; execute p; execute q")) == ['new'] * 4
+    assert answer(c, query('set search_path = elsewhere; execute q; set search_path = public; execute p')) == ['new'] * 4
+    c.send(query('set search_path = elsewhere; execute p'))
+    error = next(body for kind, body in c.until('Z') if kind == 'E')
+    assert b'C0A000' in error and b'would use other tables' in error and b'one by one' in error
+    assert answer(c, query('show search_path')) == ['public'], 'none of it has happened'
+    answer(c, query('set search_path = elsewhere'))
+    assert answer(c, query('execute p')) == ['elsewhere']
+    c.send(query("create temp table prices as select 'temp'::text as side; execute p"))
+    assert any(kind == 'E' and b'would use other tables' in body for kind, body in c.until('Z'))
+    answer(c, query('reset search_path'))
+    assert answer(c, query('execute p')) == ['new', 'new']
+
+
 def place_of_error(c, sql):
     """(SQLSTATE, position or None)"""
     c.send(query(sql))

@@ -82,6 +82,21 @@ def test_a_leap_is_held_until_it_is_forced_or_taken_back(proxy):
     assert stages(proxy)['public.stocks'] == 'live' and count(proxy, 'public.stocks') == '1'
 
 
+def test_without_a_console_the_log_says_how_to_force_it(db, make_proxy):
+    proxy = make_proxy(db, map_text=TRANSFORM, dbname='moves')
+    restart(proxy, 'flags: {public.stocks: live}\n')
+    assert 'add `console: {listen: [run]}`, restart' in proxy.wait_log('flags_held.*').group()
+    assert count(proxy, 'public.stocks') == '2'
+    text = proxy.config_file.read_text()
+    proxy.config_file.write_text(text + CONSOLE)
+    restart(proxy)
+    done = proxy.command('flags', '-c', proxy.config_file, 'set', 'public.stocks', 'live', '--force', '--reason', 'sure')
+    assert done.returncode == 0, done.stderr
+    proxy.config_file.write_text(text)
+    restart(proxy)
+    assert count(proxy, 'public.stocks') == '1', 'and it stays without one'
+
+
 def test_a_move_is_not_completed_without_evidence_by_a_restart(proxy, db):
     moves.move(db, 'prices')
     restart(proxy, 'flags: {public.prices: live}\n')

@@ -355,6 +355,9 @@ Test(tls, files_that_are_wrong_are_named)
 	settings.cert = other;
 	cr_assert_not(tls_context_accepting(&settings, &context, &error));
 	cr_assert_str_eq(error.file, key);
+	settings.cert = key;
+	cr_assert_not(tls_context_accepting(&settings, &context, &error));
+	cr_assert_str_eq(error.message, "cannot load the certificate: no start line");
 	settings.cert = cert;
 	chmod(key, 0644);
 	cr_assert_not(tls_context_accepting(&settings, &context, &error));

@@ -398,5 +398,7 @@ Test(reprepare, a_setting_in_the_same_text_is_refused_where_it_matters)
 	set_path("public");
 	cr_assert_str_eq(say(talk, "Q:set_other;execute_s"), "Q[SELECT crossfade_refused_statement]");
 	answer(talk, "E:42703/crossfade Z:I");
+	cr_assert_str_eq(say(talk, "Q:set_public;execute_s"), "Q[set public;execute s]", "it stays what it is");
+	answer(talk, "C:SET C:SELECT_1 Z:I");
 	EXPECT_IDLE();
 }
