@@ -68,9 +68,11 @@ static const char *const questions[QUESTION_COUNT] = {
 	" AND c.relnamespace = to_regnamespace(%2) AND c.oid <> p.oid UNION"
 	" SELECT t.typname FROM parts p JOIN pg_type t ON t.typname = p.next AND p.is_table"
 	" AND t.typnamespace = to_regnamespace(%2) AND t.typrelid = 0 AND (t.typelem = 0 OR p.relname = p.next) UNION"
-	/* The type of its arrays keeps its name, too, unless the table gets another one. */
+	/* The type of its arrays keeps its name, too, unless the table gets another one. That of a view there goes with it. */
 	" SELECT a.typname FROM moved m JOIN pg_type o ON o.oid = m.reltype JOIN pg_type a ON a.oid = o.typarray"
-	" JOIN pg_type t ON t.typname = a.typname AND t.typnamespace = to_regnamespace(%2) WHERE m.relname = m.next UNION"
+	" JOIN pg_type t ON t.typname = a.typname AND t.typnamespace = to_regnamespace(%2) WHERE m.relname = m.next"
+	" AND NOT EXISTS (SELECT FROM pg_type e JOIN pg_class v ON v.oid = e.typrelid WHERE e.oid = t.typelem"
+	" AND v.relname = m.next AND v.relnamespace = to_regnamespace(%2)) UNION"
 	" SELECT s.stxname FROM moved m JOIN pg_statistic_ext o ON o.stxrelid = m.oid JOIN pg_statistic_ext s"
 	" ON s.stxname = o.stxname AND s.stxnamespace = to_regnamespace(%2) AND s.oid <> o.oid",
 	[ASK_WATCHED] = TREE

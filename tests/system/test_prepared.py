@@ -237,7 +237,10 @@ def test_a_text_that_changes_the_path_and_executes(flips, c):
     assert answer(c, query('show search_path')) == ['public'], 'none of it has happened'
     answer(c, query('set search_path = elsewhere'))
     assert answer(c, query('execute p')) == ['elsewhere']
+    assert answer(c, query("create temp table prices as select 'temp'::text as side; execute p")) == ['temp'], 'unchanged'
+    answer(c, query('drop table prices'))
     answer(c, query('reset search_path'))
+    assert answer(c, query('execute p')) == ['new', 'new']
     c.send(query("create temp table prices as select 'temp'::text as side; execute p"))
     assert any(kind == 'E' and b'would use other tables' in body for kind, body in c.until('Z'))
     assert answer(c, query('execute p')) == ['new', 'new']
