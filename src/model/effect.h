@@ -30,7 +30,7 @@ enum effect_kind {
 	EFFECT_RELATION_CREATED, /* name, in schema `value`: an unmapped relation with a mapped table's name … */
 	EFFECT_RELATION_DROPPED, /* … which decides what that name means from here on */
 	EFFECT_COLUMN_ADDED,	   /* name, to the mapped table `text` of schema `value`, whose columns differ */
-	EFFECT_CONSTRAINT_CREATED, /* name, on a mapped table whose rows are in schema `value` */
+	EFFECT_CONSTRAINT_CREATED, /* name, on a mapped table whose rows are in schema `value`; an index, too */
 	EFFECT_PREPARE,	    /* name: SQL-level prepared statement; value: numbers of the parameters that are
 			     * read as names of relations, with spaces between; NULL: none */
 	EFFECT_DEALLOCATE,  /* name, NULL: all */

@@ -103,7 +103,7 @@ struct range {
 	struct noted_use *use; /* NULL: not mapped */
 };
 
-/* Some of the ranges of a level, as JOIN … ON sees them; first NULL: all. */
+/* Some of the ranges of a level, as JOIN … ON and LATERAL see them; first NULL: all. */
 struct window {
 	const struct range *first, *last;
 };
@@ -138,6 +138,7 @@ struct qualifier {
 	size_t part_count;
 	size_t first; /* token of the first part */
 	bool done;    /* the reference it belongs to has been replaced as a whole */
+	bool locks;   /* FOR UPDATE OF t: of several tables of that name the server takes the first */
 };
 
 enum column_place {

@@ -108,7 +108,7 @@ bool columns_hides(const struct range *join, const struct range *range)
 	return by != NULL;
 }
 
-static struct range *named_in(const struct level *level, struct window window, const char *name)
+static struct range *range_named(const struct level *level, struct window window, const char *name)
 {
 	struct range *found = NULL;
 	for (struct range *r = columns_first(level, window); r; r = columns_next(r, window)) {
@@ -119,13 +119,6 @@ static struct range *named_in(const struct level *level, struct window window, c
 		found = r;
 	}
 	return found;
-}
-
-/* What ON cannot see is not forgotten: it may be what the text means, and the server will say so. */
-static struct range *range_named(const struct level *level, struct window window, const char *name)
-{
-	struct range *found = named_in(level, window, name);
-	return found || !window.first ? found : named_in(level, (struct window){ NULL, NULL }, name);
 }
 
 /* t.* and schema.t.* */
@@ -262,6 +255,26 @@ static void add_cte(struct analysis *a, struct column_names *columns, const stru
 	}
 }
 
+/* f(…) AS x(a integer, b text) */
+static void add_defined(struct analysis *a, struct column_names *columns, const PgQuery__RangeFunction *function)
+{
+	for (size_t i = 0; i < function->n_coldeflist; i++)
+		columns_add(a, columns, function->coldeflist[i]->column_def->colname);
+	if (function->ordinality)
+		columns_add(a, columns, "ordinality");
+	columns->complete = true;
+}
+
+static bool yields_pairs(const char *function)
+{
+	static const char *const names[] = { "json_each", "jsonb_each", "json_each_text", "jsonb_each_text" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(function, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The server's own functions that yield one column; its name is the alias', or theirs. */
 static void add_function(struct analysis *a, struct column_names *columns, const struct range *range)
 {
@@ -271,10 +284,21 @@ static void add_function(struct analysis *a, struct column_names *columns, const
 					     "json_object_keys", "jsonb_object_keys", "regexp_matches" };
 	const PgQuery__RangeFunction *function = range->function;
 	const PgQuery__Node *first = function->n_functions == 1 ? function->functions[0] : NULL;
-	if (!first || first->node_case != PG_QUERY__NODE__NODE_LIST || function->n_coldeflist ||
+	if (first && function->n_coldeflist) {
+		add_defined(a, columns, function);
+		return;
+	}
+	if (!first || first->node_case != PG_QUERY__NODE__NODE_LIST ||
 	    first->list->n_items == 0 || first->list->items[0]->node_case != PG_QUERY__NODE__NODE_FUNC_CALL)
 		return;
 	const PgQuery__FuncCall *call = first->list->items[0]->func_call;
+	if (call->n_funcname == 1 && yields_pairs(tree_last_string(call->funcname, 1))) {
+		columns_add(a, columns, "key");
+		columns_add(a, columns, "value");
+		if (function->ordinality)
+			columns_add(a, columns, "ordinality");
+		columns->complete = true;
+	}
 	for (size_t i = 0; call->n_funcname == 1 && i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(tree_last_string(call->funcname, 1), names[i]) != 0)
 			continue;
@@ -476,13 +500,8 @@ static struct range *relation_in(const struct level *level, struct window window
 	return NULL;
 }
 
-static struct range *relation_named(const struct level *level, struct window window, const struct ruleset_name *name)
-{
-	struct range *found = relation_in(level, window, name);
-	return found || !window.first ? found : relation_in(level, (struct window){ NULL, NULL }, name);
-}
-
-struct range *columns_qualified(struct analysis *a, const struct column_use *use)
+/* blind: what ON and LATERAL cannot see is not forgotten. It may be what the text means, and the server will say so. */
+static struct range *qualified(struct analysis *a, const struct column_use *use, bool blind)
 {
 	const struct qualifier *q = use->qualifier;
 	if (!q)
@@ -493,15 +512,22 @@ struct range *columns_qualified(struct analysis *a, const struct column_use *use
 	struct window window = use->window;
 	bool hidden = false;
 	for (const struct level *level = use->level; level; level = level->outer) {
+		struct window seen = blind ? (struct window){ NULL, NULL } : window;
 		struct range *range = hidden		   ? NULL :
-				      q->part_count == 1 ? range_named(level, window, q->parts[0]) :
-							   relation_named(level, window, name);
+				      q->part_count == 1 ? range_named(level, seen, q->parts[0]) :
+							   relation_in(level, seen, name);
 		if (range)
 			return range;
 		window = level->outer_window;
 		hidden = level->hides_outer;
 	}
 	return NULL;
+}
+
+struct range *columns_qualified(struct analysis *a, const struct column_use *use)
+{
+	struct range *range = qualified(a, use, false);
+	return range ? range : qualified(a, use, true);
 }
 
 const struct noted_join *columns_join(const struct column_use *use)

@@ -204,6 +204,14 @@ static void note_constraint(struct analysis *a, const struct ruleset_name *table
 						    .value = table->physical.schema });
 }
 
+void constraints_note_index(struct analysis *a, const struct ruleset_name *table, const char *index)
+{
+	if (table && table->kind == NAME_TABLE && *index && strcmp(table->written.schema, table->physical.schema) != 0)
+		analysis_effect(a, (struct effect){ .kind = EFFECT_CONSTRAINT_CREATED,
+						    .name = index,
+						    .value = table->physical.schema });
+}
+
 void constraints_note(struct analysis *a, const struct ruleset_name *table, const PgQuery__AlterTableStmt *alter)
 {
 	if (!table || table->kind != NAME_TABLE || strcmp(table->written.schema, table->physical.schema) == 0)

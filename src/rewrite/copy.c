@@ -31,6 +31,15 @@ static const struct shape_column *partner(const struct copy *copy, size_t column
 	return p < copy->sinks.shape->physical_count ? &copy->sinks.shape->physical[p] : NULL;
 }
 
+static bool is_chosen(const struct copy *copy, size_t column)
+{
+	for (size_t i = 0; i < copy->count; i++) {
+		if (copy->columns[i] == column)
+			return true;
+	}
+	return false;
+}
+
 /* Without a list: all columns but the generated ones. */
 static bool choose_columns(struct copy *copy)
 {
@@ -46,6 +55,10 @@ static bool choose_columns(struct copy *copy)
 		size_t w = name ? sinks_written(shape, name) : shape->written_count;
 		if (w == shape->written_count) {
 			targets_refuse_unknown(copy->a, copy->range, name ? name : "", copy->offset);
+			return false;
+		}
+		if (is_chosen(copy, w)) {
+			analysis_refuse(copy->a, copy->offset, "42701", "column \"%s\" specified more than once", name);
 			return false;
 		}
 		copy->columns[copy->count++] = w;
@@ -65,6 +78,20 @@ static struct slice listed(const struct copy *copy, bool physical)
 	struct slice list = slice_of(arena_copy(copy->a->arena, text.data ? text.data : "", text.len), text.len);
 	buf_deinit(&text);
 	return list;
+}
+
+/* COPY BINARY takes a table, and no query. */
+static void splice_binary(struct analysis *a, const struct copy *copy)
+{
+	size_t word = a->first + 1, last = clause_statement_last(a, copy->last + 1);
+	if (word >= copy->range->first || !clause_is_word(a, word, "binary"))
+		return;
+	splice_add(a->splices, clause_offset(a, word), clause_end_offset(a, word) - clause_offset(a, word),
+		   slice_of("", 0));
+	if (clause_is_mark(a, last, ")"))
+		splice_add(a->splices, clause_offset(a, last), 0, slice_str(", FORMAT binary"));
+	else
+		splice_add(a->splices, clause_end_offset(a, last), 0, slice_str(" BINARY"));
 }
 
 static void splice_out(const struct copy *copy)
@@ -89,6 +116,7 @@ static void splice_out(const struct copy *copy)
 	char *text = arena_printf(a->arena, "(SELECT %.*s FROM (%.*s) AS crossfade_rows)", (int)list.len, list.data,
 				  (int)query.len, query.data);
 	splice_add(a->splices, copy->offset, clause_end_offset(a, copy->last) - copy->offset, slice_str(text));
+	splice_binary(a, copy);
 }
 
 /* The parenthesis of FORCE_NULL (names); a->end: it is written in another way. */

@@ -141,10 +141,27 @@ static void check_star(struct analysis *a, struct column_use *use)
 	range->whole_row = range->whole_row || (use->place != COLUMN_IS_TARGET && use->place != COLUMN_IN_ROW);
 }
 
+/* t.to_jsonb is to_jsonb(t) where t has no such column. */
+static bool is_of_row(struct analysis *a, struct range *range, const char *name)
+{
+	const struct column_names *columns = columns_of(a, range);
+	if (!columns->complete || system_column(name))
+		return false;
+	for (size_t i = 0; i < columns->count; i++) {
+		if (strcmp(columns->names[i], name) == 0)
+			return false;
+	}
+	return true;
+}
+
 static void check_qualified(struct analysis *a, const struct column_use *use)
 {
-	const struct range *range = columns_qualified(a, use);
+	struct range *range = columns_qualified(a, use);
 	const char *name = columns_name(use);
+	if (name && is_read(range) && is_of_row(a, range, name)) {
+		range->whole_row = true;
+		need_all(a, range, token(a, use->first)->offset);
+	}
 	if (name && is_missing(range, name))
 		derived_refuse_missing(a, range->name, name, token(a, use->first)->offset);
 }

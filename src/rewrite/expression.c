@@ -224,6 +224,7 @@ static struct slice qualified(struct references *r, struct slice text)
 	buf_init(&out);
 	buf_append_byte(&out, '(');
 	splice_sort(&r->splices);
+	splice_separate(&r->splices, text);
 	struct buf whole;
 	buf_init(&whole);
 	splice_apply(&r->splices, text, text.len, &whole);

@@ -35,6 +35,9 @@ static bool literal_mentions(struct slice text, const struct token *token, const
 		head = (size_t)((const char *)memchr(body.data, '\'', body.len) - body.data) + 1;
 	size_t tail = token->class == TOKEN_DOLLAR ? head : 1;
 	struct slice inside = slice_of(body.data + head, body.len - head - tail);
+	/* 'pri' and 'ces' on two lines are one string. */
+	if (token->class != TOKEN_DOLLAR && memchr(inside.data, '\'', inside.len))
+		return true;
 	lexer_run(inside, true, scratch);
 	if (scratch->status != LEXER_OK)
 		return true;

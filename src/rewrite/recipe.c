@@ -94,7 +94,7 @@ static bool take_splices(struct recipe *recipe, const struct recipe_source *sour
 	const struct splice_list *list = source->splices;
 	if (!list)
 		return true;
-	if (list->count > RECIPE_SPLICES_MAX)
+	if (list->count > RECIPE_SPLICES_MAX || list->separated)
 		return false;
 	/* What is moved would have to be found in every text anew. */
 	recipe->splices = ARENA_ARRAY(&recipe->arena, list->count, struct anchored_splice);
@@ -351,7 +351,14 @@ static size_t offset_of(struct anchor anchor, const struct recipe_text *text)
 	return token->offset + (anchor.inside == ANCHOR_END ? token->len : anchor.inside);
 }
 
-/* Where the splices stand in this text, and how long it will be. */
+/* White space is no part of a skeleton: here there may be none before or behind a name in quotes. */
+static bool runs_into(struct slice ours, struct slice sql, struct span span)
+{
+	return ours.len && ((span.from && splice_joins(sql.data[span.from - 1], ours.data[0])) ||
+			    (span.to < sql.len && splice_joins(ours.data[ours.len - 1], sql.data[span.to])));
+}
+
+/* Where the splices stand in this text, and how long it will be; 0: they cannot be put there. */
 static size_t locate(const struct recipe *recipe, const struct recipe_text *text, struct span *spans)
 {
 	size_t len = text->sql.len;
@@ -360,6 +367,8 @@ static size_t locate(const struct recipe *recipe, const struct recipe_text *text
 		spans[i].from = offset_of(anchored->from, text);
 		spans[i].to = offset_of(anchored->to, text);
 		len += anchored->text.len - (spans[i].to - spans[i].from);
+		if (runs_into(anchored->text, text->sql, spans[i]))
+			return 0;
 	}
 	return len;
 }
@@ -386,6 +395,8 @@ struct rewrite *recipe_apply(const struct recipe *recipe, const struct recipe_te
 		return rewrite_ref(recipe->rewrite);
 	struct slice sql = text->sql;
 	size_t len = locate(recipe, text, spans);
+	if (!len)
+		return NULL;
 	bool plain = chars_are_plain(sql.data, spans[recipe->splice_count - 1].to);
 	struct rewrite *rewrite = result_like(recipe->rewrite, len, recipe->splice_count, &at, &positions);
 	for (size_t i = 0; i < recipe->splice_count; i++) {

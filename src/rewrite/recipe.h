@@ -45,7 +45,7 @@ bool recipe_eq(const struct recipe *a, const struct recipe *b);
 
 /* The guards are as they were. */
 bool recipe_fits(const struct recipe *recipe, const struct recipe_text *text);
-/* With a reference for the caller. */
+/* With a reference for the caller; NULL: words of this text would run into ours. */
 struct rewrite *recipe_apply(const struct recipe *recipe, const struct recipe_text *text, enum encoding_class encoding);
 
 #endif

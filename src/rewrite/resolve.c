@@ -89,6 +89,50 @@ static struct resolved unqualified(struct analysis *a, const char *name, size_t 
 	return (struct resolved){ found, "search_path", must_qualify(a, &path, found) };
 }
 
+/* ---- indexes that the session has made ---- */
+
+static const struct ruleset_name *made_on(struct analysis *a, const struct ruleset_entry *entry, const char *schema,
+					  const char *name)
+{
+	enum side side = entry->physical == SIDE_OLD ? SIDE_NEW : SIDE_OLD;
+	const char *written = entry->names[side].schema, *physical = entry->names[entry->physical].schema;
+	if (!written || !physical || strcmp(written, schema) != 0 || strcmp(written, physical) == 0 ||
+	    !session_state_made_constraint(a->state, physical, name))
+		return NULL;
+	struct ruleset_name *made = ARENA_NEW(a->arena, struct ruleset_name);
+	const char *own = arena_strdup(a->arena, name);
+	made->written = (struct rel_name){ written, own };
+	made->physical = (struct rel_name){ physical, own };
+	made->entry = entry;
+	made->side = side;
+	made->kind = NAME_INDEX;
+	return made;
+}
+
+/* It is where its table is, and the facts do not tell of it yet. */
+static const struct ruleset_name *made_in(struct analysis *a, const char *schema, const char *name)
+{
+	const struct ruleset_name *made = NULL;
+	for (size_t i = 0; i < a->ruleset->entry_count && !made; i++)
+		made = made_on(a, &a->ruleset->entries[i], schema, name);
+	return made;
+}
+
+static const struct ruleset_name *made_by_session(struct analysis *a, const char *schema, const char *name)
+{
+	const struct name_list given_path = { &schema, 1 }, *path = schema ? &given_path : session_state_search_path(a->state);
+	const struct ruleset_name *made = NULL;
+	size_t count = path && session_state_has_own_relations(a->state) ? path->count : 0;
+	for (size_t i = 0; i < count && !made; i++) {
+		if (ruleset_relation_exists(a->ruleset, path->names[i], name, a->state))
+			return NULL;
+		made = made_in(a, path->names[i], name);
+	}
+	return made;
+}
+
+/* ---- all names ---- */
+
 static bool is_other_database(const struct analysis *a, struct written_name written)
 {
 	return given(written.database) && strcmp(written.database, session_state_database(a->state)) != 0;
@@ -100,10 +144,13 @@ struct resolved resolve_relation(struct analysis *a, struct written_name written
 		return (struct resolved){ NULL, "another database", false };
 	if (given(written.schema)) {
 		const struct ruleset_name *found = ruleset_find(a->ruleset, written.schema, written.name);
+		found = found ? found : made_by_session(a, written.schema, written.name);
 		return (struct resolved){ found, found ? "qualified" : "not in the map", false };
 	}
-	if (!ruleset_mentions(a->ruleset, written.name, strlen(written.name)))
-		return (struct resolved){ NULL, "not in the map", false };
+	if (!ruleset_mentions(a->ruleset, written.name, strlen(written.name))) {
+		const struct ruleset_name *made = made_by_session(a, NULL, written.name);
+		return (struct resolved){ made, made ? "search_path" : "not in the map", false };
+	}
 	if (read && is_among(a->ctes, written.name))
 		return (struct resolved){ NULL, "CTE", false };
 	if (is_among(a->created, written.name))

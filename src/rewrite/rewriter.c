@@ -99,7 +99,7 @@ size_t rewriter_parameter(struct rewriter *rewriter, struct slice value, const s
 static struct rewrite *without_run(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
 				   const struct ruleset *ruleset, bool *literals_read_out)
 {
-	bool has_temp = session_state_has_any_temp(state);
+	bool has_temp = session_state_has_any_temp(state) || session_state_has_own_relations(state);
 	*literals_read_out = false;
 	switch (prefilter_run(sql, &rewriter->tokens, ruleset, has_temp, &rewriter->scratch)) {
 	case PREFILTER_NOTHING_IN_LITERALS:
@@ -254,6 +254,7 @@ static struct rewrite *find_lexed(struct rewriter *rewriter, struct slice sql, u
 				 bool *cheap_out)
 {
 	const struct recipe *recipe;
+	struct rewrite *known;
 	struct rewrite_cache_key key = { 0, 0 };
 	struct recipe_text text = { sql, &rewriter->tokens, &rewriter->skeleton };
 	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
@@ -263,8 +264,12 @@ static struct rewrite *find_lexed(struct rewriter *rewriter, struct slice sql, u
 	if (key.context) {
 		switch (rewrite_cache_recipe(rewriter->cache, key, &text, &recipe)) {
 		case RECIPE_KNOWN:
-			*cheap_out = true;
-			return recipe_apply(recipe, &text, session_state_encoding(state));
+			known = recipe_apply(recipe, &text, session_state_encoding(state));
+			*cheap_out = known != NULL;
+			if (known)
+				return known;
+			key.context = 0;
+			break;
 		case RECIPE_NONE:
 			key.context = 0;
 			break;
@@ -272,7 +277,7 @@ static struct rewrite *find_lexed(struct rewriter *rewriter, struct slice sql, u
 			break;
 		}
 	}
-	struct rewrite *known = find_quickly(rewriter, &text, &key, state, ruleset);
+	known = find_quickly(rewriter, &text, &key, state, ruleset);
 	return known || !may_parse ? known : find_in_full(rewriter, &text, key, state, ruleset);
 }
 

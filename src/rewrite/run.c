@@ -99,6 +99,7 @@ static struct rewrite *finish_refused(struct run *run, size_t end)
 	run->analysis.refusal.position = position_of(run, run->analysis.refused_at);
 	run->refused_from = end;
 	splice_sort(&run->splices);
+	splice_separate(&run->splices, run->sql);
 	size_t kept = 0;
 	while (kept < run->splices.count && run->splices.items[kept].offset + run->splices.items[kept].len <= end)
 		kept++;
@@ -135,6 +136,7 @@ struct rewrite *run_refuse(struct run *run, const char *why)
 static struct rewrite *finish_text(struct run *run)
 {
 	splice_sort(&run->splices);
+	splice_separate(&run->splices, run->sql);
 	if (encoding_garbles(&run->splices, run->state, run->ruleset))
 		return run_refuse(run, "What it becomes has names of the map beyond ASCII, which are UTF-8.");
 	if (run->splices.count == 0)

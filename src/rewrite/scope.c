@@ -52,6 +52,13 @@ void scope_note_join(struct analysis *a, const PgQuery__JoinExpr *join, struct w
 	a->level->joins = noted;
 }
 
+struct window scope_so_far(const struct analysis *a)
+{
+	static const struct range nothing = { .refname = "", .role = RANGE_OTHER };
+	const struct level *level = a->level;
+	return level && level->ranges ? (struct window){ level->ranges, level->last } : (struct window){ &nothing, &nothing };
+}
+
 struct qualifier *scope_note_qualifier(struct analysis *a, const char *const *parts, size_t part_count, size_t first_token)
 {
 	struct qualifier *qualifier = ARENA_NEW(a->arena, struct qualifier);
@@ -157,11 +164,24 @@ static bool is_inside(const struct level *level, const struct level *outer)
 	return level != NULL;
 }
 
+/* A schema tells it apart from a table beside it, but not where its columns get its name. */
+static void uncover_beside(struct analysis *a, struct range *target)
+{
+	for (const struct range *r = target->level->ranges; r; r = r->next) {
+		if (r != target && r->role != RANGE_OTHER && r->role != RANGE_EXCLUDED &&
+		    !clashed_before(target->level, r, target) &&
+		    strcmp(scope_name_after(r), scope_name_after(target)) == 0)
+			target->new_alias = scope_fresh_alias(a);
+	}
+}
+
 /* References to a target get its name: one that a table of an inner query has, too, would mean that one. */
 static void uncover_targets(struct analysis *a)
 {
 	for (const struct dml *dml = a->dmls; dml; dml = dml->next) {
 		struct range *target = dml->target;
+		if (target->shape && target->can_alias && !target->aliased)
+			uncover_beside(a, target);
 		for (const struct level *level = a->levels; target->shape && target->can_alias && level; level = level->next) {
 			if (level == target->level || !is_inside(level, target->level))
 				continue;
@@ -257,13 +277,17 @@ static struct range *next_seen(const struct sight *sight, const struct range *ra
 	return range == sight->window.last ? NULL : range->next;
 }
 
-static size_t count_by_name(const struct sight *sight, const char *name, const struct range **found_out)
+static size_t count_by_name(const struct sight *sight, const char *name, const struct range **found_out,
+			    bool *renamed_out)
 {
 	size_t count = 0;
+	*renamed_out = false;
 	for (const struct range *r = first_seen(sight); r; r = next_seen(sight, r)) {
 		if (strcmp(r->refname, name) == 0 && !columns_is_hidden(r, sight->window)) {
-			count++;
-			*found_out = r;
+			if (count++ == 0)
+				*found_out = r;
+			if (strcmp(scope_name_after(r), name) != 0)
+				*renamed_out = true;
 		}
 	}
 	return count;
@@ -281,15 +305,16 @@ static void splice_table_qualifier(struct analysis *a, const struct qualifier *q
 	const char *name = q->parts[0];
 	for (struct sight sight = sight_of(q); sight.level; look_outwards(&sight)) {
 		const struct range *range = NULL;
-		size_t count = count_by_name(&sight, name, &range);
+		bool renamed;
+		size_t count = count_by_name(&sight, name, &range, &renamed);
 		if (count == 0)
 			continue;
-		if (strcmp(scope_name_after(range), name) == 0)
-			return;
-		if (count > 1) {
+		if (renamed && count > 1 && !q->locks) {
 			refuse_ambiguous(a, q);
 			return;
 		}
+		if (strcmp(scope_name_after(range), name) == 0)
+			return;
 		size_t start = a->tokens->items[q->first].offset;
 		splice_add(a->splices, start, token_end(a, q->first) - start, quoted(a, "", scope_name_after(range)));
 		return;

@@ -13,6 +13,8 @@ struct level *scope_enter(struct analysis *a);
 void scope_leave(struct analysis *a, struct level *level);
 
 struct range *scope_add(struct analysis *a, const char *refname);
+/* What LATERAL sees of the level: the ranges that are there by now. */
+struct window scope_so_far(const struct analysis *a);
 struct qualifier *scope_note_qualifier(struct analysis *a, const char *const *parts, size_t part_count, size_t first_token);
 /* The two sides of a join, once they have been walked. */
 void scope_note_join(struct analysis *a, const PgQuery__JoinExpr *join, struct window sides);

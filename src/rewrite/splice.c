@@ -77,6 +77,46 @@ void splice_sort(struct splice_list *list)
 	list->count = sort(list->items, list->count);
 }
 
+/* ---- words that must not meet ---- */
+
+static bool is_word_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
+	       (c & 0x80);
+}
+
+bool splice_joins(char before, char after)
+{
+	return is_word_byte(before) && is_word_byte(after);
+}
+
+static void separate(struct splice_list *list, struct slice original, struct splice *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct splice *splice = &items[i];
+		size_t end = splice->offset + splice->len;
+		struct slice text = splice->text;
+		if (!text.len)
+			continue;
+		bool before = splice->offset && splice_joins(original.data[splice->offset - 1], text.data[0]);
+		bool after = end < original.len && splice_joins(text.data[text.len - 1], original.data[end]);
+		if (!before && !after)
+			continue;
+		list->separated = true;
+		splice->text = slice_str(arena_printf(list->arena, "%s%.*s%s", before ? " " : "", (int)text.len, text.data,
+						      after ? " " : ""));
+	}
+}
+
+void splice_separate(struct splice_list *list, struct slice original)
+{
+	separate(list, original, list->items, list->count);
+	for (size_t i = 0; i < list->moved_count; i++) {
+		if (list->moved[i].start < list->moved[i].end) /* else it is all ours */
+			separate(list, original, list->moved[i].items, list->moved[i].count);
+	}
+}
+
 /* ---- moved pieces ---- */
 
 /* Neither byte is part of a name, a literal or an operator that is ours. */

@@ -29,6 +29,7 @@ struct splice_list {
 	size_t added;
 	struct moved_piece *moved;
 	size_t moved_count, moved_capacity;
+	bool separated; /* see splice_separate: what is spliced fits this text alone */
 	struct arena *arena;
 };
 
@@ -38,6 +39,10 @@ void splice_add(struct splice_list *list, size_t offset, size_t len, struct slic
 void splice_add_moving(struct splice_list *list, size_t offset, size_t len, struct slice text);
 /* Sorts by offset; a piece that was noted twice (some subtrees are) counts once. */
 void splice_sort(struct splice_list *list);
+/* FROM"t"WHERE: quotes keep words apart, and a name of ours may have none. */
+void splice_separate(struct splice_list *list, struct slice original);
+/* Both are parts of one word where they meet. */
+bool splice_joins(char before, char after);
 /* A mark that stands for original[start, end) with its splices, which are taken out of the list. */
 struct slice splice_move(struct splice_list *list, size_t start, size_t end);
 /* The same, but the piece also stays where it is, unless it is replaced. */

@@ -36,11 +36,29 @@ static const struct name_reader {
 	{ "pg_get_viewdef", 0, SPELLED_NAME },
 	{ "pg_sequence_last_value", 0, SPELLED_NAME },
 	{ "row_security_active", 0, SPELLED_NAME },
+	{ "pg_relation_is_publishable", 0, SPELLED_NAME },
+	{ "pg_partition_root", 0, SPELLED_NAME },
+	{ "pg_partition_tree", 0, SPELLED_NAME },
+	{ "pg_partition_ancestors", 0, SPELLED_NAME },
+	{ "pg_get_replica_identity_index", 0, SPELLED_NAME },
+	{ "pg_index_has_property", 0, SPELLED_NAME },
+	{ "pg_index_column_has_property", 0, SPELLED_NAME },
 	{ "pg_prewarm", 0, SPELLED_NAME },
+	{ "pg_relpages", 0, SPELLED_NAME },
+	{ "pg_freespace", 0, SPELLED_NAME },
+	{ "pg_visibility", 0, SPELLED_NAME },
+	{ "pg_visibility_map", 0, SPELLED_NAME },
+	{ "pg_visibility_map_summary", 0, SPELLED_NAME },
 	{ "pgstattuple", 0, SPELLED_NAME },
+	{ "pgstattuple_approx", 0, SPELLED_NAME },
 	{ "pgstatindex", 0, SPELLED_NAME },
 	{ "table_to_xml", 0, SPELLED_NAME },
+	{ "table_to_xmlschema", 0, SPELLED_NAME },
+	{ "table_to_xml_and_xmlschema", 0, SPELLED_NAME },
 	{ "brin_summarize_new_values", 0, SPELLED_NAME },
+	{ "brin_summarize_range", 0, SPELLED_NAME },
+	{ "brin_desummarize_range", 0, SPELLED_NAME },
+	{ "gin_clean_pending_list", 0, SPELLED_NAME },
 	{ "has_table_privilege", -2, SPELLED_NAME },
 	{ "has_sequence_privilege", -2, SPELLED_NAME },
 	{ "has_any_column_privilege", -2, SPELLED_NAME },
@@ -400,7 +418,8 @@ static bool is_system_function(const PgQuery__FuncCall *call)
 /* Functions that also take a column's name, or tell the columns. */
 static bool reads_columns(const char *function)
 {
-	static const char *const names[] = { "pg_get_serial_sequence", "has_column_privilege", "table_to_xml" };
+	static const char *const names[] = { "pg_get_serial_sequence", "has_column_privilege", "table_to_xml",
+					     "table_to_xmlschema", "table_to_xml_and_xmlschema" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], function) == 0)
 			return true;
@@ -408,11 +427,90 @@ static bool reads_columns(const char *function)
 	return false;
 }
 
+/* The name of a column, as it is in the table that holds the rows; false: that cannot be told. */
+static bool column_in_string(struct analysis *a, const struct shape *shape, const PgQuery__Node *argument)
+{
+	const PgQuery__AConst *constant = tree_string_constant(argument);
+	const struct token *literal = constant ? literal_of(a, constant) : NULL;
+	const struct shape_column *column = literal ? shape_written_column(shape, constant->sval->sval) : NULL;
+	if (!column) /* the server says so, unless it would find another one */
+		return literal && shape->known && !shape_physical_column(shape, constant->sval->sval);
+	if (column->from != SHAPE_COLUMN)
+		return false;
+	if (strcmp(column->column, column->name) != 0)
+		splice_add(a->splices, literal->offset, literal->len, as_literal(a, slice_str(column->column)));
+	return true;
+}
+
+/* Of a function that takes a table and a column: does the column follow the table? */
+static bool column_follows(struct analysis *a, const PgQuery__Node *table, const PgQuery__Node *column)
+{
+	const PgQuery__AConst *constant = tree_string_constant(table);
+	const struct token *literal = constant ? literal_of(a, constant) : NULL;
+	struct string_name name;
+	if (!literal || !split_name(slice_str(constant->sval->sval), &name) || name.count == 0)
+		return false;
+	const struct ruleset_name *found = resolve_relation(a, written_name_of(&name), false, literal->offset).name;
+	return found && found->kind == NAME_TABLE && found->entry->shape && !resolve_is_retired(found) &&
+	       !rel_name_eq(found->written, found->physical) && column_in_string(a, found->entry->shape, column);
+}
+
+/* Where the column's name stands; the number of arguments: there is none. */
+static size_t column_place(const char *function, size_t count)
+{
+	size_t place = strcmp(function, "pg_get_serial_sequence") == 0 ? 1 :
+		       strcmp(function, "has_column_privilege") == 0   ? count - 2 :
+									  count;
+	return place < count ? place : count;
+}
+
+/* What strings of the type are. */
+static bool spelled_by(const char *type, enum spelled *spelled_out)
+{
+	static const struct {
+		const char *name;
+		enum spelled spelled;
+	} types[] = { { "regclass", SPELLED_NAME },
+		      { "regtype", SPELLED_TYPE },
+		      { "regprocedure", SPELLED_SIGNATURE },
+		      { "regoperator", SPELLED_SIGNATURE } };
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(type, types[i].name) != 0)
+			continue;
+		*spelled_out = types[i].spelled;
+		return true;
+	}
+	return false;
+}
+
+static bool spelled_by_type(const PgQuery__TypeName *type, enum spelled *spelled_out)
+{
+	return type && spelled_by(tree_last_string(type->names, type->n_names), spelled_out);
+}
+
+/* regclass('public.prices') is a cast. */
+static bool is_cast(const PgQuery__FuncCall *call, enum spelled *spelled_out)
+{
+	return call->n_args == 1 && is_system_function(call) &&
+	       spelled_by(tree_last_string(call->funcname, call->n_funcname), spelled_out);
+}
+
+static enum columns_fate fate_of_columns(struct analysis *a, const char *function, const PgQuery__FuncCall *call,
+					 size_t table)
+{
+	size_t column = column_place(function, call->n_args);
+	bool follows = column < call->n_args && column_follows(a, call->args[table], call->args[column]);
+	return reads_columns(function) && !follows ? COLUMNS_NAMED : COLUMNS_UNNAMED;
+}
+
 void strings_call(struct analysis *a, const PgQuery__FuncCall *call)
 {
 	if (call->n_args == 0)
 		return;
 	const char *function = tree_last_string(call->funcname, call->n_funcname);
+	struct reader reader = { .fate = COLUMNS_UNNAMED };
+	if (is_cast(call, &reader.spelled))
+		name_in_string(a, call->args[0], reader);
 	for (size_t i = 0; i < sizeof(name_readers) / sizeof(name_readers[0]); i++) {
 		if (strcmp(name_readers[i].function, function) != 0)
 			continue;
@@ -422,30 +520,10 @@ void strings_call(struct analysis *a, const PgQuery__FuncCall *call)
 		if (place >= 0 && place < (int)call->n_args && (is_system_function(call) || function[0] == 'p'))
 			name_in_string(a, call->args[place],
 				       (struct reader){ .spelled = name_readers[i].spelled,
-							.fate = reads_columns(function) ? COLUMNS_NAMED : COLUMNS_UNNAMED,
+							.fate = fate_of_columns(a, function, call, (size_t)place),
 							.null_if_retired = strncmp(function, "to_reg", 6) == 0 });
 		return;
 	}
-}
-
-/* What strings of the type are. */
-static bool spelled_by(const PgQuery__TypeName *type, enum spelled *spelled_out)
-{
-	static const struct {
-		const char *name;
-		enum spelled spelled;
-	} types[] = { { "regclass", SPELLED_NAME },
-		      { "regtype", SPELLED_TYPE },
-		      { "regprocedure", SPELLED_SIGNATURE },
-		      { "regoperator", SPELLED_SIGNATURE } };
-	const char *name = type ? tree_last_string(type->names, type->n_names) : "";
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (strcmp(name, types[i].name) != 0)
-			continue;
-		*spelled_out = types[i].spelled;
-		return true;
-	}
-	return false;
 }
 
 /* ARRAY['public.prices', …]::regclass[] casts each of its elements. */
@@ -463,7 +541,7 @@ static void elements_of_array(struct analysis *a, const PgQuery__Node *argument,
 void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast)
 {
 	struct reader reader = { .fate = COLUMNS_UNNAMED };
-	if (!cast->arg || !spelled_by(cast->type_name, &reader.spelled))
+	if (!cast->arg || !spelled_by_type(cast->type_name, &reader.spelled))
 		return;
 	if (cast->type_name->n_array_bounds == 0) {
 		name_in_string(a, cast->arg, reader);
@@ -473,6 +551,68 @@ void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast)
 		reader.spelled = SPELLED_ARRAY;
 		name_in_string(a, cast->arg, reader);
 	}
+}
+
+/* ---- strings beside such a value ---- */
+
+static bool is_value_of(const PgQuery__Node *node, enum spelled *spelled_out)
+{
+	if (!node)
+		return false;
+	if (node->node_case == PG_QUERY__NODE__NODE_TYPE_CAST)
+		return node->type_cast->type_name && node->type_cast->type_name->n_array_bounds == 0 &&
+		       spelled_by_type(node->type_cast->type_name, spelled_out);
+	if (node->node_case != PG_QUERY__NODE__NODE_FUNC_CALL || !is_system_function(node->func_call))
+		return false;
+	const char *function = tree_last_string(node->func_call->funcname, node->func_call->n_funcname);
+	return is_cast(node->func_call, spelled_out) ||
+	       (strncmp(function, "to_", 3) == 0 && spelled_by(function + 3, spelled_out));
+}
+
+/* A literal takes the type of what it is compared with: conrelid::regclass = 'public.prices'. */
+static void taken_as(struct analysis *a, const PgQuery__Node *node, struct reader reader, bool array)
+{
+	if (!node)
+		return;
+	if (node->node_case == PG_QUERY__NODE__NODE_LIST) {
+		for (size_t i = 0; i < node->list->n_items; i++)
+			taken_as(a, node->list->items[i], reader, array);
+	} else if (array && node->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
+		elements_of_array(a, node, reader);
+	} else if (!array || reader.spelled == SPELLED_NAME || reader.spelled == SPELLED_TYPE) {
+		reader.spelled = array ? SPELLED_ARRAY : reader.spelled;
+		name_in_string(a, node, reader);
+	}
+}
+
+static bool is_comparison(const PgQuery__AExpr *expr)
+{
+	const char *operator = tree_last_string(expr->name, expr->n_name);
+	return strspn(operator, "=<>!") == strlen(operator);
+}
+
+void strings_compare(struct analysis *a, const PgQuery__AExpr *expr)
+{
+	struct reader reader = { .fate = COLUMNS_UNNAMED };
+	bool array = expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY ||
+		     expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL;
+	if (!is_comparison(expr))
+		return;
+	if (is_value_of(expr->lexpr, &reader.spelled))
+		taken_as(a, expr->rexpr, reader, array);
+	else if (is_value_of(expr->rexpr, &reader.spelled))
+		taken_as(a, expr->lexpr, reader, false);
+}
+
+/* coalesce(to_regclass('retired'), 'public.prices') */
+void strings_alternatives(struct analysis *a, PgQuery__Node *const *values, size_t count)
+{
+	struct reader reader = { .fate = COLUMNS_UNNAMED };
+	bool found = false;
+	for (size_t i = 0; i < count && !found; i++)
+		found = is_value_of(values[i], &reader.spelled);
+	for (size_t i = 0; i < count && found; i++)
+		taken_as(a, values[i], reader, false);
 }
 
 /* ---- prepared statements in SQL ---- */
@@ -507,7 +647,7 @@ void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare)
 	for (size_t i = 0; i < prepare->n_argtypes; i++) {
 		enum spelled spelled;
 		if (prepare->argtypes[i]->node_case == PG_QUERY__NODE__NODE_TYPE_NAME &&
-		    spelled_by(prepare->argtypes[i]->type_name, &spelled))
+		    spelled_by_type(prepare->argtypes[i]->type_name, &spelled))
 			note_parameter(a, (int)i + 1);
 	}
 	walk_nodes(a, prepare->argtypes, prepare->n_argtypes);

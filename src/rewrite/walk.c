@@ -134,6 +134,9 @@ static void walk_from(struct analysis *a, const PgQuery__Node *item)
 {
 	if (!item)
 		return;
+	struct window outer = a->window;
+	if (item->node_case != PG_QUERY__NODE__NODE_JOIN_EXPR)
+		a->window = scope_so_far(a);
 	switch (item->node_case) {
 	case PG_QUERY__NODE__NODE_RANGE_VAR:
 		walk_relation(a, item->range_var, RELATION_READ, a->read_kind);
@@ -163,6 +166,7 @@ static void walk_from(struct analysis *a, const PgQuery__Node *item)
 	default:
 		walk_node(a, item);
 	}
+	a->window = outer;
 }
 
 static void walk_from_list(struct analysis *a, PgQuery__Node *const *items, size_t count)
@@ -471,7 +475,7 @@ static void walk_locking(struct analysis *a, const PgQuery__LockingClause *locki
 		const char *parts[1] = { relation->relname };
 		struct token_name where;
 		if (walk_locate(a, relation->location, &where) && where.count == 1)
-			scope_note_qualifier(a, parts, 1, where.first);
+			scope_note_qualifier(a, parts, 1, where.first)->locks = true;
 	}
 }
 
@@ -510,6 +514,24 @@ void walk_type(struct analysis *a, const PgQuery__TypeName *type)
 		return;
 	if (where.count >= parts && strcmp(where.parts[parts - 1], name) == 0)
 		walk_named_tokens(a, &where, parts, a->name_kind);
+}
+
+/* xmlforest(c) and xmlattributes(c) show how the column is called. */
+static void walk_xml(struct analysis *a, const PgQuery__XmlExpr *xml)
+{
+	const PgQuery__ColumnRef *naming = a->naming;
+	size_t item = a->naming_item;
+	for (size_t i = 0; i < xml->n_named_args; i++) {
+		const PgQuery__ResTarget *target = xml->named_args[i]->res_target;
+		bool names = !target->name[0] && target->location >= 0 && target->val &&
+			     target->val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF;
+		a->naming = names ? target->val->column_ref : NULL;
+		a->naming_item = names ? token_at(a->tokens, (size_t)target->location) : a->end;
+		walk_node(a, target->val);
+	}
+	a->naming = naming;
+	a->naming_item = item;
+	walk_nodes(a, xml->args, xml->n_args);
 }
 
 static void walk_call(struct analysis *a, const PgQuery__FuncCall *call)
@@ -590,9 +612,20 @@ void walk_node(struct analysis *a, const PgQuery__Node *node)
 	case PG_QUERY__NODE__NODE_FUNC_CALL:
 		walk_call(a, node->func_call);
 		break;
+	case PG_QUERY__NODE__NODE_XML_EXPR:
+		walk_xml(a, node->xml_expr);
+		break;
 	case PG_QUERY__NODE__NODE_TYPE_CAST:
 		walk_children(a, message);
 		strings_cast(a, node->type_cast);
+		break;
+	case PG_QUERY__NODE__NODE_A_EXPR:
+		walk_children(a, message);
+		strings_compare(a, node->a_expr);
+		break;
+	case PG_QUERY__NODE__NODE_COALESCE_EXPR:
+		walk_children(a, message);
+		strings_alternatives(a, node->coalesce_expr->args, node->coalesce_expr->n_args);
 		break;
 	case PG_QUERY__NODE__NODE_STRING:
 	case PG_QUERY__NODE__NODE_A_CONST:

@@ -43,6 +43,8 @@ bool walk_ddl(struct analysis *a, const PgQuery__Node *node);
 /* strings.c */
 void strings_call(struct analysis *a, const PgQuery__FuncCall *call);
 void strings_cast(struct analysis *a, const PgQuery__TypeCast *cast);
+void strings_compare(struct analysis *a, const PgQuery__AExpr *expr);
+void strings_alternatives(struct analysis *a, PgQuery__Node *const *values, size_t count);
 void strings_prepare(struct analysis *a, const PgQuery__PrepareStmt *prepare);
 void strings_execute(struct analysis *a, const PgQuery__ExecuteStmt *execute);
 /* The name, or names, in a parameter's value (rewriter_parameter): whether there is one of the map;
@@ -53,6 +55,7 @@ bool strings_value(struct analysis *a, struct slice value, struct buf *out);
 void constraints_set(struct analysis *a, const PgQuery__ConstraintsSetStmt *set);
 /* Those that the statement adds to a table that has moved. */
 void constraints_note(struct analysis *a, const struct ruleset_name *table, const PgQuery__AlterTableStmt *alter);
+void constraints_note_index(struct analysis *a, const struct ruleset_name *table, const char *index);
 
 /* bodies.c: code in strings of the statement */
 void bodies_scan(struct analysis *a);

@@ -107,6 +107,8 @@ void alter_create_index(struct analysis *a, const PgQuery__Node *node)
 	walk_over_columns(a, (PgQuery__Node *const *)&index->where_clause, index->where_clause != NULL);
 	if (range && range->shape && !a->refused)
 		splice_index(a, range, index);
+	if (range)
+		constraints_note_index(a, range->name, index->idxname);
 }
 
 /* ---- ALTER TABLE ---- */

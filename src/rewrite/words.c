@@ -5,7 +5,7 @@ struct word {
 	unsigned flags;
 };
 
-enum { WORD_MIN = 2, WORD_MAX = 26 };
+enum { WORD_MIN = 2, WORD_MAX = 29 };
 
 /* By length, so that most words are told apart without a comparison. */
 static const struct word *const words_by_length[WORD_MAX + 1] = {
@@ -74,12 +74,16 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 				      { "pgstatindex", WORD_READS_NAMES },
 				      { "regoperator", WORD_READS_NAMES },
 				      { "dblink_exec", WORD_READS_NAMES },
+				      { "pg_relpages", WORD_READS_NAMES },
 				      { 0 } },
 	[12] = (const struct word[]){ { "table_to_xml", WORD_READS_NAMES },
 				      { "regprocedure", WORD_READS_NAMES },
 				      { "query_to_xml", WORD_READS_NAMES },
+				      { "pg_freespace", WORD_READS_NAMES },
 				      { 0 } },
-	[13] = (const struct word[]){ { "pg_table_size", WORD_READS_NAMES }, { 0 } },
+	[13] = (const struct word[]){ { "pg_table_size", WORD_READS_NAMES },
+				      { "pg_visibility", WORD_READS_NAMES },
+				      { 0 } },
 	[14] = (const struct word[]){ { "pg_get_viewdef", WORD_READS_NAMES },
 				      { "to_regoperator", WORD_READS_NAMES },
 				      { 0 } },
@@ -87,7 +91,13 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 				      { "to_regprocedure", WORD_READS_NAMES },
 				      { 0 } },
 	[16] = (const struct word[]){ { "pg_relation_size", WORD_READS_NAMES }, { 0 } },
+	[17] = (const struct word[]){ { "pg_partition_root", WORD_READS_NAMES },
+				      { "pg_partition_tree", WORD_READS_NAMES },
+				      { "pg_visibility_map", WORD_READS_NAMES },
+				      { 0 } },
 	[18] = (const struct word[]){ { "has_type_privilege", WORD_READS_NAMES },
+				      { "table_to_xmlschema", WORD_READS_NAMES },
+				      { "pgstattuple_approx", WORD_READS_NAMES },
 				      { "query_to_xmlschema", WORD_READS_NAMES },
 				      { 0 } },
 	[19] = (const struct word[]){ { "has_table_privilege", WORD_READS_NAMES },
@@ -96,18 +106,30 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 	[20] = (const struct word[]){ { "has_column_privilege", WORD_READS_NAMES },
 				      { "pg_relation_filenode", WORD_READS_NAMES },
 				      { "pg_relation_filepath", WORD_READS_NAMES },
+				      { "brin_summarize_range", WORD_READS_NAMES },
 				      { 0 } },
+	[21] = (const struct word[]){ { "pg_index_has_property", WORD_READS_NAMES }, { 0 } },
 	[22] = (const struct word[]){ { "has_function_privilege", WORD_READS_NAMES },
 				       { "has_sequence_privilege", WORD_READS_NAMES },
 				      { "pg_get_serial_sequence", WORD_READS_NAMES },
 				      { "pg_total_relation_size", WORD_READS_NAMES },
 				      { "pg_sequence_last_value", WORD_READS_NAMES },
+				      { "pg_partition_ancestors", WORD_READS_NAMES },
+				      { "brin_desummarize_range", WORD_READS_NAMES },
+				      { "gin_clean_pending_list", WORD_READS_NAMES },
 				      { 0 } },
 	[24] = (const struct word[]){ { "has_any_column_privilege", WORD_READS_NAMES },
 				      { "pg_relation_is_updatable", WORD_READS_NAMES },
 				      { 0 } },
-	[25] = (const struct word[]){ { "brin_summarize_new_values", WORD_READS_NAMES }, { 0 } },
-	[26] = (const struct word[]){ { "query_to_xml_and_xmlschema", WORD_READS_NAMES }, { 0 } },
+	[25] = (const struct word[]){ { "brin_summarize_new_values", WORD_READS_NAMES },
+				      { "pg_visibility_map_summary", WORD_READS_NAMES },
+				      { 0 } },
+	[26] = (const struct word[]){ { "query_to_xml_and_xmlschema", WORD_READS_NAMES },
+				      { "table_to_xml_and_xmlschema", WORD_READS_NAMES },
+				      { "pg_relation_is_publishable", WORD_READS_NAMES },
+				      { 0 } },
+	[28] = (const struct word[]){ { "pg_index_column_has_property", WORD_READS_NAMES }, { 0 } },
+	[29] = (const struct word[]){ { "pg_get_replica_identity_index", WORD_READS_NAMES }, { 0 } },
 };
 
 /* Compares an unquoted word without case; word holds letters and _ only. */

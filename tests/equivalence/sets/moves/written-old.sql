@@ -28,6 +28,16 @@ SELECT currval(pg_get_serial_sequence('prices', 'id')::regclass);
 SELECT nextval('prices_id_seq'), nextval('public.notes_id_seq'), pg_relation_size('"Order Book"') > 0;
 SELECT (NULL::prices).code, jsonb_populate_record(NULL::public.stocks, '{"code": "x"}');
 TABLE tags;
+SELECT"code"FROM"stocks"ORDER BY"code";
+SELECT"stocks"."code"FROM"public"."stocks"ORDER BY 1;
+SELECT 'pri'
+'ces'::regclass IS NULL;
+SELECT relkind FROM pg_class WHERE oid = regclass('public.stocks');
+SELECT count(*) FROM pg_constraint WHERE conrelid::regclass = 'public.prices' AND conrelid::regclass IN ('prices', 'stocks') AND conrelid::regclass = ANY ('{prices}') AND conrelid::regclass <> ALL (ARRAY['stocks']);
+SELECT relkind FROM pg_class WHERE oid = coalesce(to_regclass('nosuch'), 'public.stocks');
+SELECT pg_partition_root('events_2022') = 'events'::regclass, count(*) FROM pg_partition_tree('events'), pg_partition_ancestors('public.events_2022');
+SELECT pg_relation_is_publishable('public.stocks'), pg_get_replica_identity_index('prices') IS NULL;
+SELECT public.prices.close FROM public.prices, archive.prices WHERE public.prices.code = archive.prices.code ORDER BY 1 FOR UPDATE OF prices;
 -- case: a temporary table hides the table, until it is dropped
 CREATE TEMP TABLE prices AS SELECT 1 AS one;
 SELECT * FROM prices;
@@ -66,3 +76,9 @@ CREATE TEMP TABLE t (LIKE notes INCLUDING ALL);
 INSERT INTO t (notes) VALUES ('x') RETURNING *;
 TRUNCATE tags;
 SELECT count(*) FROM tags;
+-- case: an index that the transaction has made
+CREATE INDEX made ON prices (close);
+ALTER INDEX made SET (fillfactor = 60);
+ALTER INDEX public.made SET (fillfactor = 50);
+DROP INDEX made;
+DROP INDEX IF EXISTS public.made;

@@ -41,6 +41,22 @@ COPY (SELECT * FROM notes ORDER BY 1) TO STDOUT CSV HEADER;
 TABLE tags ORDER BY tag;
 SELECT nextval('prices_id_seq'), nextval('public.notes_id_seq'), pg_relation_size('"Order Book"') > 0;
 ANALYZE stocks (code, shares), prices (close);
+SELECT s.to_jsonb, s.row_to_json FROM stocks s ORDER BY s.code;
+SELECT public.stocks.to_jsonb FROM public.stocks ORDER BY code;
+UPDATE pairs SET c = 'x' RETURNING xmlforest(a, b, pairs.c)::text, xmlelement(name a, xmlattributes(a, b AS z), c)::text;
+UPDATE pairs SET c = (SELECT a FROM generate_series(a, b) a LIMIT 1)::text RETURNING c;
+UPDATE pairs a SET c = (SELECT a FROM generate_series(a.b, 99) a LIMIT 1)::text RETURNING c;
+UPDATE pairs SET c = (SELECT x.q FROM LATERAL (SELECT a AS q) x, (VALUES (5)) v(a))::text RETURNING c;
+UPDATE pairs SET c = (SELECT x.q FROM (VALUES (5)) v(a), LATERAL (SELECT a AS q) x)::text RETURNING c;
+UPDATE pairs SET c = (SELECT a FROM jsonb_to_record(jsonb_build_object('a', b)) AS x(a int)), d = (SELECT string_agg(key || a, ',' ORDER BY key) FROM jsonb_each_text(to_jsonb(pairs)) WHERE value > 'a') RETURNING c, d;
+DELETE FROM prices USING other.prices WHERE other.prices.stock_code = 's1' AND other.prices.code = public.prices.code RETURNING *;
+UPDATE prices SET close = other.prices.price FROM other.prices WHERE other.prices.code = public.prices.code RETURNING public.prices.code, close, price, stock_code;
+DELETE FROM prices USING other.prices WHERE prices.code = 'x';
+COPY BINARY pairs TO STDOUT;
+COPY BINARY pairs (b, a) TO STDOUT (ENCODING 'utf8');
+COPY stocks (code, code) TO STDOUT;
+SELECT has_column_privilege('stocks', 'code', 'select'), has_column_privilege('postgres', 'public.stocks', 'shares', 'update'), pg_get_serial_sequence('notes', 'notes') IS NULL, pg_get_serial_sequence('prices', 'id') IS NULL;
+SELECT has_column_privilege('stocks', 'nosuch', 'select');
 -- case: data goes in
 COPY notes (notes, stocks, prices) FROM STDIN;
 -- stdin

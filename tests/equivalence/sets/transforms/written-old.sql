@@ -71,6 +71,9 @@ CREATE TEMP TABLE made (LIKE stocks INCLUDING ALL);
 SELECT prices::text, count(*) FROM prices GROUP BY prices.code, prices.date ORDER BY prices.id;
 INSERT INTO results (date, code, scores) VALUES ('2023-01-02', '001001', '{}') ON CONFLICT ON CONSTRAINT results_date_code_key DO UPDATE SET scores = excluded.scores RETURNING *;
 INSERT INTO spans (id, span) VALUES (1, 5) ON CONFLICT ON CONSTRAINT spans_pkey DO NOTHING RETURNING *;
+UPDATE stocks SET name = xmlforest(active, name, shares)::text RETURNING name, xmlforest(active, name)::text;
+SELECT s.to_jsonb FROM stocks s ORDER BY s.code;
+COPY BINARY legs TO STDOUT;
 -- case: data goes into columns that are there
 COPY legs FROM STDIN;
 -- stdin
