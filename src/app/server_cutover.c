@@ -328,7 +328,7 @@ static bool finish(struct order *order)
 	order->error = &error;
 	if (!call_over(order, run_note) && error.message[0]) {
 		error_hint(&error, "The tables have moved and are served. Write the stages into the flags file by hand; "
-				   "until then a reload shows drift.");
+				   "until then reloads are refused, and change nothing.");
 		console_warn(order->caller, &error);
 	}
 	order->error = asked;

@@ -14,6 +14,7 @@ enum {
 	MOVE_MS = 5000,	 /* for the statements after the locks */
 	DRAIN_LAST_MS = 10,
 	DRAIN_SHARE = 8, /* of the time that the drain has taken so far, between two looks */
+	GONE_ON_MS = 200,
 	LOCK_SHARE = 8, /* tenths of deadlock_timeout that a lock may be waited for */
 };
 
@@ -67,10 +68,24 @@ static bool renew_pause(struct cutover *cutover, uint32_t ttl_ms, struct error *
 	return false;
 }
 
+/* What is prepared anew first goes on a moment after the gate has opened. */
+static bool look_when_gone_on(struct cutover *cutover, struct proxy_pause_info *info_out)
+{
+	struct timespec pause = { .tv_nsec = 1000000L };
+	for (int left = GONE_ON_MS; left > 0; left--) {
+		if (!proxy_pause_look(cutover->request.proxy, cutover->pause, info_out))
+			return false;
+		if (!info_out->parked)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 static void note_pause(struct cutover *cutover)
 {
 	struct proxy_pause_info info;
-	if (!proxy_pause_look(cutover->request.proxy, cutover->pause, &info))
+	if (!look_when_gone_on(cutover, &info))
 		return;
 	pthread_mutex_lock(&cutover->lock);
 	cutover->status.parked_total += info.parked_total;

@@ -213,6 +213,20 @@ static void count_attempt(struct cutover *cutover)
 	pthread_mutex_unlock(&cutover->lock);
 }
 
+static void name_first(const struct holders *holders, struct error *error_out)
+{
+	const struct holder *first = &holders->items[0];
+	const char *more = holders->count > 1 ? ", and others" : "";
+	double age_s = (double)first->age_ms / 1000;
+	if (!first->pid)
+		error_detail(error_out, "In its way: prepared transaction '%s' of %s, %.1f s old%s.", first->gid, first->user, age_s,
+			     more);
+	else
+		error_detail(error_out, "In its way: pid %u, user %s, application %s, transaction %.1f s old%s.", first->pid,
+			     first->user[0] ? first->user : first->kind,
+			     first->application[0] ? first->application : "none given", age_s, more);
+}
+
 static enum cutover_outcome give_up(struct cutover *cutover, const struct error *last, struct error *error_out)
 {
 	struct holders holders;
@@ -223,9 +237,7 @@ static enum cutover_outcome give_up(struct cutover *cutover, const struct error 
 	cutover_blockers(cutover, &holders);
 	error_set(error_out, "55P03", "gave up after %u ms; nothing has changed", cutover->request.timeout_ms);
 	if (holders.count && !holders.items[0].proxy[0])
-		error_detail(error_out, "In its way: pid %u, user %s, application %s, transaction %.1f s old%s.",
-			     holders.items[0].pid, holders.items[0].user, holders.items[0].application,
-			     (double)holders.items[0].age_ms / 1000, holders.count > 1 ? ", and others" : "");
+		name_first(&holders, error_out);
 	else if (last->message[0])
 		error_detail(error_out, "%s", last->message);
 	error_hint(error_out, "%s", last->hint[0] ? last->hint :
