@@ -340,7 +340,7 @@ def test_a_prepared_transaction_is_named(watched, db):
         c.execute('update accounts set changes = changes where id = 1')
         c.execute("prepare transaction 'left behind'")
         try:
-            assert "prepared transaction 'left behind' of app" in give_up(watched)
+            assert "In its way: prepared transaction 'left behind' of app" in give_up(watched)
         finally:
             c.execute("rollback prepared 'left behind'")
     there_and_back(watched, 2, what='public.accounts')
@@ -378,6 +378,30 @@ def test_two_tables_locked_in_opposite_order(proxy, console):
         mover.join(30)
         assert moved and moved[0].returncode == 0, moved
         assert one.execute('select count(*) from accounts').fetchone() == (bank.ACCOUNTS,)
+    console.order('REVERSE public.accounts')
+
+
+def test_the_stall_of_a_statement_that_is_prepared_anew_counts(proxy, console):
+    with connect(proxy) as holder, connect(proxy) as waiter:
+        def read():
+            return waiter.execute('select balance from accounts where id = %s', (1,), prepare=True).fetchone()
+        assert read()
+        holder.execute('begin')
+        holder.execute('update accounts set changes = changes where id = 2')
+        said, got = [], []
+        mover = threading.Thread(target=lambda: said.append(
+            console.psql('-c', "CUTOVER public.accounts MAX STALL '10s' TIMEOUT '30s'")))
+        mover.start()
+        wait_for(lambda: 'drain' in console.psql('-Atc', 'show cutovers').stdout, 10, 'it drains')
+        reader = threading.Thread(target=lambda: got.append(read()))
+        reader.start()
+        wait_for(lambda: 'the end of a pause' in console.psql('-Atc', 'show clients').stdout, 10, 'it waits')
+        holder.execute('commit')
+        mover.join(30)
+        reader.join(30)
+    assert got and said[0].returncode == 0, said
+    assert '1 statements waited' in said[0].stderr
+    assert float(re.search(r'Longest stall ([0-9.]+) ms', said[0].stderr).group(1)) > 1, said[0].stderr
     console.order('REVERSE public.accounts')
 
 
