@@ -3,11 +3,11 @@
 #include "auth/scram_keys.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "catalog/connection.h"
 
 #include <libpq-fe.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -183,21 +183,10 @@ static void *run(void *context)
 {
 	struct auth_query *query = context;
 	struct question *questions;
-	pthread_setname_np(pthread_self(), "auth-query");
 	while ((questions = next_questions(query)) != NULL)
 		serve(query, questions);
 	catalog_connection_free(query->connection);
 	return NULL;
-}
-
-static void start_thread(struct auth_query *query)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&query->thread, NULL, run, query) != 0)
-		memory_exhausted(0);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 struct auth_query *auth_query_new(const struct auth_query_settings *settings, auth_query_answer_fn *answer)
@@ -215,7 +204,8 @@ struct auth_query *auth_query_new(const struct auth_query_settings *settings, au
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&query->asked, &attributes);
 	pthread_condattr_destroy(&attributes);
-	start_thread(query);
+	if (!thread_start(&query->thread, "auth-query", 0, run, query))
+		memory_exhausted(0);
 	return query;
 }
 

@@ -12,13 +12,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "catalog/link.h"
 #include "catalog/loader.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -364,18 +364,6 @@ static void *run(void *context)
 
 /* ---- interface ---- */
 
-/* Signals are for the main thread. */
-static void start_thread(struct catalog_watcher *watcher)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&watcher->thread, NULL, run, watcher) != 0)
-		memory_exhausted(0);
-	pthread_setname_np(watcher->thread, "catalog");
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 struct catalog_watcher *catalog_watcher_new(const struct catalog_watcher_settings *settings, struct map *map,
 					    struct catalog_watcher_callbacks callbacks)
 {
@@ -394,7 +382,8 @@ struct catalog_watcher *catalog_watcher_new(const struct catalog_watcher_setting
 	watcher->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	buf_init(&watcher->fingerprint);
 	pthread_mutex_init(&watcher->lock, NULL);
-	start_thread(watcher);
+	if (!thread_start(&watcher->thread, "catalog", 0, run, watcher))
+		memory_exhausted(0);
 	return watcher;
 }
 

@@ -3,10 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "rewrite/rewriter.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -113,22 +113,6 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* Signals are for the main thread. */
-static void start_thread(struct cutover *cutover)
-{
-	sigset_t all, before;
-	pthread_attr_t attributes;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, REWRITE_PARSE_STACK_BYTES); /* bodies of functions are parsed */
-	if (pthread_create(&cutover->thread, &attributes, run, cutover) != 0)
-		memory_exhausted(0);
-	pthread_attr_destroy(&attributes);
-	pthread_setname_np(cutover->thread, "cutover");
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 static void copy_request(struct cutover *cutover, const struct cutover_request *request)
 {
 	struct arena *arena = &cutover->arena;
@@ -177,7 +161,9 @@ struct cutover *cutover_start(const struct cutover_request *request, struct cuto
 	cutover->began_us = cutover->step_at_us = clock_monotonic_us();
 	cutover->deadline_us = cutover->began_us + (uint64_t)cutover->request.timeout_ms * 1000;
 	pthread_mutex_init(&cutover->lock, NULL);
-	start_thread(cutover);
+	/* Bodies of functions are parsed there. */
+	if (!thread_start(&cutover->thread, "cutover", REWRITE_PARSE_STACK_BYTES, run, cutover))
+		memory_exhausted(0);
 	return cutover;
 }
 

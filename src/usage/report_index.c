@@ -296,12 +296,25 @@ void report_add_forecast(struct report *report, const struct report_foreseen *fo
 	key->foreseen.made_ms = foreseen->made_ms;
 }
 
+/* Of a move or a transform, or of an entry without a new side: the ledger does not tell the first two apart. */
+static bool is_next(const struct report_table *table, enum stage now, enum stage next)
+{
+	switch (now) {
+	case STAGE_OLD:
+		return table->new_name ? next == STAGE_LIVE || next == STAGE_DUALWRITE : next == STAGE_COMPLETE;
+	case STAGE_LIVE:
+		return next == STAGE_COMPLETE || next == STAGE_RAMPDOWN;
+	default:
+		return next == now + 1;
+	}
+}
+
 /* Made when the table was at another stage, it speaks of what has happened since, or of what comes after the next. */
 static bool is_ahead(const struct report_table *table, const struct report_foreseen *foreseen)
 {
 	enum stage now, next;
 	return stage_parse(foreseen->stage, &next) && foreseen->made_ms >= table->went_back_ms &&
-	       (!table->stage || !stage_parse(table->stage, &now) || next > now);
+	       (!table->stage || !stage_parse(table->stage, &now) || is_next(table, now, next));
 }
 
 static void foresee(struct report_table *table, enum side side, struct report_statement *statement,

@@ -213,18 +213,21 @@ Test(report, forecasts_from_before_a_table_went_back_do_not_count)
 	struct usage_entry prices_old = { "public.prices", "data.prices", STAGE_OLD };
 	ledger_begin_empty(&ledger);
 	ledger_use(&ledger, "public.prices", "old", "select", "billing", 1, 5, NOW - HOUR);
-	ledger_foretell(&ledger, 1, "complete", "refused", "NULL"); /* of when it was live */
-	ledger_flip(&ledger, "old", "live", NOW - 3 * HOUR);
+	ledger_use(&ledger, "public.prices", "old", "select", "billing", 2, 4, NOW - HOUR);
+	ledger_foretell(&ledger, 1, "live", "refused", "NULL"); /* of when it was at shadow, as it turns out */
+	ledger_foretell(&ledger, 2, "complete", "refused", "NULL"); /* that is not the stage after old */
+	ledger_flip(&ledger, "old", "shadow", NOW - 3 * HOUR);
 	struct report_filter filter = filter_now();
 	struct report *report = report_of(&ledger, &filter, &prices_old, 1);
 	cr_assert_eq(table_of(report, "public.prices")->forecast.refused, 1, "it never went back");
+	cr_assert_str_eq(table_of(report, "public.prices")->forecast.stage, "live");
 	report_free(report);
-	ledger_flip(&ledger, "live", "old", NOW - 2 * HOUR);
+	ledger_flip(&ledger, "shadow", "old", NOW - 2 * HOUR);
 	report = report_of(&ledger, &filter, &prices_old, 1);
 	const struct report_table *table = table_of(report, "public.prices");
 	cr_assert_null(table->forecast.stage);
 	cr_assert_eq(table->forecast.refused, 0);
-	cr_assert_eq(table->forecast.unknown, 1);
+	cr_assert_eq(table->forecast.unknown, 2);
 	cr_assert_null(table->sides[SIDE_OLD].statements[0]->forecast);
 	report_free(report);
 	ledger_deinit(&ledger);
