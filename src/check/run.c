@@ -20,12 +20,17 @@ static void on_problem(void *context, const struct error *problem)
 /* What the catalog does not show to everybody. */
 static void say_unseen(const struct dependents *dependents, struct findings *findings)
 {
+	struct buf role;
 	if (dependents->reads_stats)
 		return;
+	buf_init(&role);
+	name_append_quoted(&role, dependents->user ? dependents->user : "");
 	struct finding *note = findings_add(findings, FINDING_NOTE, NULL, "unseen", NULL,
 					    "role %s does not see what other roles' sessions are: their addresses, states "
 					    "and kinds", dependents->user ? dependents->user : "");
-	finding_hint(findings, note, "GRANT pg_read_all_stats TO it; `crossfade check --grants` prints all it needs.");
+	finding_hint(findings, note, "GRANT pg_read_all_stats TO %s; `crossfade check --grants` prints all it needs.",
+		     buf_cstr(&role));
+	buf_deinit(&role);
 }
 
 static void say_pooler(const struct dependents *dependents, struct findings *findings)

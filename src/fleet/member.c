@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -193,7 +193,6 @@ static void *run(void *context)
 struct member *member_new(const struct member_settings *settings, struct member_callbacks callbacks)
 {
 	struct member *member = memory_zalloc(sizeof(*member));
-	sigset_t all, before;
 	member->settings = *settings;
 	member->settings.dsn = memory_strdup(settings->dsn);
 	member->link = catalog_link_for(settings->dsn);
@@ -207,11 +206,8 @@ struct member *member_new(const struct member_settings *settings, struct member_
 	buf_init(&member->stages);
 	member->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	member->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	sigfillset(&all); /* signals are for the main thread */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&member->thread, NULL, run, member) != 0)
+	if (!thread_start(&member->thread, "fleet", 0, run, member))
 		memory_exhausted(0);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return member;
 }
 
