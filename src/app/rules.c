@@ -111,11 +111,27 @@ static bool say_who_names(const char *key, struct error *error)
 	return false;
 }
 
-static bool load_inputs(const struct rules_files *files, struct rules_inputs *inputs, struct error *error_out)
+static void copy_flags(const struct rules *rules, const char *file, struct rules_inputs *inputs)
+{
+	const struct flags *now = &rules->inputs->flags;
+	inputs->flags.file = file ? arena_strdup(&inputs->arena, file) : NULL;
+	inputs->flags.count = now->count;
+	inputs->flags.items = ARENA_ARRAY(&inputs->arena, now->count + 1, struct flag);
+	for (size_t i = 0; i < now->count; i++)
+		inputs->flags.items[i] = (struct flag){ .table = rel_name_copy(&inputs->arena, now->items[i].table),
+							.stage = now->items[i].stage };
+}
+
+static bool load_inputs(const struct rules *rules, const struct rules_files *files, struct rules_inputs *inputs,
+			struct error *error_out)
 {
 	inputs->policy = files->policy;
 	if (!map_file_load(files->map_path, &inputs->map, error_out))
 		return say_who_names("map", error_out);
+	if (files->keep_flags && rules->inputs) {
+		copy_flags(rules, files->flags_path, inputs);
+		return true;
+	}
 	if (files->flags_text.data)
 		return flags_file_parse(files->flags_text, files->flags_path, &inputs->arena, &inputs->flags,
 					error_out);
@@ -130,7 +146,7 @@ bool rules_prepare(struct rules *rules, const struct rules_files *files, struct 
 	struct rules_change *change = memory_zalloc(sizeof(*change));
 	change->inputs = memory_zalloc(sizeof(*change->inputs));
 	arena_init(&change->inputs->arena);
-	if (!load_inputs(files, change->inputs, error_out) ||
+	if (!load_inputs(rules, files, change->inputs, error_out) ||
 	    !build(rules, change->inputs, rules->facts, change, error_out)) {
 		rules_abandon(change);
 		return false;

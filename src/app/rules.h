@@ -21,6 +21,7 @@ struct rules_files {
 	const char *map_path;
 	const char *flags_path; /* NULL: all entries are at stage old */
 	struct slice flags_text; /* with data: what the flags file is about to say */
+	bool keep_flags;	 /* the stages stay as the rules have them now; the files do not say them */
 	struct policy policy;
 };
 struct rules_change;

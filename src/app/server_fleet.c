@@ -104,7 +104,8 @@ void server_take_stages(struct server_database *database)
 	pthread_mutex_unlock(&server->lock);
 	if (!text)
 		return;
-	if (rules_set_flags(database->rules, slice_str(text), SERVER_STAGES_NAME, &error)) {
+	database->stages_refused = !rules_set_flags(database->rules, slice_str(text), SERVER_STAGES_NAME, &error);
+	if (!database->stages_refused) {
 		LOG(LOG_INFO, "stages", LOG_STR("database", rules_database(database->rules)));
 	} else {
 		error_log(LOG_ERROR, "stages_rejected", rules_database(database->rules), &error);

@@ -26,6 +26,7 @@ struct server_database {
 	struct member *member;		 /* NULL: the stages are in a file */
 	char *stages_arrived;		 /* under server->lock: from the member, newer than … */
 	char *stages;			 /* … the text of a flags file with the stages of the database */
+	bool stages_refused;		 /* they do not go with the map */
 	struct facts *arrived;		 /* under server->lock: newer than those of the rules */
 	uint64_t checked;		 /* under server->lock: the newest ticket of the watcher's that is answered */
 	uint64_t looked;		 /* … and that was published */

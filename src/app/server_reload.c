@@ -24,6 +24,8 @@ static bool prepare_rules(struct server *server, const struct settings *fresh, s
 	for (size_t i = 0; i < server->database_count; i++) {
 		const struct settings_database *database = &fresh->databases.items[i];
 		struct rules_files files = server_files_of(fresh, database, server->databases[i].stages);
+		/* What a cutover has just made of them may not have come as a text yet. */
+		files.keep_flags = database->flags_in_schema && !server->databases[i].stages_refused;
 		if (!rules_prepare(server->databases[i].rules, &files, &changes[i], error_out))
 			return false;
 	}
