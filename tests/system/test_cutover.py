@@ -161,6 +161,26 @@ def test_it_moves_and_moves_back(proxy, console, db):
 
 
 @pytest.mark.spoils
+def test_a_flags_file_that_cannot_be_written(proxy, console, db):
+    real = proxy.dir / 'elsewhere.yaml'
+    proxy.flags_file.rename(real)
+    os.symlink('/proc/version', proxy.flags_file)
+    done = console.psql('-c', 'CUTOVER public.accounts')
+    assert done.returncode == 0 and 'moved' in done.stderr, done.stderr
+    assert 'WARNING' in done.stderr and 'Write the stages into the flags file by hand' in done.stderr
+    proxy.flags_file.unlink()
+    real.rename(proxy.flags_file)  # it still says old: a reload breaks the rules, and a restart does not believe it
+    done = console.psql('-c', 'RELOAD')
+    assert done.returncode != 0 and 'cannot go to stage old: its rows are on the new side' in done.stderr
+    proxy.stop()
+    proxy.start()
+    proxy.wait_log('flags_held')
+    assert stages(console)['public.accounts'] == ('live', 'new', 'f')
+    proxy.flags_file.write_text('flags: {public.accounts: live}\n')
+    assert console.psql('-c', 'RELOAD').returncode == 0
+
+
+@pytest.mark.spoils
 def test_renamed_columns_and_all_that_goes_along(proxy, console, db):
     db.psql('-v', 'ON_ERROR_STOP=1', '-c', 'create statistics public.of_books (dependencies) on account, amount from books',
             '-c', 'alter statistics of_books owner to owner_of_it',

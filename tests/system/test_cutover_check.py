@@ -1,5 +1,6 @@
 """What a cutover's check, and with it the dry run, says of everything that a move may meet."""
 import re
+import subprocess
 
 import psycopg
 import pytest
@@ -13,6 +14,9 @@ tables:
   public.prices: data.prices
   public.trades: {to: data.deals, columns: {price: amount, seller: agent}}
   public.days: data.days
+  public.missing: data.missing
+  public.gone: {to: null, reason: starts afresh}
+  public.shapes: {to: data.forms, shape: {id: int}, new_shape: {no: int}, read: {id: no}, write: {no: id}}
 """
 
 SCHEMA = """
@@ -186,6 +190,16 @@ def test_a_name_that_is_taken_is_in_the_way(dry, sql, name):
     assert line(found, 'in the way: ', said) and hint in found, found
 
 
+@pytest.mark.parametrize('table, said, status', [
+    ('public.shapes', 'public.shapes is a transform, not a move', 1),
+    ('public.gone', 'public.gone has no new side in the map', 1),
+    ('public.missing', 'public.missing does not exist, under neither name', 2),
+    ('public.nowhere', 'the map has no entry public.nowhere', 2),
+])
+def test_what_no_cutover_moves_is_refused(dry, table, said, status):
+    assert said in dry(table, status=status)
+
+
 PRIVILEGES = {
     'owner': ('revoke checked_owner from crossfade_mover', 'grant checked_owner to crossfade_mover',
               'the role of `admin` is not a member of checked_owner', 'GRANT checked_owner TO'),
@@ -231,6 +245,22 @@ def test_long_transactions_are_said(dry, db):
         assert 'hold the tables now' not in dry('public.trades', '--max-stall=10ms')
         reader.rollback()
     assert 'hold the tables now' not in dry()
+
+
+def test_one_cutover_at_a_time(proxy, db):
+    with psycopg.connect(proxy.dsn(dbname=DATABASE, user='app')) as reader:
+        reader.execute('select count(*) from prices')
+        console = Console(proxy)
+        first = subprocess.Popen([str(servers.BINARY), 'cutover', '-c', str(proxy.config_file), 'public.prices'],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        holder = "SELECT * FROM pg_locks WHERE locktype = 'advisory' AND objid = 1668834916"  # as docs/cutover.md has it
+        assert holder in ' '.join((servers.ROOT / 'docs/cutover.md').read_text().split())
+        wait_for(lambda: 'ExclusiveLock' in db.psql('-Atc', holder, PGDATABASE=DATABASE).stdout, 20, 'it is under way')
+        done = proxy.command('cutover', '-c', proxy.config_file, 'public.trades')
+        assert done.returncode == 1 and 'another cutover is under way in this database' in done.stderr
+        console.order('CANCEL CUTOVER')
+        assert first.wait(20) == 1
+        reader.rollback()
 
 
 def test_sessions_that_bypass_are_said(dry, db, proxy):

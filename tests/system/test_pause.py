@@ -84,6 +84,16 @@ def test_transactions_that_hold_the_table_go_on(proxy, console):
         assert not codes(fresh.ask('commit')), 'COMMIT never waits'
 
 
+def test_a_prepared_transaction_is_ended_during_a_pause(proxy, console):
+    with connect(proxy) as c:
+        for end in ('commit', 'rollback'):
+            c.ask('begin; update accounts set changes = changes where id = 1')
+            c.ask("prepare transaction 'of the pause'")
+            console.order('PAUSE public.accounts')
+            assert not codes(c.ask(f"{end} prepared 'of the pause'"))
+            console.order('RESUME public.accounts')
+
+
 @pytest.mark.parametrize('inside', ['', 'begin'])
 def test_a_parked_statement_can_be_cancelled(proxy, console, inside):
     with connect(proxy) as c:
