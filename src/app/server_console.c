@@ -23,6 +23,7 @@ struct call {
 	struct error *error;
 	struct arena *arena;
 	bool ok;
+	bool flips; /* SET FLAG: two tables change their parts, which is for a cutover of the flag */
 	bool asked; /* the ledger, for SET FLAG … TO complete */
 	struct server_evidence found;
 	struct ruleset *ruleset; /* a reference for evidence */
@@ -75,6 +76,7 @@ static void run_set_flag(void *context)
 	struct call *call = context;
 	struct server_order order = order_of(call, "set flag");
 	call->ok = server_set_flag(call->server, call->request, &order, call->error);
+	call->flips = order.flips;
 }
 
 static void run_rewrite(void *context)
@@ -236,7 +238,11 @@ static bool set_flag(struct call *call)
 	if (call->asked)
 		call->found.quiet =
 			evidence_is_quiet(&call->ledger, call->ruleset, call->key, &call->found.refusal);
-	return call_over(call, run_set_flag) && (!call->member || store_flag(call));
+	if (!call_over(call, run_set_flag))
+		return false;
+	if (call->flips)
+		return server_cutover(call->server, call->caller, request, call->error);
+	return !call->member || store_flag(call);
 }
 
 static bool reload(struct call *call)

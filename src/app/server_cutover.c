@@ -61,6 +61,7 @@ struct order {
 	bool ok, rewriting_off;
 	struct server_database *database;
 	const char *key, *dsn;
+	enum stage stage; /* of that entry */
 	struct evidence_sources ledger;
 	struct ruleset *ruleset;
 	/* of the cutover's end */
@@ -122,6 +123,7 @@ static void run_find(void *context)
 	if (!order->ok)
 		return;
 	order->key = entry ? arena_strdup(&order->arena, entry->key) : NULL;
+	order->stage = entry ? entry->stage : STAGE_OLD;
 	order->ruleset = ruleset_ref((struct ruleset *)rules_current(order->database->rules));
 	size_t index = (size_t)(order->database - order->server->databases);
 	order->dsn = arena_strdup(&order->arena, settings->databases.items[index].admin_dsn);
@@ -245,11 +247,16 @@ static void on_done(void *context, const struct cutover_status *status)
 
 /* ---- its end ---- */
 
+static bool is_flip(const struct order *order)
+{
+	return order->request->verb == CONSOLE_SET_FLAG;
+}
+
 static void note(struct order *order, const struct state_stage *stage, const char *outcome)
 {
 	struct journal_entry entry = {
 		.who = order->caller->who,
-		.action = order->status.reverse ? "reverse" : "cutover",
+		.action = is_flip(order) ? "set flag" : order->status.reverse ? "reverse" : "cutover",
 		.database = rules_database(order->database->rules),
 		.table = stage ? stage->table : order->status.tables,
 		.from = stage ? stage_name(stage->from) : NULL,
@@ -266,6 +273,7 @@ static void run_note(void *context)
 {
 	struct order *order = context;
 	char outcome[700];
+	struct state_stage flip = { order->key, order->stage, order->request->stage };
 	order->ok = true;
 	if (order->status.outcome == CUTOVER_DONE) {
 		for (size_t i = 0; i < order->stage_count; i++)
@@ -275,7 +283,7 @@ static void run_note(void *context)
 	} else if (order->status.outcome != CUTOVER_DRY && order->status.outcome != CUTOVER_NOTHING) {
 		snprintf(outcome, sizeof(outcome), "%s: %s", cutover_outcome_name(order->status.outcome),
 			 order->status.error.message);
-		note(order, NULL, outcome);
+		note(order, is_flip(order) ? &flip : NULL, outcome);
 	}
 }
 
@@ -308,13 +316,14 @@ static void say_steps(const struct order *order)
 static void say_end(const struct order *order)
 {
 	const struct cutover_status *status = &order->status;
+	char stage[64];
+	snprintf(stage, sizeof(stage), "at stage %s", stage_name(order->request->stage));
 	if (status->outcome == CUTOVER_NOTHING)
 		console_progress(order->caller, "%s: there already, nothing to do", status->tables);
 	if (status->outcome == CUTOVER_DONE)
 		console_progress(order->caller,
-				 "%s: moved%s. Longest stall %.1f ms, %llu statements waited, attempt %u, tables paused "
-				 "for %.1f ms.",
-				 status->tables, status->reverse ? " back" : "", (double)status->longest_us / 1000,
+				 "%s: %s. Longest stall %.1f ms, %llu statements waited, attempt %u, tables paused for %.1f ms.",
+				 status->tables, is_flip(order) ? stage : status->reverse ? "moved back" : "moved", (double)status->longest_us / 1000,
 				 (unsigned long long)status->parked_total, status->attempt,
 				 (double)status->paused_us / 1000);
 	if (status->outcome == CUTOVER_DONE)
@@ -408,6 +417,21 @@ static bool check_order(struct order *order)
 	return false;
 }
 
+static struct move_wish wish_of(const struct order *order)
+{
+	const struct console_request *request = order->request;
+	struct move_wish wish = { .tables = &order->key, .table_count = request->group ? 0 : 1, .group = request->group,
+				  .reverse = request->verb == CONSOLE_REVERSE, .view = !request->no_view,
+				  .force = request->force };
+	if (is_flip(order)) {
+		wish.flip = true;
+		wish.to = request->stage;
+		wish.reverse = stage_side(request->stage) == SIDE_OLD;
+		wish.shared = order->database->member != NULL;
+	}
+	return wish;
+}
+
 static bool run_cutover(struct order *order)
 {
 	const struct console_request *request = order->request;
@@ -417,15 +441,14 @@ static bool run_cutover(struct order *order)
 		.ruleset = order->ruleset,
 		.proxy = order->server->proxy,
 		.member = order->database->member ? member_id(order->database->member) : NULL,
-		.wish = { .tables = &order->key, .table_count = request->group ? 0 : 1, .group = request->group,
-			  .reverse = request->verb == CONSOLE_REVERSE, .view = !request->no_view, .force = request->force },
+		.wish = wish_of(order),
 		.dry_run = request->dry_run,
 		.timeout_ms = request->timeout_ms,
 		.max_stall_ms = request->max_stall_ms,
 		.who = order->caller->who,
 		.reason = request->reason,
 	};
-	struct cutover_callbacks callbacks = { order, on_line, on_check, on_publish, on_done };
+	struct cutover_callbacks callbacks = { order, on_line, is_flip(order) ? NULL : on_check, on_publish, on_done };
 	struct cutover *cutover = cutover_start(&wanted, callbacks);
 	struct record *record = enter(order, cutover);
 	wait_for_end(order, cutover);

@@ -79,6 +79,7 @@ struct server_order {
 	bool force;		/* for that entry */
 	const struct server_evidence *evidence; /* … NULL: the ledger was not asked yet */
 	bool final;		/* the catalog was just read: what it says holds */
+	bool flips;		/* out: nothing was done, since that takes server_cutover */
 };
 
 /* ---- server.c ---- */
@@ -138,8 +139,8 @@ void server_note(struct server *server, const struct journal_entry *entry);
 /* The entry that a request names, in the rules now in force; NULL with error_out. */
 struct server_database *server_find_entry(struct server *server, const struct console_request *request,
 					  const struct ruleset_entry **entry_out, struct error *error_out);
-/* Where the database keeps the stages this only judges: the caller stores what is in stage_out then. */
-bool server_set_flag(struct server *server, const struct console_request *request, const struct server_order *order,
+/* Where the database keeps the stages, or two tables change their parts (order->flips), this only judges. */
+bool server_set_flag(struct server *server, const struct console_request *request, struct server_order *order,
 		     struct error *error_out);
 bool server_rewrite(struct server *server, bool on, const struct server_order *order, struct error *error_out);
 
@@ -165,7 +166,7 @@ struct server_cutovers;
 struct server_cutovers *server_cutovers_new(void);
 void server_cutovers_free(struct server_cutovers *cutovers); /* accepts NULL */
 
-/* CUTOVER, REVERSE: returns at its end. */
+/* CUTOVER, REVERSE, and a SET FLAG that changes which of two tables has the rows: returns at its end. */
 bool server_cutover(struct server *server, const struct console_caller *caller, const struct console_request *request,
 		    struct error *error_out);
 /* A cutover is under way; on any thread. */

@@ -63,12 +63,29 @@ static bool take_evidence(const struct server_evidence *evidence, struct error *
 	return evidence->quiet;
 }
 
+/* A file does not set fences, and what is fenced cannot be written. */
+static bool is_fenced_off(const struct stage_change *change, const struct server_order *order, struct error *error_out)
+{
+	enum side side = stage_side(change->after->stage);
+	const struct fact_relation *table = change->after->relation[side];
+	if (is_ordered(order, change->after) || !stage_change_flips(change->before, change->after) || !table->fenced)
+		return false;
+	error_set(error_out, SQLSTATE_NOT_IN_STATE, "%s does not go from stage %s to %s by an edited file",
+		  change->after->key, stage_name(change->before->stage), stage_name(change->after->stage));
+	error_detail(error_out, "Its table on the %s side is fenced, so that nobody writes into it.", side_name(side));
+	error_hint(error_out, "`crossfade flags set %s %s` takes the fence off and writes the file.", change->after->key,
+		   stage_name(change->after->stage));
+	return true;
+}
+
 static bool judge_one(struct server_database *database, const struct ruleset *after,
 		      const struct stage_change *change, const struct server_order *order, bool *stale_out,
 		      struct error *error_out)
 {
 	bool ordered = is_ordered(order, change->after);
 	struct evidence_sources sources = evidence_of(database->server);
+	if (is_fenced_off(change, order, error_out))
+		return false;
 	switch (stage_change_judge(change->before, change->after, error_out)) {
 	case STAGE_ALLOWED: return true;
 	case STAGE_NEEDS_QUIET:
@@ -301,8 +318,16 @@ static void note_failure(const struct server_database *database, const struct ru
 	server_note(database->server, &note);
 }
 
+static bool change_flips(const struct server_database *database, const struct rules_change *change,
+			 const struct server_order *order)
+{
+	const struct ruleset_entry *after = ruleset_entry_by_key(rules_change_ruleset(change), order->key);
+	const struct ruleset_entry *before = after ? entry_before(rules_current(database->rules), after) : NULL;
+	return before && database->watcher && stage_change_flips(before, after);
+}
+
 static bool change_stage(struct server_database *database, const struct ruleset_entry *entry, enum stage stage,
-			 const struct server_order *order, struct error *error_out)
+			 struct server_order *order, struct error *error_out)
 {
 	struct rules_files files = server_files_of(&database->server->settings, settings_of(database), NULL);
 	struct rules_change *change = NULL;
@@ -313,10 +338,11 @@ static bool change_stage(struct server_database *database, const struct ruleset_
 	if (ok) {
 		files.flags_text = buf_slice(&text);
 		ok = rules_prepare(database->rules, &files, &change, error_out) &&
-		     server_judge(database, change, order, &stale, error_out) &&
-		     (in_schema || put_in_force(database, change, buf_slice(&text), order, error_out));
+		     server_judge(database, change, order, &stale, error_out);
+		order->flips = ok && change_flips(database, change, order);
+		ok = ok && (in_schema || order->flips || put_in_force(database, change, buf_slice(&text), order, error_out));
 	}
-	if (ok && !in_schema)
+	if (ok && !in_schema && !order->flips)
 		server_commit_rules(database, change);
 	else
 		rules_abandon(change);
@@ -324,21 +350,21 @@ static bool change_stage(struct server_database *database, const struct ruleset_
 	return ok;
 }
 
-bool server_set_flag(struct server *server, const struct console_request *request, const struct server_order *asked,
+bool server_set_flag(struct server *server, const struct console_request *request, struct server_order *order,
 		     struct error *error_out)
 {
-	struct server_order order = *asked;
 	const struct ruleset_entry *entry;
 	struct server_database *database = server_find_entry(server, request, &entry, error_out);
 	if (!database)
 		return false;
 	char *key = memory_strdup(entry->key);
-	order.key = key;
-	bool ok = change_stage(database, entry, request->stage, &order, error_out);
+	order->key = key;
+	bool ok = change_stage(database, entry, request->stage, order, error_out);
 	if (!ok)
-		note_failure(database, entry, request->stage, &order, error_out);
+		note_failure(database, entry, request->stage, order, error_out);
 	else
 		server_rules_changed(server);
+	order->key = NULL;
 	free(key);
 	return ok;
 }

@@ -9,7 +9,8 @@
 
 const char fact_rows_relations[] =
 	"SELECT n.nspname, c.relname, c.relkind, c.oid, coalesce(xn.nspname, sn.nspname),"
-	" coalesce(xt.relname, st.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" coalesce(xt.relname, st.relname), c.relkind IN ('r','p') AND c.relhastriggers AND EXISTS (SELECT FROM pg_trigger t"
+	" WHERE t.tgrelid = c.oid AND t.tgname = '" FACT_FENCE "' AND t.tgenabled IN ('O','A')) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 	" LEFT JOIN pg_index x ON x.indexrelid = c.oid AND c.relkind IN ('i','I')"
 	" LEFT JOIN pg_class xt ON xt.oid = x.indrelid LEFT JOIN pg_namespace xn ON xn.oid = xt.relnamespace"
 	" LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0"
@@ -82,6 +83,7 @@ void fact_rows_take_relations(const PGresult *result, struct facts *facts)
 		struct rel_name owner = { result_text(result, row, 4), result_text(result, row, 5) };
 		struct fact_relation *relation = facts_add_relation(
 			facts, name, kind_of(PQgetvalue(result, row, 2)[0]), result_oid(result, row, 3));
+		relation->fenced = result_flag(result, row, 6);
 		if (owner.schema && owner.name)
 			facts_set_owner(facts, relation, owner);
 	}

@@ -51,6 +51,9 @@ static const char fingerprint_rest[] =
 	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(k.xmin::text, k.oid::int8)), 0) FROM pg_constraint k"
 	" WHERE k.oid >= 16384 AND k.contype IN ('f','u','p','x','t')"
 	" AND k.connamespace <> ALL (ARRAY(SELECT t.oid FROM pg_namespace t WHERE t.nspname ~ '^pg_temp_'))),"
+	/* A fence on a table that has other triggers, too. */
+	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(t.xmin::text, t.oid::int8)), 0) FROM pg_trigger t"
+	" WHERE t.tgname = '" FACT_FENCE "'),"
 	"(SELECT sum(hashtextextended(n.xmin::text, n.oid::int8)) FROM pg_namespace n"
 	" WHERE n.nspname !~ '^pg_(toast_)?temp_'),"
 	"(SELECT count(*) || ',' || coalesce(sum(hashtextextended(s.xmin::text, s.setrole::int8)), 0)"

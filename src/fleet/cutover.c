@@ -59,6 +59,12 @@ void cutover_set_holders(struct cutover *cutover, struct holders *holders)
 	*holders = (struct holders){ 0 };
 }
 
+const char *cutover_kind(const struct cutover *cutover)
+{
+	const struct move_wish *wish = &cutover->request.wish;
+	return wish->flip ? "flag" : wish->reverse ? "reverse" : "cutover";
+}
+
 bool cutover_is_stopped(const struct cutover *cutover)
 {
 	return atomic_load(&cutover->cancelled);

@@ -242,7 +242,7 @@ static enum attempt lock(struct cutover *cutover, struct error *error_out)
 
 static void append_change(struct cutover *cutover, struct buf *sql)
 {
-	struct state_change change = { cutover->status.id,   cutover->request.wish.reverse ? "reverse" : "cutover",
+	struct state_change change = { cutover->status.id,   cutover_kind(cutover),
 				       cutover->plan->stages, cutover->plan->stage_count,
 				       cutover->request.who,  cutover->request.reason,
 				       "done",		      NULL,
@@ -322,6 +322,8 @@ static enum attempt commit(struct cutover *cutover, struct error *error_out)
 
 static enum attempt transact(struct cutover *cutover, struct error *error_out)
 {
+	if (cutover->alone)
+		return ATTEMPT_DONE; /* nothing is written to the database: what holds is what is published now */
 	enum attempt outcome = lock(cutover, error_out);
 	if (outcome == ATTEMPT_DONE)
 		outcome = move(cutover, error_out);
@@ -336,11 +338,11 @@ static void publish(struct cutover *cutover, bool certain)
 {
 	const struct cutover_callbacks *callbacks = &cutover->callbacks;
 	const struct move_plan *plan = cutover->plan;
-	struct facts_change change = { plan->watched, plan->watched_count, plan->changed.schemas,
+	struct facts_change change = { plan->changed.oids, plan->changed.oid_count, plan->changed.schemas,
 				       plan->changed.schema_count, cutover->fresh };
 	cutover_set_step(cutover, CUTOVER_PUBLISH);
 	if (callbacks->publish && !callbacks->publish(callbacks->context, plan->stages, certain ? plan->stage_count : 0,
-						      certain ? &change : NULL, PUBLISH_MS))
+						      certain && cutover->fresh ? &change : NULL, PUBLISH_MS))
 		cutover_say(cutover, CUTOVER_LINE_WARNING,
 			    "the catalog could not be read again; the proxy follows as soon as it can");
 }

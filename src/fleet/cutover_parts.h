@@ -41,6 +41,7 @@ struct cutover {
 	uint32_t pause_ms; /* before the next attempt */
 	char xid[24];
 	uint32_t commit_pid;
+	bool alone;	/* a flip that only this proxy knows of, without a fence or a row */
 	bool announced; /* other proxies have paused too: the row pause_id */
 	bool called;	/* the row of status.id in crossfade.calls */
 	char busy_proxy[128]; /* the last look found nothing but statements of this one under way; empty: not so */
@@ -51,6 +52,8 @@ struct cutover {
 
 void cutover_set_step(struct cutover *cutover, enum cutover_step step);
 void cutover_set_holders(struct cutover *cutover, struct holders *holders); /* takes them over */
+/* For the journal of the database. */
+const char *cutover_kind(const struct cutover *cutover);
 bool cutover_is_stopped(const struct cutover *cutover);
 /* Not only cancelled: the process is about to end, and no wait goes on. */
 bool cutover_must_end(const struct cutover *cutover);

@@ -24,6 +24,16 @@ static bool ask_text(struct cutover *cutover, const char *sql, char *out, size_t
 	return true;
 }
 
+/* A role that only observes, or a standby, cannot keep anything. One proxy alone can still change its own flags. */
+static bool stay_alone(struct cutover *cutover, const struct error *why)
+{
+	const struct move_wish *wish = &cutover->request.wish;
+	cutover->alone = wish->flip && !wish->shared;
+	if (cutover->alone)
+		cutover_say(cutover, CUTOVER_LINE_WARNING, "only this proxy knows of it, and no fence is set: %s", why->message);
+	return cutover->alone;
+}
+
 static bool check_server(struct cutover *cutover, struct error *error_out)
 {
 	char standby[8], timeout[16];
@@ -36,7 +46,7 @@ static bool check_server(struct cutover *cutover, struct error *error_out)
 		return true;
 	error_set(error_out, SQLSTATE_FEATURE_NOT_SUPPORTED, "this server is a standby");
 	error_hint(error_out, "Tables are moved on the primary; its standbys follow by themselves.");
-	return false;
+	return stay_alone(cutover, error_out);
 }
 
 bool cutover_connect(struct cutover *cutover, struct error *error_out)
@@ -64,13 +74,29 @@ static bool lock_out_others(struct cutover *cutover, struct error *error_out)
 
 /* ---- check ---- */
 
+static bool open_state(struct cutover *cutover, struct error *error_out)
+{
+	if (cutover->request.dry_run)
+		return true;
+	return lock_out_others(cutover, error_out) &&
+	       (cutover->alone || state_ensure(cutover->connection, QUERY_MS, error_out) || stay_alone(cutover, error_out));
+}
+
+static bool check_alone(const struct cutover *cutover, struct error *error_out)
+{
+	if (!cutover->alone || !cutover->plan->fenced)
+		return true;
+	error_set(error_out, "42501", "the role of `admin` may not take off the fence of the table that gets the rows");
+	error_hint(error_out, "Let it be the mover that `crossfade check --grants` prints, on the primary.");
+	return false;
+}
+
 static bool prepare(struct cutover *cutover, struct error *error_out)
 {
 	const struct cutover_request *request = &cutover->request;
-	return cutover_connect(cutover, error_out) && check_server(cutover, error_out) &&
-	       (request->dry_run || (lock_out_others(cutover, error_out) &&
-				     state_ensure(cutover->connection, QUERY_MS, error_out))) &&
-	       move_plan_make(cutover->connection, request->ruleset, &request->wish, QUERY_MS, &cutover->plan, error_out);
+	return cutover_connect(cutover, error_out) && check_server(cutover, error_out) && open_state(cutover, error_out) &&
+	       move_plan_make(cutover->connection, request->ruleset, &request->wish, QUERY_MS, &cutover->plan, error_out) &&
+	       check_alone(cutover, error_out);
 }
 
 /* What the move would break or leave behind. It does not forbid it: with a view left, most of it goes on. */
@@ -320,13 +346,13 @@ static enum cutover_outcome try_until_over(struct cutover *cutover, struct error
 static void note_outcome(struct cutover *cutover, enum cutover_outcome outcome, const struct error *error)
 {
 	const struct move_plan *plan = cutover->plan;
-	struct state_change change = { cutover->status.id,	 cutover->request.wish.reverse ? "reverse" : "cutover",
+	struct state_change change = { cutover->status.id,	 cutover_kind(cutover),
 				       plan->stages,		 plan->stage_count,
 				       cutover->request.who,	 cutover->request.reason,
 				       cutover_outcome_name(outcome), error->message, cutover->request.wish.force };
 	struct error ignored;
 	struct buf sql;
-	if (!cutover_connect(cutover, &ignored))
+	if (cutover->alone || !cutover_connect(cutover, &ignored))
 		return;
 	buf_init(&sql);
 	state_append_journal(cutover->connection, &sql, &change);
@@ -338,7 +364,7 @@ enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_ou
 {
 	if (!prepare(cutover, error_out))
 		return CUTOVER_FAILED;
-	if (cutover->plan->stage_count && !cutover->request.wish.reverse)
+	if (cutover->plan->stage_count && !cutover->request.wish.reverse && !cutover->plan->flips)
 		say_findings(cutover);
 	if (cutover->plan->stage_count && cutover->callbacks.check)
 		cutover->callbacks.check(cutover->callbacks.context, cutover->plan);

@@ -1,6 +1,7 @@
 #include "fleet/move_plan.h"
 
 #include "base/memory.h"
+#include "fleet/flip_plan.h"
 #include "fleet/move_sql.h"
 
 #include <stdarg.h>
@@ -421,7 +422,9 @@ bool move_plan_make(struct catalog_connection *connection, const struct ruleset 
 				   .timeout_ms = timeout_ms, .plan = plan };
 	arena_init(&plan->arena);
 	plan->reverse = wish->reverse;
-	if (!make(&planner, error_out)) {
+	bool ok = wish->flip ? flip_plan_fill(connection, ruleset, wish, timeout_ms, plan, error_out) :
+			       make(&planner, error_out);
+	if (!ok) {
 		move_plan_free(plan);
 		return false;
 	}

@@ -18,6 +18,9 @@ struct move_wish {
 	bool reverse;
 	bool view;  /* leave a view under the old name */
 	bool force; /* stage rules do not bind */
+	bool flip;  /* nothing moves: the one table goes to stage `to`, at which its other side has the rows */
+	enum stage to;
+	bool shared; /* … and that stage is kept in the database, for many proxies */
 };
 
 struct move_statement {
@@ -28,6 +31,8 @@ struct move_statement {
 struct move_plan {
 	struct arena arena;
 	bool reverse;
+	bool flips;  /* see move_wish; … */
+	bool fenced; /* … and the table that gets the rows has a fence now */
 	struct move_statement *statements; /* the first ones lock */
 	size_t statement_count, lock_count;
 	uint32_t *watched; /* relations whose other users must be gone */

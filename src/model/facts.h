@@ -14,6 +14,9 @@
 enum fact_kind { FACT_TABLE, FACT_PARTITIONED, FACT_FOREIGN, FACT_VIEW, FACT_MATVIEW, FACT_SEQUENCE, FACT_INDEX,
 		 FACT_COMPOSITE };
 
+/* The trigger that fences a table (fleet/fence.h), and what its error names as the constraint. */
+#define FACT_FENCE "crossfade_fence"
+
 struct fact_column {
 	const char *name;
 	const char *type;     /* as format_type() prints it, typmod included */
@@ -31,6 +34,7 @@ struct fact_relation {
 	struct rel_name name;
 	enum fact_kind kind;
 	uint32_t oid;		  /* 0: unknown */
+	bool fenced;		  /* nobody may write into it: the rows are on the other side of the map */
 	struct rel_name owned_by; /* index or owned sequence: its table; else NULLs */
 	struct fact_column *columns;
 	size_t column_count;

@@ -48,10 +48,19 @@ static bool is_listed(const struct facts_change *change, const char *schema)
 static void copy_relation(struct facts *out, const struct fact_relation *relation)
 {
 	struct fact_relation *copy = facts_add_relation(out, relation->name, relation->kind, relation->oid);
+	copy->fenced = relation->fenced;
 	if (relation->owned_by.name)
 		facts_set_owner(out, copy, relation->owned_by);
 	if (relation->column_count)
 		facts_set_columns(out, copy, relation->columns, relation->column_count);
+}
+
+static void copy_constraint(struct facts *out, const struct fact_constraint *constraint)
+{
+	if (constraint->column_count)
+		facts_add_key(out, constraint->table, constraint->name, constraint->columns, constraint->column_count);
+	else
+		facts_add_constraint(out, constraint->table, constraint->name);
 }
 
 /* In the same order: the list grows at its head. */
@@ -93,7 +102,7 @@ static void copy_relations(struct facts *out, const struct facts *base, const st
 	for (size_t i = 0; i < base->constraint_count; i++) {
 		const struct fact_constraint *constraint = &base->constraints[i];
 		if (!is_out(set, facts_find(base, constraint->table.schema, constraint->table.name)))
-			facts_add_constraint(out, constraint->table, constraint->name);
+			copy_constraint(out, constraint);
 	}
 }
 
@@ -102,7 +111,7 @@ static void copy_fresh(struct facts *out, const struct facts *fresh)
 	for (size_t i = 0; i < fresh->relation_count; i++)
 		copy_relation(out, fresh->relations[i]);
 	for (size_t i = 0; i < fresh->constraint_count; i++)
-		facts_add_constraint(out, fresh->constraints[i].table, fresh->constraints[i].name);
+		copy_constraint(out, &fresh->constraints[i]);
 	for (size_t i = 0; i < fresh->denied_count; i++)
 		facts_add_denied(out, fresh->denied[i].role, fresh->denied[i].schema);
 }
@@ -142,7 +151,7 @@ static bool same_column(const struct fact_column *a, const struct fact_column *b
 
 static bool same_relation(const struct fact_relation *a, const struct fact_relation *b)
 {
-	if (!b || a->kind != b->kind || a->oid != b->oid || a->column_count != b->column_count ||
+	if (!b || a->kind != b->kind || a->oid != b->oid || a->fenced != b->fenced || a->column_count != b->column_count ||
 	    !same_text(a->owned_by.schema, b->owned_by.schema) || !same_text(a->owned_by.name, b->owned_by.name))
 		return false;
 	for (size_t i = 0; i < a->column_count; i++) {
@@ -174,6 +183,14 @@ static bool same_settings(const struct fact_setting *a, const struct fact_settin
 	return !a && !b;
 }
 
+static bool same_constraint(const struct fact_constraint *a, const struct fact_constraint *b)
+{
+	bool same = strcmp(a->name, b->name) == 0 && rel_name_eq(a->table, b->table) && a->column_count == b->column_count;
+	for (size_t i = 0; same && i < a->column_count; i++)
+		same = strcmp(a->columns[i], b->columns[i]) == 0;
+	return same;
+}
+
 /* All of these are sorted. */
 static bool same_lists(const struct facts *a, const struct facts *b)
 {
@@ -187,8 +204,7 @@ static bool same_lists(const struct facts *a, const struct facts *b)
 	for (size_t i = 0; same && i < a->code_count; i++)
 		same = strcmp(a->code[i].function, b->code[i].function) == 0 && a->code[i].flags == b->code[i].flags;
 	for (size_t i = 0; same && i < a->constraint_count; i++)
-		same = strcmp(a->constraints[i].name, b->constraints[i].name) == 0 &&
-		       rel_name_eq(a->constraints[i].table, b->constraints[i].table);
+		same = same_constraint(&a->constraints[i], &b->constraints[i]);
 	return same;
 }
 

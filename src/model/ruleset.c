@@ -159,12 +159,13 @@ static bool apply_flag(struct builder *b, const struct flag *flag)
 
 /* ---- where the rows are (rewriting.md §2) ---- */
 
-/* 2: holds rows; 1: a view, which may stand in for a table that moved; 0: nothing there. */
-static int presence(const struct fact_relation *relation)
+enum presence { IS_NOT_THERE, IS_VIEW /* which may stand in for a table that moved */, HAS_ROWS };
+
+static enum presence presence(const struct fact_relation *relation)
 {
 	if (!relation)
-		return 0;
-	return fact_kind_holds_rows(relation->kind) ? 2 : relation->kind == FACT_VIEW ? 1 : 0;
+		return IS_NOT_THERE;
+	return fact_kind_holds_rows(relation->kind) ? HAS_ROWS : relation->kind == FACT_VIEW ? IS_VIEW : IS_NOT_THERE;
 }
 
 static const struct fact_relation *find_relation(const struct ruleset *rs, struct rel_name name)
@@ -225,6 +226,13 @@ static void suppose_moved(struct builder *b, struct ruleset_entry *entry)
 	entry->relation[from] = NULL;
 }
 
+/* Of two tables that both have rows. Whoever has set the fence has set the flag; it may be known later. */
+static enum side place_by_fence(const struct ruleset_entry *entry)
+{
+	bool old_side = entry->relation[SIDE_OLD]->fenced, new_side = entry->relation[SIDE_NEW]->fenced;
+	return old_side == new_side ? entry->physical : old_side ? SIDE_NEW : SIDE_OLD;
+}
+
 static void place_entry(struct builder *b, struct ruleset_entry *entry)
 {
 	for (int side = SIDE_OLD; side <= SIDE_NEW; side++)
@@ -236,10 +244,13 @@ static void place_entry(struct builder *b, struct ruleset_entry *entry)
 	}
 	if (entry->kind == MAP_DROPPED)
 		entry->physical = SIDE_OLD;
-	if (entry->kind != MAP_MOVE)
+	if (entry->kind != MAP_MOVE && entry->kind != MAP_TRANSFORM)
 		return;
-	int old_side = presence(entry->relation[SIDE_OLD]), new_side = presence(entry->relation[SIDE_NEW]);
-	if (old_side != new_side)
+	enum presence old_side = presence(entry->relation[SIDE_OLD]), new_side = presence(entry->relation[SIDE_NEW]);
+	entry->two_tables = old_side == HAS_ROWS && new_side == HAS_ROWS;
+	if (entry->two_tables && b->supposed != entry->id)
+		entry->physical = place_by_fence(entry);
+	else if (entry->kind == MAP_MOVE && old_side != new_side)
 		entry->physical = new_side > old_side ? SIDE_NEW : SIDE_OLD;
 	entry->drift = entry->physical != stage_side(entry->stage);
 	if (entry->drift)

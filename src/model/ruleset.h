@@ -46,9 +46,10 @@ struct ruleset_entry {
 	enum map_kind kind;
 	enum stage stage;
 	enum side physical;
-	bool drift; /* the catalog contradicts the flag and, for a move, wins */
+	bool drift; /* the catalog contradicts the flag, and wins */
 	const struct fact_relation *relation[2]; /* by enum side; NULL: not in the catalog */
 	const struct shape *shape; /* NULL: the columns are the same on both sides */
+	bool two_tables; /* both sides hold rows, so that only the flag, or a fence, says which is current */
 	struct ruleset *origin;	   /* private: where the place was taken from; NULL: this ruleset */
 };
 

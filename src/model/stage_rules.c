@@ -68,7 +68,7 @@ enum stage_verdict stage_change_judge(const struct ruleset_entry *before, const 
 	int from = step_of(after->kind, before->stage), to = step_of(after->kind, after->stage);
 	if (before->stage == after->stage)
 		return STAGE_ALLOWED;
-	if (after->drift || transform_is_absent(after))
+	if ((after->drift && !after->two_tables) || transform_is_absent(after))
 		return refuse_absent(after, error_out);
 	if (to > from + 1)
 		return refuse_leap(before, after, error_out);
@@ -77,4 +77,9 @@ enum stage_verdict stage_change_judge(const struct ruleset_entry *before, const 
 	if (after->stage == STAGE_COMPLETE && after->kind != MAP_IDENTITY)
 		return STAGE_NEEDS_QUIET;
 	return STAGE_ALLOWED;
+}
+
+bool stage_change_flips(const struct ruleset_entry *before, const struct ruleset_entry *after)
+{
+	return after->two_tables && stage_side(after->stage) != before->physical;
 }

@@ -20,4 +20,7 @@ enum stage_verdict {
 enum stage_verdict stage_change_judge(const struct ruleset_entry *before, const struct ruleset_entry *after,
 				      struct error *error_out);
 
+/* It changes which of two tables has the rows: for a cutover of the flag (fleet/cutover.h), never for a mere file. */
+bool stage_change_flips(const struct ruleset_entry *before, const struct ruleset_entry *after);
+
 #endif

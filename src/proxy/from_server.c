@@ -270,7 +270,7 @@ static bool contradicts_facts(struct conversation *conversation, const struct re
 	bool unknown = slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) ||
 		       slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA) ||
 		       slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_COLUMN);
-	return unknown && conversation_shape(conversation, head);
+	return (unknown || retry_is_fenced(fields)) && conversation_shape(conversation, head);
 }
 
 static enum verdict fail_head(struct conversation *conversation, struct request *head, const struct message *message,

@@ -155,11 +155,18 @@ bool retry_is_missing_relation(const struct error_fields *fields)
 	return !slice_is(fields->routine, "errorMissingRTE");
 }
 
+bool retry_is_fenced(const struct error_fields *fields)
+{
+	return slice_is(fields->sqlstate, "55000") && slice_is(fields->constraint, FACT_FENCE);
+}
+
 /* The name vanished: of a table, of its schema, or of a column that the map gave another name. */
 static bool is_about_names(struct conversation *conversation, const struct request *head,
 			   const struct error_fields *fields)
 {
 	uint32_t len;
+	if (retry_is_fenced(fields))
+		return conversation_shape(conversation, head);
 	bool column = slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_COLUMN);
 	if (!column && !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_TABLE) &&
 	    !slice_is(fields->sqlstate, SQLSTATE_UNDEFINED_SCHEMA))

@@ -53,6 +53,8 @@ bool retry_withholds(struct conversation *conversation, const struct message *me
 void retry_release(struct conversation *conversation, struct round *round);
 /* Not that of a table that FROM does not have, which is 42P01 too. */
 bool retry_is_missing_relation(const struct error_fields *fields);
+/* It wanted to write where the rows are no more: the facts tell where they are. */
+bool retry_is_fenced(const struct error_fields *fields);
 /* Whether this error is to be held back. */
 bool retry_wants(struct conversation *conversation, const struct request *head, const struct error_fields *fields);
 /* ReadyForQuery after an error that was held back. True: it is held back too. */

@@ -47,6 +47,7 @@ def cutover(proxy, verb='CUTOVER', options="TIMEOUT '60s' MAX STALL '5s'", table
 
 def test_a_stage_set_through_one_holds_in_all(fleet, db):
     db.psql('-c', 'create table data.branches (id int primary key, name text); grant usage on schema data to app; '
+            'alter table data.branches owner to owner_of_it; '
             'grant select on data.branches to app', PGDATABASE='bank')
     first, second = fleet[:2]
     assert count(first, 'branches') == count(second, 'data.branches') == '1'
