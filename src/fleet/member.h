@@ -15,7 +15,8 @@
  * updating its row: a cutover locks that row first, so nobody can while a
  * COMMIT is under way. All times are the server's own. Who cannot reach the
  * server loses its lease, is no longer waited for, and goes on serving moves:
- * the name that vanished is what fences it. Transforms it holds up.
+ * the name that vanished is what fences it. Transforms it holds up, and
+ * their stale tables are fenced (fence.h).
  *
  * A proxy of a hot standby takes stages and ends of pauses from its own
  * server, where they appear together with the tables' new places, and has its
