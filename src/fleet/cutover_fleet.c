@@ -309,6 +309,8 @@ bool cutover_announce(struct cutover *cutover, struct error *error_out)
 	char name[128];
 	long left;
 	cutover->announced = false;
+	if (cutover->alone)
+		return true;
 	if (!cutover->request.member && !count_others(cutover, false, &left, name, sizeof(name), error_out))
 		return false;
 	if (!cutover->request.member && !left)
