@@ -149,6 +149,25 @@ static void take_facts(struct server_database *database)
 	database->has_facts = true;
 }
 
+/* What the watcher finds out meanwhile may be older. */
+bool server_take_change(struct server_database *database, const struct facts_change *change)
+{
+	struct error error;
+	if (!database->watcher)
+		return false;
+	catalog_watcher_discard(database->watcher);
+	pthread_mutex_lock(&database->server->lock);
+	struct facts *arrived = database->arrived;
+	database->arrived = NULL;
+	pthread_mutex_unlock(&database->server->lock);
+	const struct facts *base = arrived ? arrived : rules_facts(database->rules);
+	struct facts *facts = base ? facts_changed(base, change) : NULL;
+	bool ok = facts && rules_set_facts(database->rules, facts, &error);
+	facts_unref(facts);
+	facts_unref(arrived);
+	return ok;
+}
+
 static bool all_facts_are_here(const struct server *server)
 {
 	for (size_t i = 0; i < server->database_count; i++) {

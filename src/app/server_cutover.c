@@ -177,31 +177,13 @@ static void on_check(void *context, const struct move_plan *plan)
 	server_check_move(&check, plan);
 }
 
-/* What the watcher finds out meanwhile is older than what the cutover's transaction has read. */
-static bool take_change(struct order *order)
-{
-	struct server_database *database = order->database;
-	struct error error;
-	catalog_watcher_discard(database->watcher);
-	pthread_mutex_lock(&database->server->lock);
-	struct facts *arrived = database->arrived;
-	database->arrived = NULL;
-	pthread_mutex_unlock(&database->server->lock);
-	const struct facts *base = arrived ? arrived : rules_facts(database->rules);
-	struct facts *facts = base ? facts_changed(base, order->change) : NULL;
-	bool ok = facts && rules_set_facts(database->rules, facts, &error);
-	facts_unref(facts);
-	facts_unref(arrived);
-	return ok;
-}
-
 /* ok: published already. */
 static void run_expect(void *context)
 {
 	struct order *order = context;
 	for (size_t i = 0; i < order->stage_count; i++)
 		rules_expect_stage(order->database->rules, order->stages[i].table, order->stages[i].to);
-	order->ok = order->change && take_change(order);
+	order->ok = order->change && server_take_change(order->database, order->change);
 	order->ticket = order->ok ? 0 : catalog_watcher_poke(order->database->watcher);
 }
 

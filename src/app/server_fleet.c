@@ -63,6 +63,27 @@ static void on_refresh(void *context, const char *stages, uint32_t timeout_ms)
 	}
 }
 
+struct change_call {
+	struct server_database *database;
+	const char *stages;
+	const struct facts_change *change;
+	bool done;
+};
+
+static void run_change(void *context)
+{
+	struct change_call *call = context;
+	rules_expect_stages(call->database->rules, slice_str(call->stages));
+	call->done = server_take_change(call->database, call->change);
+}
+
+static bool on_change(void *context, const char *stages, const struct facts_change *change)
+{
+	struct server_database *database = context;
+	struct change_call call = { database, stages, change, false };
+	return main_calls_run(database->server->calls, run_change, &call) && call.done;
+}
+
 struct rules_call {
 	struct server_database *database;
 	struct ruleset *rules;
@@ -136,7 +157,7 @@ void server_join_fleet(struct server *server)
 	for (size_t i = 0; i < server->database_count; i++) {
 		struct server_database *database = &server->databases[i];
 		const struct settings_database *settings = &server->settings.databases.items[i];
-		struct member_callbacks callbacks = { database, on_stages, on_refresh, on_rules, on_is_serving };
+		struct member_callbacks callbacks = { database, on_stages, on_refresh, on_change, on_rules, on_is_serving };
 		struct member_settings wanted = { .dsn = settings->admin_dsn, .primary_dsn = settings->primary_dsn,
 						  .database = settings->name, .name = name, .proxy = server->proxy,
 						  .poll_ms = server->settings.poll_ms,

@@ -90,6 +90,8 @@ void server_rules_changed(struct server *server);
 /* stages: what the database says, where it keeps them; NULL: nothing yet. */
 struct rules_files server_files_of(const struct settings *settings, const struct settings_database *database,
 				   const char *stages);
+/* Facts that have changed in these relations only are in force at once; false: the catalog has to be read. */
+bool server_take_change(struct server_database *database, const struct facts_change *change);
 /* Has the catalog of every database read again. */
 void server_poke(struct server *server);
 bool server_has_looked(const struct server *server);

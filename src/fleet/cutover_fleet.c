@@ -280,17 +280,38 @@ static void append_watched(struct cutover *cutover, struct buf *sql)
 	buf_append_str(sql, "}'::oid[]");
 }
 
+/* What the others read again when it is over: they need not read the whole catalog while statements wait. */
+static void append_changed(struct cutover *cutover, struct buf *sql)
+{
+	const struct changed_relations *changed = &cutover->plan->changed;
+	buf_append_str(sql, "ARRAY[");
+	for (size_t i = 0; i < changed->name_count; i++) {
+		buf_append_str(sql, i ? ", " : "");
+		append_text(cutover, sql, changed->names[i].schema);
+		buf_append_str(sql, ", ");
+		append_text(cutover, sql, changed->names[i].name);
+	}
+	buf_append_str(sql, "]::text[], ARRAY[");
+	for (size_t i = 0; i < changed->schema_count; i++) {
+		buf_append_str(sql, i ? ", " : "");
+		append_text(cutover, sql, changed->schemas[i]);
+	}
+	buf_append_str(sql, "]::text[]");
+}
+
 static bool insert_pause(struct cutover *cutover, struct error *error_out)
 {
 	struct buf sql;
 	buf_init(&sql);
 	state_make_id(cutover->pause_id);
-	buf_append_str(&sql, "INSERT INTO crossfade.pauses (id, tables, digests, owner, watched, expires_at) VALUES (");
+	buf_append_str(&sql, "INSERT INTO crossfade.pauses (id, tables, digests, owner, watched, made, schemas, expires_at) VALUES (");
 	append_text(cutover, &sql, cutover->pause_id);
 	buf_append_str(&sql, ", ");
 	append_tables(cutover, &sql);
 	buf_append_str(&sql, cutover->request.wish.reverse ? ", 'reverse', " : ", 'cutover', ");
 	append_watched(cutover, &sql);
+	buf_append_str(&sql, ", ");
+	append_changed(cutover, &sql);
 	buf_printf(&sql, ", pg_catalog.clock_timestamp() + interval '%u ms');", cutover->request.max_stall_ms + SPARE_MS);
 	if (cutover->request.member) { /* we need not hear of it ourselves */
 		buf_append_str(&sql, "INSERT INTO crossfade.acknowledgements (pause, proxy) SELECT ");

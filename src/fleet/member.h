@@ -26,6 +26,7 @@
 #define CROSSFADE_FLEET_MEMBER_H
 
 #include "fleet/state.h"
+#include "model/facts_change.h"
 #include "model/ruleset.h"
 #include "proxy/proxy.h"
 
@@ -50,6 +51,8 @@ struct member_callbacks {
 	/* These are the stages now (NULL: those of before): read the catalog again. Returns once both are
 	 * in force, or the time is over. */
 	void (*refresh)(void *context, const char *stages, uint32_t timeout_ms);
+	/* The same for stages, and a catalog that has changed in these relations only; false: it has to be read again. */
+	bool (*change)(void *context, const char *stages, const struct facts_change *change);
 	/* A reference to the rules in force; NULL: there are none, or the process is ending. */
 	struct ruleset *(*rules)(void *context);
 	/* Whether sessions are accepted yet. */

@@ -67,6 +67,18 @@ void member_open_all(struct member *member);
 /* Transforms wait while there is no lease. */
 void member_mind_lease(struct member *member);
 
+/* ---- member_change.c: what a cutover makes of the relations it moves ---- */
+
+struct member_change; /* which they are */
+
+/* The row of a pause says it; NULL: it does not (that of the version before, or by hand). */
+struct member_change *member_change_read(struct member *member, const char *pause);
+void member_change_free(struct member_change *change); /* accepts NULL */
+/* Before anything waits: a process of the server's reads the catalog slowly the first time. */
+void member_change_warm_up(struct member *member);
+/* Reads them, and puts that and the stages in force. False: the whole catalog has to be read. */
+bool member_change_apply(struct member *member, const struct member_change *change, const char *stages);
+
 /* ---- member.c ---- */
 
 /* The stages as they are, as the text of a flags file. */

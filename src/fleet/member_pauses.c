@@ -32,6 +32,7 @@ struct held {
 	uint64_t until_us; /* then the gate has opened by itself */
 	char *tables, *owner;
 	struct pid_list watched; /* relations, for a standby's own locks */
+	struct member_change *change; /* NULL: the whole catalog is read when it is over */
 	bool seen;	/* in this round, and not over */
 	bool drained;	/* and said so */
 	bool by_hand;	/* nobody moves anything */
@@ -56,6 +57,7 @@ static void drop(struct member *member, struct held *held)
 	free(held->tables);
 	free(held->owner);
 	free(held->watched.pids);
+	member_change_free(held->change);
 	free(held);
 }
 
@@ -180,7 +182,10 @@ static bool take_up(struct member *member, const PGresult *result, int row, long
 	if (!held->pause || !proxy_pause_await(member->settings.proxy, held->pause, PAUSE_PAUSING, ACKNOWLEDGE_MS))
 		return true;
 	held->drained = held->by_hand || is_drained(member, held);
-	return acknowledge(member, held, error_out);
+	if (!acknowledge(member, held, error_out))
+		return false;
+	held->change = held->by_hand ? NULL : member_change_read(member, held->id);
+	return true;
 }
 
 static bool say_drained(struct member *member, struct held *held, bool drained)
@@ -359,6 +364,13 @@ static bool is_over(struct member *member, const struct held *held)
 	return over;
 }
 
+/* Stages and places are those of now, as far as they can be read. */
+static void catch_up(struct member *member, const struct held *held, struct buf *stages)
+{
+	if (!stages || !held->change || !member_change_apply(member, held->change, buf_cstr(stages)))
+		member_refresh(member, stages);
+}
+
 static void open_over(struct member *member)
 {
 	struct buf stages;
@@ -369,11 +381,10 @@ static void open_over(struct member *member)
 		struct held *held = LIST_ENTRY(link, struct held, link);
 		if (!is_over(member, held))
 			continue;
-		if (!asked) {
+		if (!asked)
 			known = member->own && member_read_stages(member, &stages, &ignored);
-			member_refresh(member, known ? &stages : NULL);
-			asked = true;
-		}
+		asked = true;
+		catch_up(member, held, known ? &stages : NULL);
 		drop(member, held);
 	}
 	if (!known)

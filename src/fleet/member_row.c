@@ -304,11 +304,14 @@ bool member_answer_calls(struct member *member, struct error *error_out)
 	buf_deinit(&sql);
 	if (!ok)
 		return false;
+	bool was_called = member->called;
 	member->called = PQntuples(result) > 0;
 	for (int row = 0; ok && row < PQntuples(result); row++) {
 		if (PQgetvalue(result, row, 3)[0] != 't')
 			ok = renew(member, error_out) && answer(member, result, row, error_out);
 	}
+	if (ok && member->called && !was_called)
+		member_change_warm_up(member);
 	PQclear(result);
 	return ok;
 }

@@ -6,7 +6,8 @@
  *   about             the version of this schema, and the oldest crossfade that can use it
  *   stages            one row per map entry that was ever changed
  *   journal           every change: who, when, from, to, why, and how it ended
- *   pauses            one row per pause of tables; it ends when its row says so
+ *   pauses            one row per pause of tables; it ends when its row says so. That of a cutover names what has
+ *                     to be read again then: relations (watched), names that may be new (made), schemas
  *   proxies           one row per running proxy, with its lease and the server's processes of its sessions
  *   acknowledgements  which proxy has taken up which pause, and whether nothing of it is under way any more
  *   calls             a cutover asks who is there, before anybody is held up …
