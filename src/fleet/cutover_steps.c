@@ -7,7 +7,8 @@
 #include <libpq-fe.h>
 #include <stdlib.h>
 
-enum { AGAIN_FIRST_MS = 100, AGAIN_LAST_MS = 5000, OLD_POLL_MS = 100, SAY_EVERY_MS = 2000, FINDINGS_SAID = 20 };
+enum { AGAIN_FIRST_MS = 100, AGAIN_LAST_MS = 5000, OLD_POLL_MS = 100, SAY_EVERY_MS = 2000, FINDINGS_SAID = 20,
+       LOCK_OUT_MS = 1000, LOCK_OUT_AGAIN_MS = 20 };
 
 /* Nobody else moves tables of this database. */
 #define LOCK_OUT_OTHERS "SELECT pg_try_advisory_lock(" STATE_MOVER_LOCK ")"
@@ -60,16 +61,28 @@ bool cutover_connect(struct cutover *cutover, struct error *error_out)
 			       QUERY_MS, error_out);
 }
 
+/* One that has just ended may have left a process of the server's that is still on its way out. */
 static bool lock_out_others(struct cutover *cutover, struct error *error_out)
 {
 	char got[8];
-	if (!ask_text(cutover, LOCK_OUT_OTHERS, got, sizeof(got), error_out))
-		return false;
-	if (got[0] == 't')
-		return true;
+	uint64_t until_us = clock_monotonic_us() + LOCK_OUT_MS * UINT64_C(1000);
+	do {
+		if (!ask_text(cutover, LOCK_OUT_OTHERS, got, sizeof(got), error_out))
+			return false;
+		if (got[0] == 't')
+			return true;
+	} while (clock_monotonic_us() < until_us && cutover_sleep(cutover, LOCK_OUT_AGAIN_MS));
 	error_set(error_out, "55006", "another cutover is under way in this database");
 	error_hint(error_out, "Wait for its end, or cancel it with CANCEL CUTOVER.");
 	return false;
+}
+
+/* The end of the connection would do it too, some moments after whoever waits for our end has heard of it. */
+static void let_others_in(struct cutover *cutover)
+{
+	struct error ignored;
+	if (cutover->connection && catalog_connection_is_alive(cutover->connection))
+		catalog_execute(cutover->connection, "SELECT pg_advisory_unlock_all()", QUERY_MS, &ignored);
 }
 
 /* ---- check ---- */
@@ -384,5 +397,6 @@ enum cutover_outcome cutover_run(struct cutover *cutover, struct error *error_ou
 	cutover_dismiss(cutover);
 	if (outcome != CUTOVER_DONE && outcome != CUTOVER_IN_DOUBT)
 		note_outcome(cutover, outcome, error_out);
+	let_others_in(cutover);
 	return outcome;
 }
