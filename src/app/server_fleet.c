@@ -31,7 +31,7 @@ static void on_stages(void *context, const char *text)
 struct look {
 	struct server_database *database;
 	const char *stages; /* the text of a flags file; NULL: those of before */
-	uint64_t ticket;
+	uint64_t *ticket;
 	bool done;
 };
 
@@ -40,27 +40,36 @@ static void run_poke(void *context)
 	struct look *look = context;
 	if (look->stages)
 		rules_expect_stages(look->database->rules, slice_str(look->stages));
-	look->ticket = look->database->watcher ? catalog_watcher_poke(look->database->watcher) : 0;
+	if (!*look->ticket && look->database->watcher)
+		*look->ticket = catalog_watcher_poke(look->database->watcher);
 }
 
 static void run_looked(void *context)
 {
 	struct look *look = context;
-	look->done = look->database->looked >= look->ticket;
+	struct server_database *database = look->database;
+	if (database->looked < *look->ticket)
+		return;
+	pthread_mutex_lock(&database->server->lock);
+	look->done = database->fresh >= *look->ticket;
+	pthread_mutex_unlock(&database->server->lock);
+	if (!look->done)
+		*look->ticket = catalog_watcher_poke(database->watcher); /* it could not be read: again */
 }
 
-static void on_refresh(void *context, const char *stages, uint32_t timeout_ms)
+static bool on_refresh(void *context, const char *stages, uint64_t *ticket, uint32_t timeout_ms)
 {
 	struct server_database *database = context;
-	struct look look = { .database = database, .stages = stages };
+	struct look look = { .database = database, .stages = stages, .ticket = ticket };
 	uint64_t until_us = clock_monotonic_us() + (uint64_t)timeout_ms * 1000;
 	if (!main_calls_run(database->server->calls, run_poke, &look))
-		return;
+		return true; /* the process is ending */
 	while (!look.done && clock_monotonic_us() < until_us) {
 		if (!main_calls_run(database->server->calls, run_looked, &look))
-			return;
+			return true;
 		usleep(LOOK_US);
 	}
+	return look.done;
 }
 
 struct change_call {

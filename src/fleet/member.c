@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { REFRESH_MS = 10000, PAUSED_POLL_MS = 50, DRAIN_POLL_MS = 2, STANDBY_DRAIN_POLL_MS = 10, LEASE_POLL_MS = 400 };
+enum { REFRESH_MS = 1000 /* in which no lease is renewed */, PAUSED_POLL_MS = 50, DRAIN_POLL_MS = 2, STANDBY_DRAIN_POLL_MS = 10, LEASE_POLL_MS = 400 };
 
 /* ---- stages ---- */
 
@@ -29,9 +29,9 @@ static bool are_known(const struct member *member, const struct buf *stages)
 	return member->told && slice_eq(buf_slice(stages), buf_slice(&member->stages));
 }
 
-void member_refresh(struct member *member, struct buf *stages)
+bool member_refresh(struct member *member, struct buf *stages, uint64_t *ticket)
 {
-	member->callbacks.refresh(member->callbacks.context, stages ? buf_cstr(stages) : NULL, REFRESH_MS);
+	return member->callbacks.refresh(member->callbacks.context, stages ? buf_cstr(stages) : NULL, ticket, REFRESH_MS);
 }
 
 void member_hand_out(struct member *member, struct buf *stages)
@@ -54,12 +54,13 @@ static bool is_near_a_move(const struct member *member)
 static bool follow_stages(struct member *member, struct error *error_out)
 {
 	struct buf stages;
+	uint64_t ticket = 0;
 	if (member_is_in_a_move(member))
 		return true;
 	if (!member_read_stages(member, &stages, error_out))
 		return false;
 	if (member->told && !are_known(member, &stages))
-		member_refresh(member, &stages); /* a table that has moved is not taken for drift */
+		member_refresh(member, &stages, &ticket); /* a table that has moved is not taken for drift */
 	member_hand_out(member, &stages);
 	buf_deinit(&stages);
 	return true;
@@ -86,8 +87,11 @@ static bool round_once(struct member *member, struct error *error_out)
 			follow_own(member);
 		return false;
 	}
-	return member_renew_if_due(member, error_out) && member_follow_pauses(member, error_out) &&
-	       member_answer_calls(member, error_out) && follow_stages(member, error_out);
+	bool ok = member_renew_if_due(member, error_out) && member_follow_pauses(member, error_out) &&
+		  member_answer_calls(member, error_out) && follow_stages(member, error_out);
+	if (ok && is_near_a_move(member))
+		member_end_dead(member);
+	return ok;
 }
 
 static void report(struct member *member, bool ok, const struct error *error)

@@ -48,9 +48,9 @@ struct member_callbacks {
 	void *context;
 	/* The stages as they are now, as the text of a flags file. */
 	void (*stages)(void *context, const char *text);
-	/* These are the stages now (NULL: those of before): read the catalog again. Returns once both are
-	 * in force, or the time is over. */
-	void (*refresh)(void *context, const char *stages, uint32_t timeout_ms);
+	/* These are the stages now (NULL: those of before): read the catalog again. True once both are in force;
+	 * false: not in time. *ticket is 0 at first; with what it is then, the next call goes on waiting. */
+	bool (*refresh)(void *context, const char *stages, uint64_t *ticket, uint32_t timeout_ms);
 	/* The same for stages, and a catalog that has changed in these relations only; false: it has to be read again. */
 	bool (*change)(void *context, const char *stages, const struct facts_change *change);
 	/* A reference to the rules in force; NULL: there are none, or the process is ending. */

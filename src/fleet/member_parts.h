@@ -31,6 +31,7 @@ struct member {
 	struct buf stages;		    /* as last handed out */
 	bool standby, joined, told, troubled, called;
 	uint64_t renewed_us; /* when our lease was last asked for; 0: never */
+	uint64_t looked_for_dead_us;
 	uint64_t transforms; /* the pause of all transforms while there is no lease; 0: none */
 };
 
@@ -41,6 +42,8 @@ bool member_join(struct member *member, struct error *error_out);
 bool member_renew_if_due(struct member *member, struct error *error_out);
 /* Says that we are there to all cutovers that ask. */
 bool member_answer_calls(struct member *member, struct error *error_out);
+/* Ends the leases of other proxies of this machine whose processes are no more. */
+void member_end_dead(struct member *member);
 /* Takes the row out; the end. */
 void member_leave(struct member *member);
 void member_disconnect(struct member *member);
@@ -83,8 +86,9 @@ bool member_change_apply(struct member *member, const struct member_change *chan
 
 /* The stages as they are, as the text of a flags file. */
 bool member_read_stages(struct member *member, struct buf *stages_out, struct error *error_out);
-/* Has the catalog read again; both are in force then. NULL: the stages are those of before. */
-void member_refresh(struct member *member, struct buf *stages);
+/* Has the catalog read again; both are in force then. NULL: the stages are those of before. False: not yet; with the
+ * same ticket, 0 at first, the next call goes on. */
+bool member_refresh(struct member *member, struct buf *stages, uint64_t *ticket);
 void member_hand_out(struct member *member, struct buf *stages);
 
 #endif

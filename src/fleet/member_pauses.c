@@ -32,7 +32,8 @@ struct held {
 	uint64_t until_us; /* then the gate has opened by itself */
 	char *tables, *owner;
 	struct pid_list watched; /* relations, for a standby's own locks */
-	struct member_change *change; /* NULL: the whole catalog is read when it is over */
+	struct member_change *change; /* NULL: the whole catalog is read when it is over … */
+	uint64_t ticket;	      /* … which was asked for with this one; 0: not yet */
 	bool seen;	/* in this round, and not over */
 	bool drained;	/* and said so */
 	bool by_hand;	/* nobody moves anything */
@@ -364,11 +365,11 @@ static bool is_over(struct member *member, const struct held *held)
 	return over;
 }
 
-/* Stages and places are those of now, as far as they can be read. */
-static void catch_up(struct member *member, const struct held *held, struct buf *stages)
+/* Stages and places are those of now. False: not yet, and what waits would go to where the tables were. */
+static bool catch_up(struct member *member, struct held *held, struct buf *stages)
 {
-	if (!stages || !held->change || !member_change_apply(member, held->change, buf_cstr(stages)))
-		member_refresh(member, stages);
+	return (stages && held->change && member_change_apply(member, held->change, buf_cstr(stages))) ||
+	       member_refresh(member, stages, &held->ticket) || clock_monotonic_us() > held->until_us;
 }
 
 static void open_over(struct member *member)
@@ -384,12 +385,13 @@ static void open_over(struct member *member)
 		if (!asked)
 			known = member->own && member_read_stages(member, &stages, &ignored);
 		asked = true;
-		catch_up(member, held, known ? &stages : NULL);
-		drop(member, held);
+		if (catch_up(member, held, known ? &stages : NULL))
+			drop(member, held);
 	}
 	if (!known)
 		return;
-	member_hand_out(member, &stages);
+	if (!member_is_in_a_move(member))
+		member_hand_out(member, &stages);
 	buf_deinit(&stages);
 }
 

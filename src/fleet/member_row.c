@@ -3,12 +3,14 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/log.h"
 #include "fleet/digest.h"
+#include "fleet/process_mark.h"
 
 #include <libpq-fe.h>
 #include <stdlib.h>
 
-enum { SESSIONS_MAX = 20000 };
+enum { SESSIONS_MAX = 20000, DEAD_POLL_MS = 200 };
 
 struct catalog_connection *member_shared(struct member *member)
 {
@@ -53,12 +55,22 @@ static void append_map(struct member *member, struct buf *sql)
 	buf_printf(sql, "'%s'", digest);
 }
 
+static void append_process(struct member *member, struct buf *sql)
+{
+	char mark[PROCESS_MARK_BYTES];
+	process_mark_own(mark);
+	if (mark[0])
+		member_append_text(member, sql, mark);
+	else
+		buf_append_str(sql, "NULL");
+}
+
 static bool renew(struct member *member, struct error *error_out)
 {
 	uint64_t now_us = clock_monotonic_us();
 	struct buf sql;
 	buf_init(&sql);
-	buf_append_str(&sql, "INSERT INTO crossfade.proxies (id, name, address, version, standby, map, sessions, lease_until)"
+	buf_append_str(&sql, "INSERT INTO crossfade.proxies (id, name, address, version, standby, map, process, sessions, lease_until)"
 			     " VALUES (");
 	member_append_text(member, &sql, member->id);
 	buf_append_str(&sql, ", ");
@@ -67,6 +79,8 @@ static bool renew(struct member *member, struct error *error_out)
 	member_append_text(member, &sql, CROSSFADE_VERSION);
 	buf_append_str(&sql, member->standby ? ", true, " : ", false, ");
 	append_map(member, &sql);
+	buf_append_str(&sql, ", ");
+	append_process(member, &sql);
 	buf_append_str(&sql, ", ");
 	append_sessions(member, &sql);
 	buf_printf(&sql,
@@ -84,6 +98,42 @@ bool member_renew_if_due(struct member *member, struct error *error_out)
 {
 	uint64_t since_ms = (clock_monotonic_us() - member->renewed_us) / 1000;
 	return since_ms < member->settings.lease_ms / 4 || renew(member, error_out);
+}
+
+/* ---- others that have ended ---- */
+
+/* Its sessions are still looked for: the server may not have noticed yet. */
+static void end_lease(struct member *member, const char *id, const char *name)
+{
+	struct error ignored;
+	struct buf sql;
+	buf_init(&sql);
+	buf_append_str(&sql, "UPDATE crossfade.proxies SET lease_until = pg_catalog.clock_timestamp() WHERE lease_until > "
+			     "pg_catalog.clock_timestamp() AND id = ");
+	member_append_text(member, &sql, id);
+	if (member_execute(member, &sql, &ignored))
+		LOG(LOG_INFO, "fleet_proxy_ended", LOG_STR("database", member->settings.database), LOG_STR("proxy", name));
+}
+
+/* Nobody need wait for the lease of one of which the kernel says that it is no more. */
+void member_end_dead(struct member *member)
+{
+	PGresult *result;
+	struct error ignored;
+	uint64_t now_us = clock_monotonic_us();
+	if (now_us - member->looked_for_dead_us < DEAD_POLL_MS * UINT64_C(1000))
+		return;
+	member->looked_for_dead_us = now_us;
+	if (!catalog_query(member_shared(member),
+			   "SELECT id, name, process FROM crossfade.proxies WHERE lease_until > pg_catalog.clock_timestamp() AND "
+			   "process IS NOT NULL",
+			   MEMBER_QUERY_MS, &result, 1, &ignored))
+		return;
+	for (int row = 0; row < PQntuples(result); row++) {
+		if (process_mark_has_ended(PQgetvalue(result, row, 2)))
+			end_lease(member, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1));
+	}
+	PQclear(result);
 }
 
 /* Rows of proxies that are long gone, and of pauses long over. */
@@ -201,6 +251,8 @@ bool member_join(struct member *member, struct error *error_out)
 			 renew(member, error_out) && await_movers(member, error_out) &&
 			 catalog_execute(member_shared(member), "LISTEN crossfade", MEMBER_QUERY_MS, error_out);
 	member->joined_by = catalog_connection_number(member->own);
+	if (member->joined)
+		member_end_dead(member);
 	return member->joined;
 }
 

@@ -230,10 +230,37 @@ def test_cutovers_under_load_through_all(fleet, db, tmp_path):
     assert 'drift' not in ''.join(proxy.log() for proxy in fleet)
 
 
+def ended(proxy):
+    return [line for line in proxy.log().splitlines() if 'fleet_proxy_ended' in line]
+
+
+def test_nobody_waits_for_the_lease_of_a_process_that_is_no_more(fleet, db):
+    """As long as the kernel can tell: one that stands still is not gone."""
+    first, last = fleet[0], fleet[-1]
+    last.kill()
+    left = db.psql('-Atc', f"select lease_until from crossfade.proxies where name like '%pid {last.process.pid}'", PGDATABASE='bank')
+    done = cutover(first)
+    assert done.returncode == 0 and 'attempt 1,' in done.stderr, done.stderr
+    assert any(f'pid {last.process.pid}' in line for p in fleet[:-1] for line in ended(p)), first.log()[-3000:]
+    now = db.psql('-Atc', f"select lease_until from crossfade.proxies where name like '%pid {last.process.pid}'", PGDATABASE='bank')
+    assert now.stdout < left.stdout, 'its lease was cut short'
+
+
+def test_a_restarted_proxy_ends_what_it_was_before(fleet, db):
+    first, last = fleet[0], fleet[-1]
+    before = last.process.pid
+    last.kill()
+    last.start()
+    wait_for(lambda: any(f'pid {before}' in line for line in ended(last)), 20, 'its own row of before is over', 0.05)
+    wait_for(lambda: len(many.live(first)) == len(fleet), 20, 'as many as before', 0.05)
+    assert cutover(first).returncode == 0
+
+
 @pytest.mark.skipif(not STRICT, reason='waits for a lease to end: tests/full/fleet.sh')
-def test_what_a_dead_proxy_leaves_behind(fleet):
-    """It is waited for until its lease is over, while nobody is held up; then no more."""
+def test_what_a_dead_proxy_leaves_behind(fleet, db):
+    """It is waited for until its lease is over, while nobody is held up; then no more. (On another machine.)"""
     fleet[1].kill()
+    db.psql('-c', "update crossfade.proxies set process = 'of another machine ' || process", PGDATABASE='bank')
     writer = Writer(fleet[0], 'w')
     writer.start()
     done = cutover(fleet[0])
