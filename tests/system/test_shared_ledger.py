@@ -99,6 +99,30 @@ def test_a_run_that_was_killed_is_a_gap(ledger):
     servers.wait_for(lambda: observed() == (['broken_off', 'running'], ['broken_off']), 60, 'the gap is told', pause=0.3)
 
 
+def test_a_time_in_which_the_kill_switch_was_off_is_a_gap(pg, ledger):
+    """Nothing was counted, and what the server has says so while it lasts and afterwards."""
+    proxy = ledger(config='console: {listen: [run], admins: [root]}\n')
+    console = servers.Console(proxy)
+    use(proxy, 3)
+    settle(proxy, 3)
+
+    def ends():
+        return [i['end'] for i in json.loads(proxy.report().stdout)['observed']['intervals']]
+    console.order('rewrite off')
+    servers.wait_for(lambda: ends() == ['stopped'], 60, 'nobody observes', pause=0.2)
+    use(proxy, 2)
+    beat = 'select max(heartbeat_ms), max(stopped_ms) from crossfade.usage_observations'
+    told = pg.psql('-Atc', beat, PGDATABASE='ledger').stdout
+    time.sleep(1.1)  # some flushes: nothing may say that it was watched meanwhile
+    assert pg.psql('-Atc', beat, PGDATABASE='ledger').stdout == told and ends() == ['stopped']
+    console.order('rewrite on')
+    use(proxy, 1)
+    settle(proxy, 4)
+    assert ends() == ['stopped', 'running']
+    observed = json.loads(proxy.report().stdout)['observed']
+    assert [g['after'] for g in observed['gaps']] == ['stopped'], observed
+
+
 def test_a_locked_ledger_holds_up_nobody(pg, ledger):
     proxy = ledger()
     use(proxy, 1)
