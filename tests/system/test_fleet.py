@@ -244,6 +244,8 @@ def test_nobody_waits_for_the_lease_of_a_process_that_is_no_more(fleet, db):
     assert any(f'pid {last.process.pid}' in line for p in fleet[:-1] for line in ended(p)), first.log()[-3000:]
     now = db.psql('-Atc', f"select lease_until from crossfade.proxies where name like '%pid {last.process.pid}'", PGDATABASE='bank')
     assert now.stdout < left.stdout, 'its lease was cut short'
+    last.start()
+    assert stage(last) == 'live' and count(last) == count(first)
 
 
 def test_a_restarted_proxy_ends_what_it_was_before(fleet, db):
