@@ -15,7 +15,7 @@ class Sample:
 
 
 def measure(workload, target, seconds):
-    target.forget_connections()
+    target.renew_connections(workload.clients)
     if not target.child:
         outcome = workload.run(target, seconds)
         return Sample(outcome.units / outcome.seconds, latency_us=outcome.latency_us)

@@ -3,6 +3,7 @@
 Each runs as one process with one thread that moves bytes, on loopback, and all of
 them stay up during the whole run; an idle one costs nothing.
 """
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -30,12 +31,19 @@ class Target:
     child: Child = None
     console_user: str = None  # of one that keeps server connections
 
-    def forget_connections(self):
+    def renew_connections(self, clients):
         """What is kept from the measurement before has processes at its other end whose caches and mappings of shared
-        memory are warm: a third less CPU in the server. Everybody begins with new ones."""
+        memory are warm: a third less CPU in the server. Everybody begins with new ones, and nobody opens them during
+        the measurement: pgbench leaves the time for its own connections out, which the others' are part of."""
         if self.console_user:
-            with wire.Connection(self.port, self.console_user, "pgbouncer", tls=self.name in TLS_ALONE) as console:
+            with self._connect("pgbouncer") as console:
                 console.query("RECONNECT")
+            with contextlib.ExitStack() as stack:
+                for _ in range(clients):
+                    stack.enter_context(self._connect(self.database)).query("SELECT 1")
+
+    def _connect(self, database):
+        return wire.Connection(self.port, self.console_user, database, tls=self.name in TLS_ALONE)
 
 
 @dataclass

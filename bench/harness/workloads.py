@@ -75,6 +75,7 @@ class Workload:
     unit = "transaction"
     in_default_run = True
     tls = False  # the client speaks TLS
+    clients = 1
     references = (targets.PGBOUNCER, targets.HAPROXY, targets.RELAY)
 
     def __init__(self, name, title):
