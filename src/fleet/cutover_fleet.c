@@ -212,6 +212,18 @@ static bool look_for_lost(struct cutover *cutover, bool *found_out, struct error
 	return true;
 }
 
+void cutover_end_lost(struct cutover *cutover)
+{
+	struct holders lost;
+	struct error ignored;
+	if (!cutover->request.member || !cutover->request.wish.force ||
+	    !holders_read_lost(cutover->connection, QUERY_MS, &lost, &ignored))
+		return;
+	if (lost.count)
+		end_lost(cutover, &lost, &ignored);
+	holders_free(&lost);
+}
+
 /* What they send names the tables as they were, and nobody holds it up. */
 static enum gathered await_lost(struct cutover *cutover, uint64_t *said_us, struct error *error_out)
 {

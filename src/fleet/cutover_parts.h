@@ -91,6 +91,8 @@ enum gathered { GATHERED, GATHER_AGAIN, GATHER_REFUSED };
  * and those that are not have no sessions left. GATHER_AGAIN: cancelled, over, or the server cannot be asked.
  */
 enum gathered cutover_gather(struct cutover *cutover, struct error *error_out);
+/* With FORCE: sessions of proxies that are out of reach are ended; their transactions may be what is waited for. */
+void cutover_end_lost(struct cutover *cutover);
 /* Proxies that would not take part, for a plan that is only looked at. */
 void cutover_say_others(struct cutover *cutover);
 /* After the last attempt. */

@@ -212,6 +212,7 @@ static bool wait_for_old(struct cutover *cutover, struct error *error_out)
 			cutover_say(cutover, CUTOVER_LINE_STEP, "waiting: transactions older than %u ms hold the tables",
 				    cutover->request.max_stall_ms);
 			say_holders(cutover);
+			cutover_end_lost(cutover);
 			said_us = now_us;
 		}
 		if (time_is_over(cutover) || !cutover_sleep(cutover, OLD_POLL_MS))

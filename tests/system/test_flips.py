@@ -269,7 +269,7 @@ def test_partitions_are_fenced_too(db, make_proxy):
     assert counts(db) == ['1', '0']
 
 
-@pytest.mark.full
+@pytest.mark.skipif(not STRICT, reason='waits for a lease to end: tests/full/fleet.sh')
 def test_a_frozen_proxy_wakes_up_with_a_write(db, make_proxy):
     """Others have changed the stage meanwhile, and ended its sessions: what it sends first is stale."""
     proxies = make_fleet(db, make_proxy, 2)
