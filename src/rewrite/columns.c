@@ -121,11 +121,11 @@ static struct range *range_named(const struct level *level, struct window window
 	return found;
 }
 
-/* t.* and schema.t.* */
+/* t.*, schema.t.* and database.schema.t.* */
 static void add_star_of(struct analysis *a, struct column_names *columns, const struct level *level,
 			const PgQuery__ColumnRef *ref)
 {
-	const char *schema = ref->n_fields == 3 ? tree_string(ref->fields[0]) : NULL;
+	const char *schema = ref->n_fields >= 3 ? tree_string(ref->fields[ref->n_fields - 3]) : NULL;
 	const char *name = tree_string(ref->fields[ref->n_fields - 2]);
 	struct range *range = NULL;
 	if (name && ref->n_fields == 2)

@@ -46,6 +46,8 @@ static const struct word *const words_by_length[WORD_MAX + 1] = {
 	[7] = (const struct word[]){ { "between", WORD_BETWEEN },
 				     { "discard", WORD_EFFECT },
 				     { "prepare", WORD_EFFECT },
+				     { "comment", WORD_DDL },
+				     { "reindex", WORD_DDL },
 				     { "execute", WORD_EFFECT },
 				     { "release", WORD_EFFECT },
 				     { "nextval", WORD_READS_NAMES },

@@ -80,5 +80,7 @@ SELECT count(*) FROM tags;
 CREATE INDEX made ON prices (close);
 ALTER INDEX made SET (fillfactor = 60);
 ALTER INDEX public.made SET (fillfactor = 50);
+COMMENT ON INDEX made IS 'x';
+REINDEX INDEX public.made;
 DROP INDEX made;
 DROP INDEX IF EXISTS public.made;

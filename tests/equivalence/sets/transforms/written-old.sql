@@ -74,6 +74,7 @@ INSERT INTO spans (id, span) VALUES (1, 5) ON CONFLICT ON CONSTRAINT spans_pkey 
 UPDATE stocks SET name = xmlforest(active, name, shares)::text RETURNING name, xmlforest(active, name)::text;
 SELECT s.to_jsonb FROM stocks s ORDER BY s.code;
 COPY BINARY legs TO STDOUT;
+UPDATE spans AS b SET span = span + quantity FROM (SELECT %DB%.execution.orders.* FROM execution.orders) AS c WHERE c.code = b.code RETURNING span;
 -- case: data goes into columns that are there
 COPY legs FROM STDIN;
 -- stdin
