@@ -277,6 +277,21 @@ void resolve_note_schema(struct analysis *a, const char *schema, bool created)
 	note_relation(a, created ? EFFECT_RELATION_CREATED : EFFECT_RELATION_DROPPED, schema, SESSION_WHOLE_SCHEMA);
 }
 
+/* A table goes with its schema, and may shadow another one from then on. */
+void resolve_note_schema_renamed(struct analysis *a, const char *schema, const char *new_schema)
+{
+	for (size_t i = 0; i < a->ruleset->entry_count; i++) {
+		for (int side = SIDE_OLD; side <= SIDE_NEW; side++) {
+			const char *name = a->ruleset->entries[i].names[side].name;
+			if (name && could_shadow(a, new_schema, name) &&
+			    ruleset_relation_exists(a->ruleset, schema, name, a->state))
+				note_relation(a, EFFECT_RELATION_CREATED, new_schema, name);
+		}
+	}
+	resolve_note_schema(a, schema, false);
+	resolve_note_schema(a, new_schema, true);
+}
+
 bool resolve_is_retired(const struct ruleset_name *name)
 {
 	return name->side == SIDE_OLD && name->entry->stage == STAGE_COMPLETE && name->entry->kind != MAP_IDENTITY;

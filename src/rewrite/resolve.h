@@ -39,6 +39,7 @@ void resolve_note_dropped(struct analysis *a, struct written_name written);
 void resolve_note_moved(struct analysis *a, struct written_name written, const char *new_schema,
 			const char *new_name); /* NULL: as before */
 void resolve_note_schema(struct analysis *a, const char *schema, bool created);
+void resolve_note_schema_renamed(struct analysis *a, const char *schema, const char *new_schema);
 
 /* What becomes of a mapped name where it stands. */
 enum verdict { VERDICT_KEEP, VERDICT_CHANGE, VERDICT_REFUSED };

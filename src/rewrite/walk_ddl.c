@@ -250,6 +250,8 @@ static void on_rename(struct analysis *a, const PgQuery__Node *node)
 {
 	const PgQuery__RenameStmt *rename = node->rename_stmt;
 	a->changes_catalog = true;
+	if (rename->rename_type == OBJECT(SCHEMA) && !ddl_refuse_schema(a, rename->subname, a->first + 2, "ALTER SCHEMA"))
+		resolve_note_schema_renamed(a, rename->subname, rename->newname);
 	struct range *range = walk_relation(a, rename->relation, RELATION_NAMED, USE_DDL);
 	if (rename->relation && ddl_is_relation_type(rename->rename_type))
 		rename_temporary(a, rename->relation, rename->newname);

@@ -10,6 +10,8 @@
 bool ddl_is_relation_type(PgQuery__ObjectType type);
 /* An old clean-up script must not drop the live table, under whatever name. */
 void ddl_refuse(struct analysis *a, const struct ruleset_name *name, size_t offset, const char *action);
+/* Of a schema that holds a mapped table. True: it is refused. */
+bool ddl_refuse_schema(struct analysis *a, const char *schema, size_t at, const char *action);
 
 /* walk_objects.c: handlers of statements whose tree does not say where names stand */
 void objects_drop(struct analysis *a, const PgQuery__Node *node);

@@ -86,21 +86,27 @@ static void drop_relation(struct analysis *a, const PgQuery__DropStmt *drop, con
 							       name->parts[parts - 1] });
 }
 
+bool ddl_refuse_schema(struct analysis *a, const char *schema, size_t at, const char *action)
+{
+	for (size_t e = 0; e < a->ruleset->entry_count; e++) {
+		const struct ruleset_entry *entry = &a->ruleset->entries[e];
+		struct rel_name physical = entry->names[entry->physical];
+		if (!physical.schema || strcmp(physical.schema, schema) != 0)
+			continue;
+		ddl_refuse(a, ruleset_find(a->ruleset, physical.schema, physical.name), clause_offset(a, at), action);
+		break;
+	}
+	return a->refused;
+}
+
 static void on_drop_schema(struct analysis *a, const PgQuery__DropStmt *drop, size_t at)
 {
 	for (size_t i = 0; i < drop->n_objects; i++, at += 2) {
 		const char *schema = tree_string(drop->objects[i]);
-		if (schema)
-			resolve_note_schema(a, schema, false);
-		for (size_t e = 0; schema && e < a->ruleset->entry_count; e++) {
-			const struct ruleset_entry *entry = &a->ruleset->entries[e];
-			struct rel_name physical = entry->names[entry->physical];
-			if (!physical.schema || strcmp(physical.schema, schema) != 0)
-				continue;
-			ddl_refuse(a, ruleset_find(a->ruleset, physical.schema, physical.name), clause_offset(a, at),
-				   "DROP SCHEMA");
-			break;
-		}
+		if (!schema)
+			continue;
+		resolve_note_schema(a, schema, false);
+		ddl_refuse_schema(a, schema, at, "DROP SCHEMA");
 	}
 }
 

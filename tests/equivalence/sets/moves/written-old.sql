@@ -84,3 +84,10 @@ COMMENT ON INDEX made IS 'x';
 REINDEX INDEX public.made;
 DROP INDEX made;
 DROP INDEX IF EXISTS public.made;
+-- case: a table goes with its schema when that is renamed
+CREATE SCHEMA nn;
+CREATE TABLE nn.stocks (c int);
+SET LOCAL search_path = mm, public;
+SELECT count(stocks.code) FROM stocks;
+ALTER SCHEMA nn RENAME TO mm;
+SELECT count(stocks.c) FROM stocks;
