@@ -217,7 +217,8 @@ def sleeper(ep, seconds=30, **params):
 
 def test_cancel_reaches_the_right_session_only(ep, pg):
     sessions = [sleeper(ep, 1.5) for _ in range(6)]
-    time.sleep(0.2)
+    for session in (sessions[2], sessions[4]):
+        pg.wait_active(session.pid)
     raw.send_cancel(ep.address, sessions[2].cancel_packet())
     raw.send_cancel(ep.unix_address, sessions[4].cancel_packet())
     answers = [[k for k, _ in c.until()] for c in sessions]
