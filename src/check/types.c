@@ -98,6 +98,14 @@ static const char *time_loss(const struct type *from, const struct type *to)
 	return starts(from, "time ") && starts(to, "time ") && from_zone == to_zone ? NULL : "the types differ";
 }
 
+static const char *float_loss(const struct type *from, const struct type *to)
+{
+	if (to->length >= 0)
+		return "values are rounded, and large ones do not fit";
+	return is(from, "real") ? "the server's cast keeps 6 digits (with `::text::numeric` all)"
+				: "the server's cast keeps 15 digits (with `::text::numeric` all)";
+}
+
 const char *types_loss(struct arena *arena, const char *from_text, const char *to_text)
 {
 	struct type from = read_type(arena, from_text), to = read_type(arena, to_text);
@@ -107,9 +115,7 @@ const char *types_loss(struct arena *arena, const char *from_text, const char *t
 	if (from_number && integer_digits(&to))
 		return is_float(&from) ? "fractions are rounded away, and large values do not fit" : integer_loss(&from, &to);
 	if (from_number && is(&to, "numeric"))
-		return is_float(&from) && to.length < 0 ? NULL
-		       : is_float(&from)		? "values are rounded, and large ones do not fit"
-							: numeric_loss(arena, &from, &to);
+		return is_float(&from) ? float_loss(&from, &to) : numeric_loss(arena, &from, &to);
 	if (from_number && is_float(&to)) {
 		bool exact = (is(&from, "real") && is(&to, "double precision")) ||
 			     (integer_digits(&from) && integer_digits(&from) <= (is(&to, "real") ? 5 : 10));

@@ -61,12 +61,53 @@ static void add_gap(struct report *report, int64_t from_ms, int64_t until_ms, bo
 		report->gaps[report->gap_count++] = (struct report_gap){ from_ms, until_ms, broken_off };
 }
 
-/* Observations may overlap (several proxies, several ledgers): a gap is where none was. */
+/* A process that observes again had its rewriting switched off: it went on serving, whoever else observed meanwhile. */
+static bool is_resumed_by(const struct report_observation *before, const struct report_observation *after)
+{
+	return before->end == REPORT_STOPPED && before->pid == after->pid && after->started_ms >= before->until_ms &&
+	       strcmp(before->host, after->host) == 0;
+}
+
+static void add_blind_times(struct report *report)
+{
+	for (size_t i = 0; i < report->observation_count; i++) {
+		const struct report_observation *before = &report->observations[i];
+		size_t next = i + 1;
+		while (next < report->observation_count && !is_resumed_by(before, &report->observations[next]))
+			next++;
+		if (next < report->observation_count)
+			add_gap(report, before->until_ms, report->observations[next].started_ms, false);
+	}
+}
+
+static int by_from(const void *a, const void *b)
+{
+	const struct report_gap *x = a, *y = b;
+	return x->from_ms < y->from_ms ? -1 : x->from_ms > y->from_ms;
+}
+
+static void merge_gaps(struct report *report)
+{
+	size_t kept = 0;
+	qsort(report->gaps, report->gap_count, sizeof(*report->gaps), by_from);
+	for (size_t i = 0; i < report->gap_count; i++) {
+		struct report_gap *last = kept ? &report->gaps[kept - 1] : NULL, *gap = &report->gaps[i];
+		if (!last || gap->from_ms > last->until_ms) {
+			report->gaps[kept++] = *gap;
+			continue;
+		}
+		last->until_ms = gap->until_ms > last->until_ms ? gap->until_ms : last->until_ms;
+		last->broken_off |= gap->broken_off;
+	}
+	report->gap_count = kept;
+}
+
+/* Observations may overlap (several proxies, several ledgers): a gap is where none was, or a proxy was blind. */
 static void find_gaps(struct report *report)
 {
 	if (!report->observation_count)
 		return;
-	report->gaps = ARENA_ARRAY(&report->arena, report->observation_count + 1, struct report_gap);
+	report->gaps = ARENA_ARRAY(&report->arena, 2 * report->observation_count + 1, struct report_gap);
 	qsort(report->observations, report->observation_count, sizeof(*report->observations), by_start);
 	const struct report_observation *last = &report->observations[0];
 	for (size_t i = 1; i < report->observation_count; i++) {
@@ -77,6 +118,8 @@ static void find_gaps(struct report *report)
 			last = next;
 	}
 	add_gap(report, end_ms(report, last), report->filter.now_ms, last->end == REPORT_BROKEN_OFF);
+	add_blind_times(report);
+	merge_gaps(report);
 }
 
 static int64_t first_observed_ms(const struct report *report)

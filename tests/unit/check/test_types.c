@@ -36,7 +36,8 @@ static const struct row rows[] = {
 	{ "bigint", "double precision", true },
 	{ "real", "double precision", false },
 	{ "double precision", "real", true },
-	{ "double precision", "numeric", false },
+	{ "double precision", "numeric", true }, /* 15 digits */
+	{ "real", "numeric", true },
 	{ "numeric(8,4)", "double precision", true },
 	{ "varchar(10)", "character varying(10)", false },
 	{ "varchar(10)", "varchar(5)", true },

@@ -104,6 +104,28 @@ Test(report, narrows_to_table_application_and_user)
 	ledger_deinit(&ledger);
 }
 
+Test(report, what_others_observed_does_not_fill_the_time_in_which_one_was_blind)
+{
+	struct ledger ledger;
+	ledger_begin_empty(&ledger);
+	ledger_observe(&ledger, NOW - 10 * DAY, NOW, "NULL");
+	ledger_exec(&ledger, "UPDATE observations SET pid = 7");
+	ledger_observe(&ledger, NOW - 10 * DAY, NOW - 8 * DAY, "0");
+	ledger_exec(&ledger, "UPDATE observations SET stopped_ms = heartbeat_ms WHERE id = 2");
+	struct report_filter filter = filter_now();
+	struct report *report = report_of(&ledger, &filter, NULL, 0);
+	cr_assert_eq(report->gap_count, 0, "one that stopped for good serves nobody");
+	report_free(report);
+	ledger_observe(&ledger, NOW - 7 * DAY, NOW, "NULL");
+	report = report_of(&ledger, &filter, NULL, 0);
+	cr_assert_eq(report->gap_count, 1);
+	cr_assert_eq(report->gaps[0].from_ms, NOW - 8 * DAY);
+	cr_assert_eq(report->gaps[0].until_ms, NOW - 7 * DAY);
+	cr_assert_eq(report->observed_ms, 9 * DAY);
+	report_free(report);
+	ledger_deinit(&ledger);
+}
+
 Test(report, names_entries_that_nobody_ever_used)
 {
 	struct ledger ledger;
