@@ -354,8 +354,11 @@ static size_t offset_of(struct anchor anchor, const struct recipe_text *text)
 /* White space is no part of a skeleton: here there may be none before or behind a name in quotes. */
 static bool runs_into(struct slice ours, struct slice sql, struct span span)
 {
-	return ours.len && ((span.from && splice_joins(sql.data[span.from - 1], ours.data[0])) ||
-			    (span.to < sql.len && splice_joins(ours.data[ours.len - 1], sql.data[span.to])));
+	if (!ours.len)
+		return false;
+	char before = span.from ? sql.data[span.from - 1] : ' ', after = span.to < sql.len ? sql.data[span.to] : ' ';
+	return (before != ' ' && splice_joins(before, ours.data[0])) ||
+	       (after != ' ' && splice_joins(ours.data[ours.len - 1], after));
 }
 
 /* Where the splices stand in this text, and how long it will be; 0: they cannot be put there. */

@@ -233,7 +233,8 @@ static struct rewrite *find_quickly(struct rewriter *rewriter, const struct reci
 	return known;
 }
 
-static struct rewrite *find_in_full(struct rewriter *rewriter, const struct recipe_text *text,
+/* (A run is large: what does without has no frame for it.) */
+__attribute__((noinline)) static struct rewrite *find_in_full(struct rewriter *rewriter, const struct recipe_text *text,
 				   struct rewrite_cache_key key, const struct session_state *state,
 				   const struct ruleset *ruleset)
 {
@@ -310,27 +311,39 @@ static struct rewrite *find_cached(struct rewriter *rewriter, struct slice sql, 
 
 enum { QUICK_BYTES = 256 * 1024 };
 
+static bool encoding_is_in_the_way(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
+				   const struct ruleset *ruleset)
+{
+	return session_state_encoding(state) != ENCODING_UTF8 &&
+	       (encoding_cannot_be_lexed(sql, state) || encoding_may_hide_names(sql, state, ruleset, &rewriter->tokens));
+}
+
 struct rewrite *rewriter_known(struct rewriter *rewriter, struct slice sql, const struct session_state *state,
 			       const struct ruleset *ruleset)
 {
-	if (sql.len > QUICK_BYTES || encoding_cannot_be_lexed(sql, state) ||
-	    encoding_may_hide_names(sql, state, ruleset, &rewriter->tokens))
+	if (sql.len > QUICK_BYTES || encoding_is_in_the_way(rewriter, sql, state, ruleset))
 		return NULL;
 	return find_cached(rewriter, sql, state, ruleset, false);
+}
+
+/* (Apart, so that the run of everybody else has no frame.) */
+__attribute__((noinline)) static struct rewrite *run_encoded(struct rewriter *rewriter, struct slice sql,
+							     const struct session_state *state, const struct ruleset *ruleset)
+{
+	struct run run;
+	if (!encoding_is_in_the_way(rewriter, sql, state, ruleset))
+		return find_cached(rewriter, sql, state, ruleset, true);
+	run_init(&run, &rewriter->tools, sql, &rewriter->tokens, state, ruleset);
+	if (encoding_cannot_be_lexed(sql, state))
+		return run_unlexable(&run);
+	return run_refuse(&run, "It has names beyond ASCII, and so has the map, whose names are UTF-8.");
 }
 
 struct rewrite *rewriter_run(struct rewriter *rewriter, struct slice sql, enum rewrite_protocol protocol,
 			     const struct session_state *state, const struct ruleset *ruleset)
 {
-	struct run run;
-	if (encoding_cannot_be_lexed(sql, state)) {
-		run_init(&run, &rewriter->tools, sql, &rewriter->tokens, state, ruleset);
-		return run_unlexable(&run);
-	}
-	if (encoding_may_hide_names(sql, state, ruleset, &rewriter->tokens)) {
-		run_init(&run, &rewriter->tools, sql, &rewriter->tokens, state, ruleset);
-		return run_refuse(&run, "It has names beyond ASCII, and so has the map, whose names are UTF-8.");
-	}
+	if (session_state_encoding(state) != ENCODING_UTF8)
+		return run_encoded(rewriter, sql, state, ruleset);
 	return find_cached(rewriter, sql, state, ruleset, true);
 }
 
@@ -348,7 +361,7 @@ struct rewrite *rewriter_explain(struct rewriter *rewriter, struct slice sql, en
 	struct run run;
 	bool literals_read;
 	*explanation_out = (struct rewrite_explanation){ NULL, 0 };
-	if (encoding_cannot_be_lexed(sql, state) || encoding_may_hide_names(sql, state, ruleset, &rewriter->tokens))
+	if (encoding_is_in_the_way(rewriter, sql, state, ruleset))
 		return rewriter_run(rewriter, sql, protocol, state, ruleset);
 	lexer_run(sql, session_state_standard_strings(state), &rewriter->tokens);
 	struct rewrite *known = without_run(rewriter, sql, state, ruleset, &literals_read);

@@ -33,7 +33,7 @@ def test_the_printed_defaults_are_a_configuration_to_begin_with(tmp_path):
 
 def test_connection_strings_are_hidden(tmp_path):
     file = tmp_path / 'c.yaml'
-    file.write_text('listen: a\nserver: b\nmap: m\nadmin: {dsn: "host=h password=hush"}\n')
+    file.write_text('listen: a:6432\nserver: b:5432\nmap: m\nadmin: {dsn: "host=h password=hush"}\n')
     file.chmod(0o600)
     shown = config('-c', file)
     assert shown.returncode == 0 and '(hidden)' in shown.stdout
@@ -42,7 +42,7 @@ def test_connection_strings_are_hidden(tmp_path):
 
 def test_a_password_others_can_read_is_refused_without_printing_it(tmp_path):
     file = tmp_path / 'c.yaml'
-    file.write_text('listen: a\nserver: b\nmap: m\nadmin: {dsn: "host=h password=hush"}\n')
+    file.write_text('listen: a:6432\nserver: b:5432\nmap: m\nadmin: {dsn: "host=h password=hush"}\n')
     file.chmod(0o644)
     shown = config('-c', file)
     assert shown.returncode == 2 and shown.stderr.startswith(f'{file}:4:14: ') and 'chmod 600' in shown.stderr
