@@ -9,7 +9,7 @@ import tempfile
 FEW, MANY = 200, 1200
 # At most so many instructions each; a case without a line here is only shown.
 LIMITS = {"resolve": 1000, "token-filter": 200, "usage-count": 300_000,
-          "rewrite-hit": 400, "rewrite-rows": 1_700_000, "rewrite-literals": 2100, "rewrite-unmapped": 400,
+          "rewrite-hit": 400, "rewrite-rows": 1_700_000, "rewrite-literals": 2060, "rewrite-unmapped": 400,
           "session-rewritten": 2700, "session-prepared": 3400, "session-empty": 1500}
 
 

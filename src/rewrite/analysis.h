@@ -283,6 +283,8 @@ void analysis_consult(struct analysis *a, size_t token);
  * became is found among the splices, unless it is given. */
 struct noted_reference *analysis_explain(struct analysis *a, size_t offset, size_t len, const char *resolved,
 					 enum rule rule);
+/* The offset of a refusal for which the server, too, would give no position. */
+#define ANALYSIS_NOWHERE SIZE_MAX
 /* The first refusal of a statement stays; returns where to add DETAIL and HINT. */
 struct error *analysis_refuse(struct analysis *a, size_t offset, const char *sqlstate, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -54,11 +54,11 @@ static bool choose_columns(struct copy *copy)
 		const char *name = tree_string(copy->statement->attlist[i]);
 		size_t w = name ? sinks_written(shape, name) : shape->written_count;
 		if (w == shape->written_count) {
-			targets_refuse_unknown(copy->a, copy->range, name ? name : "", copy->offset);
+			targets_refuse_unknown(copy->a, copy->range, name ? name : "", ANALYSIS_NOWHERE);
 			return false;
 		}
 		if (is_chosen(copy, w)) {
-			analysis_refuse(copy->a, copy->offset, "42701", "column \"%s\" specified more than once", name);
+			analysis_refuse(copy->a, ANALYSIS_NOWHERE, "42701", "column \"%s\" specified more than once", name);
 			return false;
 		}
 		copy->columns[copy->count++] = w;

@@ -304,7 +304,7 @@ static struct rewrite *find_cached(struct rewriter *rewriter, struct slice sql, 
 	}
 	known = find_lexed(rewriter, sql, context, state, ruleset, may_parse, &cheap);
 	rewriter->recipes_in_a_row = cheap ? rewriter->recipes_in_a_row + 1 : 0;
-	if (known)
+	if (known && key.context)
 		rewrite_cache_put(rewriter->cache, key, sql, known, cheap);
 	return known;
 }

@@ -96,7 +96,8 @@ static struct rewrite *finish(struct run *run, enum rewrite_outcome outcome, str
 /* What stands before the refused statement, then one that fails where it would have begun. */
 static struct rewrite *finish_refused(struct run *run, size_t end)
 {
-	run->analysis.refusal.position = position_of(run, run->analysis.refused_at);
+	if (run->analysis.refused_at != ANALYSIS_NOWHERE)
+		run->analysis.refusal.position = position_of(run, run->analysis.refused_at);
 	run->refused_from = end;
 	splice_sort(&run->splices);
 	splice_separate(&run->splices, run->sql);
