@@ -31,18 +31,27 @@ void session_stop_flow(struct session *session)
 	stream_call_at(&session->server, 1);
 }
 
+static void fetch(struct session *session, uint64_t now_us)
+{
+	if (!session->server.reading)
+		session_stop_flow(session);
+	else if (session->flowed_us + FETCH_AFTER_US <= now_us)
+		session_server_callbacks.on_readable(&session->server);
+}
+
+/* What one reads may end any of the others. */
 static void on_fetch(uv_timer_t *timer)
 {
 	struct worker *worker = timer->data;
 	uint64_t now_us = clock_monotonic_us();
+	struct list_link due;
+	list_take(&worker->flowing, &due);
 	worker->fetching = true;
-	LIST_FOR_EACH_SAFE(link, &worker->flowing)
-	{
-		struct session *session = LIST_ENTRY(link, struct session, flowing);
-		if (!session->server.reading)
-			session_stop_flow(session);
-		else if (session->flowed_us + FETCH_AFTER_US <= now_us)
-			session_server_callbacks.on_readable(&session->server);
+	while (!link_is_empty(&due)) {
+		struct session *session = LIST_ENTRY(due.next, struct session, flowing);
+		link_remove(&session->flowing);
+		link_append(&worker->flowing, &session->flowing);
+		fetch(session, now_us);
 	}
 	worker->fetching = false;
 	if (link_is_empty(&worker->flowing))

@@ -112,6 +112,30 @@ Test(list, keeps_order_and_allows_removal_while_walking)
 	cr_assert(link_is_empty(&head));
 }
 
+Test(list, what_was_taken_can_be_walked_whatever_is_removed_meanwhile)
+{
+	struct list_link head, due;
+	struct item items[3];
+	link_init(&head);
+	for (int i = 0; i < 3; i++) {
+		items[i].value = i;
+		link_append(&head, &items[i].link);
+	}
+	list_take(&head, &due);
+	cr_assert(link_is_empty(&head));
+	int sum = 0;
+	while (!link_is_empty(&due)) {
+		struct item *item = LIST_ENTRY(due.next, struct item, link);
+		link_remove(&item->link);
+		link_append(&head, &item->link);
+		sum += item->value;
+		link_remove(&items[1].link);
+	}
+	cr_assert_eq(sum, 2);
+	cr_assert_eq(LIST_ENTRY(head.next, struct item, link)->value, 0);
+	cr_assert_eq(LIST_ENTRY(head.prev, struct item, link)->value, 2);
+}
+
 Test(log_limit, lets_some_through_in_each_span_and_counts_the_rest)
 {
 	struct log_limit limit = { .lines = 2, .span_us = 1000 };
